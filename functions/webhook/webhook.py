@@ -1,0 +1,167 @@
+"""The function behind the REST API: receives the provider's signed webhooks, and signs bodies for IAM principals.
+
+API Gateway turns away what it can before this runs (throttling, a missing header, unsigned requests to /sign), and
+nothing here relies on that.
+"""
+
+from __future__ import annotations
+
+from gatewayapi import startup  # first: it keeps the garbage collector out of the imports below
+
+# isort: split
+import base64
+import binascii
+import json
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
+
+import intake
+from gatewayapi import aws, clock
+from gatewayapi.errors import EventAgeError, SecretError, SignatureError, StorageError
+from gatewayapi.event import MAX_BODY
+from gatewayapi.secrets import Secret
+from gatewayapi.signature import sign
+from gatewayapi.state import FINAL
+from gatewayapi.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gatewayapi.record import EventRecord
+
+MAX_AGE = timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"]))
+KEYS = Secret(os.environ["WEBHOOK_KEY_SECRET_ARN"])
+TABLE = Table(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"]))
+
+logger = Logger()
+metrics = Metrics()
+
+Answer = dict[str, Any]
+
+
+def receive(body: bytes, signature: str) -> Answer:
+    """Answer POST /webhooks."""
+    if len(body) > MAX_BODY:
+        return refuse(413, "TOO_LARGE", f"a body has at most {MAX_BODY} bytes", "SizeRefused")
+    try:
+        receipt = intake.receive(body, signature, keys=KEYS, table=TABLE, max_age=MAX_AGE, now=clock.now())
+    except SignatureError:
+        # The same words whatever was wrong with it: they are an attacker's only feedback.
+        return refuse(401, "UNAUTHORIZED", "the signature is missing or does not verify", "SignatureRefused")
+    except EventAgeError as error:
+        return refuse(400, "EVENT_AGE", str(error), "AgeRefused")
+    except (StorageError, SecretError) as error:
+        logger.error("not stored", extra={"reason": str(error)})  # noqa: TRY400 - a trace says no more
+        return refuse(503, "NOT_STORED", "the event could not be stored, try again", "NotStored")
+    count(f"Event{receipt.status.capitalize()}", f"Key{receipt.key.capitalize()}")
+    if receipt.event is None:
+        logger.warning("event", extra={"outcome": receipt.status, "reason": receipt.reason})
+    else:
+        logger.info("event", extra={"outcome": receipt.status, **described(receipt.event)})
+        if receipt.status == intake.STORED:
+            measure_delivery(receipt.event)
+    return answer(200, {"status": receipt.status})
+
+
+def sign_for(principal: str, body: bytes) -> Answer:
+    """Answer POST /sign, for whom API Gateway has authenticated: without that, the route would be the key itself."""
+    if not principal:
+        return refuse(403, "FORBIDDEN", "only IAM principals may have a body signed", "SignRefused")
+    if len(body) > MAX_BODY:
+        return refuse(413, "TOO_LARGE", f"a body has at most {MAX_BODY} bytes", "SizeRefused")
+    try:
+        signature = sign(body, KEYS.current())
+    except SecretError as error:
+        logger.error("not signed", extra={"reason": str(error)})  # noqa: TRY400 - a trace says no more
+        return refuse(503, "NOT_SIGNED", "the key could not be read, try again", "NotSigned")
+    logger.info("signed", extra={"caller": principal})
+    return answer(200, {"signature": signature})
+
+
+def measure_delivery(event: EventRecord) -> None:
+    """Count the seconds from acceptance, whose time the msg_id carries, to a final status."""
+    accepted_at = clock.from_ulid(event.msg_id or "")
+    if event.status in FINAL and event.status_at is not None and accepted_at is not None:
+        seconds = (event.status_at - accepted_at).total_seconds()
+        metrics.add_metric("AcceptToFinalSeconds", MetricUnit.Seconds, max(0.0, seconds))
+
+
+def described(event: EventRecord) -> dict[str, object]:
+    """Return what a log line may say of an event: ids and outcomes, and of a number the last digits."""
+    number = event.recipient or event.sender
+    return {
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "msg_id": event.msg_id,
+        "reference": event.reference,
+        "status": event.status,
+        "number": None if number is None else f"…{str(number)[-3:]}",
+    }
+
+
+def refuse(status_code: int, code: str, message: str, metric: str) -> Answer:
+    """Return an error in the one form that errors have here, and count it."""
+    count(metric)
+    return answer(status_code, {"error": {"code": code, "message": message}})
+
+
+def count(*names: str) -> None:
+    """Count one of each metric."""
+    for name in names:
+        metrics.add_metric(name, MetricUnit.Count, 1)
+
+
+def answer(status_code: int, body: Mapping[str, object]) -> Answer:
+    """Return a Lambda proxy integration's response."""
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return {"statusCode": status_code, "headers": headers, "body": json.dumps(body), "isBase64Encoded": False}
+
+
+def raw_body(event: Mapping[str, Any]) -> bytes:
+    """Return the bytes that were sent; an event that carries none that can be read has none that can verify."""
+    body = event.get("body")
+    if not isinstance(body, str):
+        return b""
+    try:
+        return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def caller(event: Mapping[str, Any]) -> str:
+    """Return the ARN of the principal whose signature API Gateway has checked, empty where it checked none."""
+    context = event.get("requestContext")
+    identity = context.get("identity") if isinstance(context, dict) else None
+    principal = identity.get("userArn") if isinstance(identity, dict) else None
+    return principal if isinstance(principal, str) else ""
+
+
+def header(event: Mapping[str, Any], name: str) -> str:
+    """Return a header by its lower-case name; HTTP/2 and proxies change the case."""
+    headers = event.get("headers")
+    for key, value in headers.items() if isinstance(headers, dict) else ():
+        if key.lower() == name and isinstance(value, str):
+            return value
+    return ""
+
+
+startup.done()
+
+
+def handler(event: Any, context: object) -> Answer:  # noqa: ANN401, ARG001 - whatever Lambda is invoked with
+    """Translate an API Gateway proxy event into a call, and its outcome into a response."""
+    request = event if isinstance(event, dict) else {}
+    try:
+        match request.get("resource"):
+            case "/webhooks":
+                return receive(raw_body(request), header(request, "signature"))
+            case "/sign":
+                return sign_for(caller(request), raw_body(request))
+            case _:
+                return refuse(404, "NOT_FOUND", "there is no such route", "RouteRefused")
+    finally:
+        metrics.flush_metrics()

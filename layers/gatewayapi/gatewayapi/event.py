@@ -1,0 +1,160 @@
+"""A webhook's body, read as far as it has to be understood and kept as it came.
+
+The provider adds event types, statuses and fields without notice, so that only what a record needs is checked: the
+envelope, the key to file it under, and for a status what moves the message. Whatever else there is stays in the body.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from gatewayapi import attribute
+from gatewayapi.clock import from_text
+from gatewayapi.errors import EventAgeError, EventError
+from gatewayapi.record import EventRecord, QuarantineRecord
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_BODY = 256 * 1024
+# DynamoDB's item ends at 400 KB, and the parsed copy of a body can take twice its room: a large one is kept once.
+MAX_PARSED_BODY = 100 * 1024
+MAX_AHEAD = timedelta(minutes=5)
+MAX_PARTITION_KEY = 2048
+MAX_EVENT_ID = 1000  # bytes: the sort key's 1024, less its prefix
+
+STATUS = "message.status."
+INBOUND = "user-message."
+
+
+def from_body(body: bytes, signature: str, *, received_at: datetime, expires_at: datetime) -> EventRecord:
+    """Return the record of a signed body; raises EventError, with the reason to quarantine it, where it is none."""
+    text, envelope = _parse(body)
+    event = _field(envelope, "event", dict)
+    event_type = _name(envelope, "event_type")
+    msg_id, reference = _key(event, "msg_id"), _key(event, "reference")
+    key = reference or msg_id
+    if not key:
+        raise EventError("event: neither a reference nor a msg_id")
+    event_id = _name(envelope, "event_id")
+    if len(event_id.encode()) > MAX_EVENT_ID:
+        raise EventError("event_id: longer than a key may be")
+    record = EventRecord(
+        key=key,
+        event_id=event_id,
+        event_type=event_type,
+        timestamp=_time(envelope, "timestamp"),
+        received_at=received_at,
+        expires_at=expires_at,
+        body=text,
+        signature=signature,
+        msg_id=msg_id or None,
+        reference=reference or None,
+    )
+    whole = len(body) <= MAX_PARSED_BODY
+    if event_type.startswith(STATUS):
+        if not msg_id:
+            raise EventError("msg_id: is required")
+        error = _field(event, "error", dict, optional=True) if whole else None
+        record = replace(
+            record,
+            status=_name(event, "status"),
+            status_at=_time(event, "status_at"),
+            recipient=_msisdn(event, "recipient"),
+            error=error,
+        )
+    elif event_type.startswith(INBOUND):
+        record = replace(record, sender=_msisdn(event, "sender"), content=event.get("content") if whole else None)
+    record.to_item()  # raises EventError for what DynamoDB could not hold
+    return record
+
+
+def quarantined(
+    body: bytes, signature: str, reason: str, *, received_at: datetime, expires_at: datetime
+) -> QuarantineRecord:
+    """Return the record of a signed body that is no usable event."""
+    try:
+        kept: str | bytes = body.decode()
+    except UnicodeDecodeError:
+        kept = body
+    return QuarantineRecord(
+        body_sha256=sha256(body).hexdigest(),
+        body=kept,
+        signature=signature,
+        reason=reason,
+        received_at=received_at,
+        expires_at=expires_at,
+    )
+
+
+def check_age(record: EventRecord, max_age: timedelta) -> None:
+    """Return where an event is of an age to be new, else raise EventAgeError.
+
+    Inside the window a replay is a known duplicate, since records outlive it; outside it is turned away here.
+    """
+    age = record.received_at - record.timestamp
+    if age > max_age:
+        raise EventAgeError("the event is too old")
+    if age < -MAX_AHEAD:
+        raise EventAgeError("the event is too far in the future")
+
+
+def _parse(body: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise EventError("not UTF-8") from error
+    try:
+        envelope = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+    # Decimal raises an ArithmeticError of its own for an exponent beyond its range.
+    except (ValueError, ArithmeticError) as error:
+        raise EventError("not JSON") from error
+    except RecursionError as error:
+        raise EventError("nested too deeply") from error
+    if not isinstance(envelope, dict):
+        raise EventError("not a JSON object")
+    return text, envelope
+
+
+def _field(fields: dict[str, Any], name: str, kind: type, *, optional: bool = False) -> Any:  # noqa: ANN401 - of `kind`
+    value = fields.get(name)
+    if isinstance(value, kind) or (optional and value is None):
+        return value
+    raise EventError(f"{name}: must be {'a string' if kind is str else 'an object'}")
+
+
+def _name(fields: dict[str, Any], name: str) -> str:
+    value: str = attribute.text(_field(fields, name, str))
+    if not value:
+        raise EventError(f"{name}: must not be empty")
+    return value
+
+
+def _key(event: dict[str, Any], name: str) -> str:
+    value: str = attribute.text(_field(event, name, str, optional=True) or "")
+    if len(value.encode()) > MAX_PARTITION_KEY:
+        raise EventError(f"{name}: longer than a key may be")
+    return value
+
+
+def _time(fields: dict[str, Any], name: str) -> datetime:
+    try:
+        return from_text(_field(fields, name, str))
+    except ValueError as error:
+        raise EventError(f"{name}: must be an RFC 3339 time") from error
+
+
+def _msisdn(event: dict[str, Any], name: str) -> int | str | None:
+    value = event.get(name)
+    if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
+        return value
+    raise EventError(f"{name}: must be a phone number")
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(name)

@@ -1,0 +1,71 @@
+"""The `expiration` field: four forms, one moment.
+
+The provider counts it from when it gets a message; a queue makes that a different promise at every delay. So it
+counts from when the message was enqueued, and the provider is given what is left, as a point in time.
+Forms: the provider's openapi.json, `MobileMessageRequest.expiration`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+MAX_AGE = timedelta(days=5)
+MAX_OFFSET_S = 432_000  # a larger number is a unix time
+
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<weeks>\d{1,3})W)?(?:(?P<days>\d{1,4})D)?"
+    r"(?:T(?=.)(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,7}(?:\.\d{1,6})?)S)?)?",
+    re.ASCII,
+)
+_POINT = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)?",
+    re.ASCII,
+)
+_NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+
+
+def deadline(expiration: str | float, enqueued_at: datetime) -> datetime:
+    """Return the moment after which a message must not be sent any more.
+
+    Raises ValueError, saying what the field has to be, for anything the provider would refuse.
+    """
+    moment = _moment(expiration, enqueued_at)
+    if moment > enqueued_at + MAX_AGE:
+        raise ValueError("must be at most 5 days after the message was enqueued")
+    return moment
+
+
+def _moment(expiration: str | float, enqueued_at: datetime) -> datetime:
+    if isinstance(expiration, str) and not _NUMBER.fullmatch(expiration):
+        if parts := _DURATION.fullmatch(expiration):
+            span = timedelta(**{unit: float(amount) for unit, amount in parts.groupdict(default="0").items()})
+            return enqueued_at + _positive(span)
+        return _point(expiration)
+    try:
+        number = float(expiration)
+        if number <= MAX_OFFSET_S:
+            return enqueued_at + _positive(timedelta(seconds=number))
+        return datetime.fromtimestamp(number, UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError(_FORMS) from error
+
+
+def _point(text: str) -> datetime:
+    if not _POINT.fullmatch(text):
+        raise ValueError(_FORMS)
+    try:
+        moment = datetime.fromisoformat(text)
+        # The provider's format leaves the offset optional; like all times here, it is UTC then.
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(_FORMS) from error
+
+
+def _positive(span: timedelta) -> timedelta:
+    if span <= timedelta(0):
+        raise ValueError("must be later than the message's enqueuing")
+    return span
+
+
+_FORMS = "must be an ISO 8601 duration, a date-time, a unix time, or a number of seconds up to 432000"

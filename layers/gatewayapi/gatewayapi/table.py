@@ -1,0 +1,211 @@
+"""The one table: every write to it, and the only place that knows DynamoDB's answers.
+
+All writes are transactions, because a transaction takes up to 100 of them in one call, each with its own condition,
+and gives back the record that stood in the way. The sender writes optimistically: a record is put where there was
+none, or where it is still the one that the decision was made from. The webhook writes with the ranks as condition,
+since it decides nothing.
+Source: "TransactWriteItems" in the DynamoDB API reference.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from gatewayapi import state
+from gatewayapi.attribute import to_attribute
+from gatewayapi.clock import to_text
+from gatewayapi.errors import StorageError
+from gatewayapi.record import MESSAGE_SK, EventRecord, MessageRecord, QuarantineRecord, epoch, from_item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_WRITES = 100  # of one transaction
+CONFLICT_ROUNDS = 4
+CONFLICT_PAUSE_S = 0.03
+
+_CONDITION_FAILED = "ConditionalCheckFailed"
+_CONFLICT = "TransactionConflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A message record to put: over `seen` if that still stands there unchanged, or where there is none."""
+
+    record: MessageRecord
+    seen: MessageRecord | None = None
+
+
+class Table:
+    """The table by name. `client` is botocore's; time-outs and attempts are the client's own settings."""
+
+    def __init__(self, client: DynamoDBClient, name: str, retention_days: int) -> None:
+        self._client = client
+        self._name = name
+        self._retention = timedelta(days=retention_days)
+
+    def expiry(self, now: datetime) -> datetime:
+        """Return when a record written now may be deleted by the table's TTL."""
+        return now + self._retention
+
+    def put(self, writes: Sequence[Write]) -> dict[str, MessageRecord | None]:
+        """Put message records in one transaction, and return what stood in the way of those not put.
+
+        The answer maps a reference to the record that is there, or to None where another write is under way and
+        was so for a while. All that is not in the answer was put. At most 100 writes, of different references.
+        Raises StorageError when the outcome of any is unknown or the table is not to be had.
+        """
+        obstacles: dict[str, MessageRecord | None] = {}
+        pending = list(writes)
+        for _ in self._rounds():
+            reasons = self._transact([self._put(write) for write in pending]) if pending else []
+            if not reasons:
+                return obstacles
+            stuck = []
+            for write, reason in zip(pending, reasons, strict=True):
+                if reason["Code"] == _CONDITION_FAILED:
+                    obstacles[write.record.reference] = _existing(reason)
+                else:
+                    stuck.append(write)
+            pending = stuck
+        return obstacles | dict.fromkeys((write.record.reference for write in pending), None)
+
+    def store(self, event: EventRecord) -> bool:
+        """File an event and move its message's status, in one transaction; return False for a known event.
+
+        The message moves only to a higher rank, or to a later `status_at` (then the greater name) within the
+        same, so that any order of any events ends in the same state. Where there is no such message, or it is
+        further already, the event is filed alone. Raises StorageError, and EventError from the record.
+        """
+        put = self._file(event.to_item())
+        # A status of our own name in a webhook is filed and moves nothing: HELD, say, would have it sent again.
+        moving = event.reference and event.status is not None and state.is_settled(event.status)
+        moves = [self._move(event)] if moving else []
+        for _ in self._rounds():
+            reasons = self._transact([put, *moves])
+            if not reasons:
+                return True
+            if reasons[0]["Code"] == _CONDITION_FAILED:
+                return False
+            if moves and reasons[1]["Code"] == _CONDITION_FAILED:
+                moves = []
+        raise StorageError("the records are being written by others")
+
+    def quarantine(self, record: QuarantineRecord) -> bool:
+        """File a body that is no usable event; return False for a known one. Raises StorageError."""
+        for _ in self._rounds():
+            reasons = self._transact([self._file(record.to_item())])
+            if not reasons or reasons[0]["Code"] == _CONDITION_FAILED:
+                return not reasons
+        raise StorageError("the record is being written by others")
+
+    def _put(self, write: Write) -> dict[str, Any]:
+        put: dict[str, Any] = {
+            "TableName": self._name,
+            "Item": write.record.to_item(),
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if write.seen is not None:
+            # Every write of a message record sets updated_at, to the microsecond.
+            put["ConditionExpression"] = "#status = :status AND updated_at = :updated_at"
+            put["ExpressionAttributeNames"] = {"#status": "status"}
+            put["ExpressionAttributeValues"] = {
+                ":status": {"S": write.seen.status},
+                ":updated_at": {"S": to_text(write.seen.updated_at)},
+            }
+        return {"Put": put}
+
+    def _file(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "Put": {"TableName": self._name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"},
+        }
+
+    def _move(self, event: EventRecord) -> dict[str, Any]:
+        status, status_at = cast("str", event.status), cast("datetime", event.status_at)
+        names = {"#status": "status", "#error": "error"}
+        values: dict[str, Any] = {
+            ":status": {"S": status},
+            ":status_at": {"S": to_text(status_at)},
+            ":msg_id": {"S": event.msg_id},
+            ":now": {"S": to_text(event.received_at)},
+            ":expires_at": {"N": epoch(event.expires_at)},
+        }
+        lower = _placeholders(":l", (s for s, r in state.RANKS.items() if r < state.rank(status)), values)
+        higher = _placeholders(":h", (s for s, r in state.RANKS.items() if r > state.rank(status)), values)
+        condition = (
+            f"attribute_exists(pk) AND (#status IN ({lower})"
+            + (f" OR (NOT #status IN ({higher}) AND " if higher else " OR (")
+            + "(attribute_not_exists(status_at) OR status_at < :status_at"
+            " OR (status_at = :status_at AND #status < :status))))"
+        )
+        update = (
+            "SET #status = :status, status_at = :status_at, updated_at = :now, expires_at = :expires_at,"
+            " msg_id = if_not_exists(msg_id, :msg_id)"
+        )
+        if event.error is not None:
+            values[":error"] = to_attribute(_error(event.error))
+            update += ", #error = :error REMOVE lease_until"
+        else:
+            update += " REMOVE lease_until, #error"
+        return {
+            "Update": {
+                "TableName": self._name,
+                "Key": {"pk": {"S": event.reference}, "sk": {"S": MESSAGE_SK}},
+                "UpdateExpression": update,
+                "ConditionExpression": condition,
+                "ExpressionAttributeNames": names,
+                "ExpressionAttributeValues": values,
+            },
+        }
+
+    def _transact(self, items: list[Any]) -> list[dict[str, Any]]:
+        """Run one transaction; return nothing where it was made, else each item's reason why it was not."""
+        try:
+            self._client.transact_write_items(TransactItems=items)
+        except self._client.exceptions.TransactionCanceledException as error:
+            reasons = cast("list[dict[str, Any]]", error.response.get("CancellationReasons", []))
+            codes = {reason.get("Code") for reason in reasons}
+            if len(reasons) != len(items) or not codes <= {"None", _CONDITION_FAILED, _CONFLICT}:
+                raise StorageError(f"the transaction was cancelled: {sorted(map(str, codes))}") from error
+            return reasons
+        except (ClientError, BotoCoreError) as error:
+            raise StorageError(f"the table did not answer: {type(error).__name__}") from error
+        return []
+
+    @staticmethod
+    def _rounds() -> Iterable[int]:
+        """Count the tries that conflicts are worth, with a growing, jittered pause before each but the first."""
+        for attempt in range(CONFLICT_ROUNDS):
+            if attempt > 1:  # the second follows a failed condition more often than a conflict
+                time.sleep(random.uniform(0.5, 1) * CONFLICT_PAUSE_S * 2**attempt)  # noqa: S311 - jitter
+            yield attempt
+
+
+def _existing(reason: dict[str, Any]) -> MessageRecord | None:
+    item = reason.get("Item")
+    if not item:  # deleted since it was seen
+        return None
+    record = from_item(item)
+    if not isinstance(record, MessageRecord):
+        raise StorageError("a message's key holds another record")
+    return record
+
+
+def _error(error: dict[str, Any]) -> dict[str, Any]:
+    """Return the provider's error, of which RCS may make any object, as the message record's code and details."""
+    return {"code": error.get("hex_code", "PROVIDER"), "details": error.get("details", error)}
+
+
+def _placeholders(prefix: str, statuses: Iterable[str], values: dict[str, Any]) -> str:
+    named = {f"{prefix}{index}": {"S": status} for index, status in enumerate(statuses)}
+    values.update(named)
+    return ", ".join(named)
