@@ -1,7 +1,8 @@
 """What the sender does to its queues itself: copies to the dead-letter queue, and when a message comes back.
 
 Lambda deletes what was handled and leaves what was reported as failed; everything else about a message is here. A
-fault-free batch makes no call.
+fault-free batch makes no call. Where there are calls, each is for one message: the batch actions would save some of
+them and bring a second way to fail for each entry.
 """
 
 from __future__ import annotations
@@ -10,25 +11,26 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 import timing
 from delivery import REFERENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from mypy_boto3_sqs import SQSClient
 
     from outcome import Outcome
 
-MAX_ENTRIES = 10  # of one batch call
-MAX_BATCH_BYTES = 250_000  # of all bodies in it; SQS allowed 256 KiB for long, and some still do
 MAX_DETAILS = 1000
 
 # SQS takes no other characters in an attribute. Source: `SendMessage` in the SQS API reference.
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+logger = Logger(child=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,58 +42,49 @@ class Queues:
     dead_letter_url: str
 
     def copy(self, outcomes: Sequence[Outcome]) -> set[str]:
-        """Copy messages to the dead-letter queue with their reasons; return the message ids of those that failed."""
+        """Copy messages to the dead-letter queue with their reasons; return the message ids of those not copied.
+
+        A message that SQS refuses (too long with its reasons) is no reason to leave out the next one; SQS not
+        answering is, since each further try would cost the same time-out.
+        """
         failed: set[str] = set()
-        for chunk in _chunks(outcomes):
-            entries: list[Any] = [
-                {"Id": str(index), "MessageBody": each.delivery.body, "MessageAttributes": _reasons(each)}
-                for index, each in enumerate(chunk)
-            ]
+        for index, each in enumerate(outcomes):
             try:
-                answer = self.client().send_message_batch(QueueUrl=self.dead_letter_url, Entries=entries)
-                refused = {int(entry["Id"]) for entry in answer.get("Failed", [])}
-            except (ClientError, BotoCoreError):
-                refused = set(range(len(chunk)))
-            failed |= {chunk[index].delivery.message_id for index in refused}
+                self.client().send_message(
+                    QueueUrl=self.dead_letter_url, MessageBody=each.delivery.body, MessageAttributes=_reasons(each)
+                )
+            except ClientError as error:
+                logger.warning("no copy in the dead-letter queue", extra=said(each, error))
+                failed.add(each.delivery.message_id)
+            except BotoCoreError as error:
+                logger.warning("no copy in the dead-letter queue", extra=said(each, error))
+                return failed | {later.delivery.message_id for later in outcomes[index:]}
         return failed
 
     def hide(self, outcomes: Sequence[Outcome], now: datetime) -> None:
         """Set when each message comes back. Where that fails it does so after the queue's own visibility."""
-        by_queue: dict[str, list[Outcome]] = {}
         for each in outcomes:
-            by_queue.setdefault(self._url(each.delivery.queue_arn), []).append(each)
-        for url, group in by_queue.items():
-            for start in range(0, len(group), MAX_ENTRIES):
-                entries: list[Any] = [
-                    {
-                        "Id": str(index),
-                        "ReceiptHandle": each.delivery.receipt_handle,
-                        "VisibilityTimeout": timing.visibility_s(each.back_at or now, now),
-                    }
-                    for index, each in enumerate(group[start : start + MAX_ENTRIES])
-                ]
-                try:
-                    self.client().change_message_visibility_batch(QueueUrl=url, Entries=entries)
-                except (ClientError, BotoCoreError):
-                    continue
+            try:
+                self.client().change_message_visibility(
+                    QueueUrl=self._url(each.delivery.queue_arn),
+                    ReceiptHandle=each.delivery.receipt_handle,
+                    VisibilityTimeout=timing.visibility_s(each.back_at or now, now),
+                )
+            except ClientError as error:
+                logger.warning("visibility not set", extra=said(each, error))
+            except BotoCoreError as error:
+                logger.warning("visibility not set, nor of those after it", extra=said(each, error))
+                return
 
     def _url(self, queue_arn: str) -> str:
         name = queue_arn.rpartition(":")[2]
         return next((url for url in self.urls if url.rpartition("/")[2] == name), self.urls[0])
 
 
-def _chunks(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
-    chunk: list[Outcome] = []
-    size = 0
-    for each in outcomes:
-        length = len(each.delivery.body.encode())
-        if chunk and (len(chunk) == MAX_ENTRIES or size + length > MAX_BATCH_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(each)
-        size += length
-    if chunk:
-        yield chunk
+def said(outcome: Outcome, error: ClientError | BotoCoreError) -> dict[str, str]:
+    """Return what a log may say of an AWS error: its code, and not its text, which can hold what was sent."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    return {"message_id": outcome.delivery.message_id, "error": code}
 
 
 def _reasons(outcome: Outcome) -> dict[str, Any]:

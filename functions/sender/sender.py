@@ -89,6 +89,8 @@ def report(outcomes: Sequence[Outcome]) -> None:
                 "message_id": each.delivery.message_id,
                 "receive_count": each.delivery.receive_count,
                 "code": each.code,
+                # Only our own words: those of a refusal are the provider's, and may quote the message.
+                "reason": None if each.code else each.details,
             },
         )
     logger.info("batch", extra={"messages": len(outcomes), "outcomes": dict(counts)})

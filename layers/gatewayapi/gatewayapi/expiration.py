@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from gatewayapi.clock import CLOCK_TIME, OFFSET
+
 MAX_AGE = timedelta(days=5)
 MAX_OFFSET_S = 432_000  # a larger number is a unix time
 
@@ -18,11 +20,8 @@ _DURATION = re.compile(
     r"(?:T(?=.)(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,6})M)?(?:(?P<seconds>\d{1,7}(?:\.\d{1,6})?)S)?)?",
     re.ASCII,
 )
-_POINT = re.compile(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:?\d\d)?",
-    re.ASCII,
-)
-_NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+_POINT = re.compile(rf"\d{{4}}-\d\d-\d\d[T ]{CLOCK_TIME}(\.\d{{1,6}})?(Z|{OFFSET})?", re.ASCII)
+_NUMBER = re.compile(r"\d{1,11}(\.\d{1,6})?", re.ASCII)
 
 
 def deadline(expiration: str | float, enqueued_at: datetime) -> datetime:
@@ -37,18 +36,24 @@ def deadline(expiration: str | float, enqueued_at: datetime) -> datetime:
 
 
 def _moment(expiration: str | float, enqueued_at: datetime) -> datetime:
-    if isinstance(expiration, str) and not _NUMBER.fullmatch(expiration):
-        if parts := _DURATION.fullmatch(expiration):
-            span = timedelta(**{unit: float(amount) for unit, amount in parts.groupdict(default="0").items()})
-            return enqueued_at + _positive(span)
-        return _point(expiration)
+    if not isinstance(expiration, str) or _NUMBER.fullmatch(expiration):
+        return _number(expiration, enqueued_at)
+    if parts := _DURATION.fullmatch(expiration):
+        span = timedelta(**{unit: float(amount) for unit, amount in parts.groupdict(default="0").items()})
+        return enqueued_at + _positive(span)
+    return _point(expiration)
+
+
+def _number(expiration: str | float, enqueued_at: datetime) -> datetime:
     try:
         number = float(expiration)
-        if number <= MAX_OFFSET_S:
-            return enqueued_at + _positive(timedelta(seconds=number))
-        return datetime.fromtimestamp(number, UTC)
-    except (OverflowError, OSError) as error:
+        if number > MAX_OFFSET_S:
+            return datetime.fromtimestamp(number, UTC)
+        span = timedelta(seconds=number)
+    # Milliseconds instead of seconds since 1970, say, are a year that no datetime can hold.
+    except (ValueError, OverflowError, OSError) as error:
         raise ValueError(_FORMS) from error
+    return enqueued_at + _positive(span)
 
 
 def _point(text: str) -> datetime:
