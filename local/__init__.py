@@ -1,0 +1,1 @@
+"""What runs on one machine alone: the simulator of the provider, and the stack around it."""

@@ -1,0 +1,117 @@
+"""The real `sam`, run against the local AWS as it is run against AWS."""
+
+import json
+import os
+import re
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
+from local.processes import Processes
+
+PROJECT = Path(__file__).resolve().parent.parent
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+BUCKET = "code"
+WITHIN_S = 300
+ERROR_LINES = 60
+# Somebody's own settings of AWS, sam, Python and make must not reach into the run.
+FOREIGN = re.compile(r"AWS_|SAM_|__SAM_|PYTHON|BYTE_CODE_FOR|MAKE|MFLAGS|GNUMAKEFLAGS|VIRTUAL_ENV")
+
+
+class SamError(Exception):
+    """A command of sam failed; the text ends with what it had to say."""
+
+
+def build(processes: Processes) -> Path:
+    """Build the layer, and return the template to deploy."""
+    folder = processes.folder / "build"
+    _run(
+        processes,
+        ["build", "--template-file", str(PROJECT / "template.yaml"), "--build-dir", str(folder)],
+        # What the layer's Makefile takes: on this machine the functions run on no other Python than this one.
+        {"PYTHON": sys.executable, "PYTHON_RUNTIME": f"python{PYTHON}", "BYTE_CODE_FOR": PYTHON},
+    )
+    return folder / "template.yaml"
+
+
+def deploy(
+    processes: Processes,
+    aws: Emulator,
+    template: Path,
+    *,
+    name: str,
+    parameters: Mapping[str, str],
+) -> dict[str, str]:
+    """Deploy a built template, and return the stack's outputs."""
+    aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    # In a file, for everybody on a machine can read its command lines. JSON is YAML.
+    overrides = processes.folder / "parameters.yaml"
+    overrides.write_text(json.dumps(dict(parameters)))
+    arguments = [
+        "deploy",
+        *("--template-file", str(template), "--stack-name", name, "--s3-bucket", BUCKET),
+        *("--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"),
+        *("--parameter-overrides", f"file://{overrides}"),
+    ]
+    try:
+        _run(processes, arguments, {"AWS_ENDPOINT_URL": aws.endpoint})
+    except SamError as error:
+        # The reason stands far above the end of what sam says, which is the way back.
+        raise SamError(f"{error}\n{_failures(aws, name)}") from None
+    stack = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def _failures(aws: Emulator, name: str) -> str:
+    try:
+        events = aws.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
+    except ClientError:
+        return "the stack was not begun"
+    return "\n".join(
+        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+        for event in reversed(events)
+        if event["ResourceStatus"].endswith("_FAILED")
+    )
+
+
+def _run(processes: Processes, arguments: list[str], environment: Mapping[str, str]) -> None:
+    # Without a file of its own, sam would read samconfig.toml, where `sam deploy --guided` keeps a real account's.
+    config = processes.folder / "samconfig.toml"
+    config.write_text("version = 0.1\n")
+    home = processes.folder / "sam"
+    home.mkdir(exist_ok=True)
+    # Told that it has just looked for a newer version of itself, sam asks nobody for one.
+    (home / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
+    command = [sys.executable, "-m", "samcli", *arguments, "--config-file", str(config)]
+    with processes.lines(
+        command,
+        {
+            **own_environment(),
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_TELEMETRY": "0",
+            "SAM_CLI_POLL_DELAY": "0.5",
+            "__SAM_CLI_APP_DIR": str(home),
+            "TMPDIR": str(processes.folder),
+            **environment,
+        },
+        directory=processes.folder,
+        within_s=WITHIN_S,
+    ) as (process, lines):
+        said = deque(lines, ERROR_LINES)
+    if process.returncode != 0:
+        raise SamError(f"sam {arguments[0]} failed:\n{''.join(said)}")
+
+
+def own_environment() -> dict[str, str]:
+    """Return this process's environment without what would change the run."""
+    return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}

@@ -1,0 +1,35 @@
+"""The table's stream, read as it grows: for people who look on, not for consumers, which are Lambdas of their own."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from gatewayapi.stream import Change, changes
+
+BETWEEN_S = 0.2
+
+
+def follow(streams: Any, stream_arn: str) -> Iterator[Change | None]:  # noqa: ANN401 - a botocore client
+    """Yield each change from the stream's beginning on, and None whenever there is nothing new for a moment.
+
+    `streams` is a `dynamodbstreams` client. It goes on for ever: the caller stops when it has seen enough.
+    """
+    iterators: dict[str, str | None] = {}
+    while True:
+        for shard in streams.describe_stream(StreamArn=stream_arn)["StreamDescription"]["Shards"]:
+            if shard["ShardId"] not in iterators:
+                iterators[shard["ShardId"]] = streams.get_shard_iterator(
+                    StreamArn=stream_arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+                )["ShardIterator"]
+        seen = 0
+        for shard_id, iterator in iterators.items():
+            if iterator is None:  # a shard that has closed
+                continue
+            page = streams.get_records(ShardIterator=iterator)
+            iterators[shard_id] = page.get("NextShardIterator")
+            for change in changes(page):
+                seen += 1
+                yield change
+        if not seen:
+            yield None
+            time.sleep(BETWEEN_S)

@@ -1,0 +1,62 @@
+"""What all tests share: repeatable hypothesis runs, and an environment in which no real account is in reach."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+FOLDER_MARKS = ("unit", "integration", "e2e")
+
+# Read by boto3 and by the functions when they are imported, so set before any test module is.
+# The credentials are none: a client that slips past moto and the local AWS is refused, not billed.
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_REGION": "eu-west-1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "TABLE_NAME": "gatewayapi-test",
+    "QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/queue",
+    "URGENT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/urgent",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/dead-letters",
+    "TOKEN_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:token-AbCdEf",
+    "WEBHOOK_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key-AbCdEf",
+    "GATEWAYAPI_URL": "http://127.0.0.1:9",
+    "DEFAULT_SENDER": "",
+    "UNCERTAIN_SENDS": "Hold",
+    "RECONCILE_AFTER_S": "900",
+    "RETENTION_DAYS": "90",
+    "MAX_RECEIVE_COUNT": "8",
+    "MAX_EVENT_AGE_S": "604800",
+    "SEND_MODE": "Live",
+    "ALLOWED_PREFIXES": "",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "POWERTOOLS_SERVICE_NAME": "gatewayapi-test",
+    "POWERTOOLS_METRICS_NAMESPACE": "GatewayApi",
+}
+
+# No deadline anywhere: a shared machine's pause is no bug. CI draws the same examples each time, so that a red
+# run there can be had again; a developer's runs keep looking for new ones.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("developer", deadline=None)
+
+
+def pytest_configure() -> None:
+    """Set the environment and the profile before any test module is imported."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        os.environ.pop(name, None)
+    os.environ.update(ENVIRONMENT)
+    settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by its folder, so that `-m "not e2e"` needs no line in any test."""
+    tests = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
+        if folder in FOLDER_MARKS:
+            item.add_marker(folder)
