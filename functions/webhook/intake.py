@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatewayapi import event as events
-from gatewayapi.errors import EventError, SignatureError
+from gatewayapi.errors import EventError, SignatureError, UnstorableError
 from gatewayapi.signature import verify, well_formed
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ def receive(body: bytes, signature: str, *, keys: Secret, table: Table, max_age:
     expires_at = table.expiry(now)
     try:
         event = events.from_body(body, signature, received_at=now, expires_at=expires_at)
-    except EventError as error:
+        events.check_age(event, max_age)
+        return Receipt(STORED if table.store(event) else DUPLICATE, key, event)
+    except (EventError, UnstorableError) as error:
         reason = str(error)
-        record = events.quarantined(body, signature, reason, received_at=now, expires_at=expires_at)
-        return Receipt(QUARANTINED if table.quarantine(record) else DUPLICATE, key, reason=reason)
-    events.check_age(event, max_age)
-    return Receipt(STORED if table.store(event) else DUPLICATE, key, event)
+    record = events.quarantined(body, signature, reason, received_at=now, expires_at=expires_at)
+    return Receipt(QUARANTINED if table.quarantine(record) else DUPLICATE, key, reason=reason)
 
 
 def signer(body: bytes, signature: str, keys: Secret) -> str:

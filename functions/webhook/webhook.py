@@ -78,6 +78,7 @@ def sign_for(principal: str, body: bytes) -> Answer:
     except SecretError as error:
         logger.error("not signed", extra={"reason": str(error)})  # noqa: TRY400 - a trace says no more
         return refuse(503, "NOT_SIGNED", "the key could not be read, try again", "NotSigned")
+    count("Signed")
     logger.info("signed", extra={"caller": principal})
     return answer(200, {"signature": signature})
 

@@ -8,7 +8,7 @@ Limits: "Data types" and "Quotas" in the DynamoDB developer guide.
 from __future__ import annotations
 
 from base64 import b64decode
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gatewayapi.errors import EventError
@@ -20,6 +20,7 @@ MAX_DEPTH = 28  # of DynamoDB's 32 levels, less those of the record around the v
 MAX_DIGITS = 38
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
+MAX_NAME = 65_535  # bytes
 
 
 def to_attribute(value: object, depth: int = 0) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def to_attribute(value: object, depth: int = 0) -> dict[str, Any]:
     if isinstance(value, list):
         return {"L": [to_attribute(item, depth + 1) for item in value]}
     if isinstance(value, dict):
-        return {"M": {text(name): to_attribute(item, depth + 1) for name, item in value.items()}}
+        return {"M": {_name(name): to_attribute(item, depth + 1) for name, item in value.items()}}
     raise EventError(f"{type(value).__name__} is not a JSON value")
 
 
@@ -69,10 +70,7 @@ def text(value: str) -> str:
 
 def number(value: int | Decimal) -> str:
     """Return a number as DynamoDB writes it, or raise EventError where it would lose digits or not fit."""
-    try:
-        _, digits, exponent = Decimal(value).as_tuple()
-    except (InvalidOperation, ValueError) as error:
-        raise EventError("a number is not finite") from error
+    _, digits, exponent = Decimal(value).as_tuple()
     if not isinstance(exponent, int):
         raise EventError("a number is not finite")
     significant = len("".join(map(str, digits)).strip("0"))
@@ -80,3 +78,9 @@ def number(value: int | Decimal) -> str:
     if significant > MAX_DIGITS or (significant and not MIN_EXPONENT <= magnitude <= MAX_EXPONENT):
         raise EventError("a number is larger or finer than the table can hold")
     return str(value) if significant else "0"
+
+
+def _name(value: str) -> str:
+    if not 1 <= len(text(value).encode()) <= MAX_NAME:
+        raise EventError("a name is empty or longer than the table can hold")
+    return value

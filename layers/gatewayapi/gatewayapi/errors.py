@@ -47,6 +47,10 @@ class StorageError(GatewayApiError):
     """The table did not take a write, or did not say so: nothing may be assumed, try again later."""
 
 
+class UnstorableError(StorageError):
+    """The table will never take a write, for what is in it: keep the original elsewhere, trying again is no use."""
+
+
 class SecretError(GatewayApiError):
     """A secret could not be read, or holds nothing: try again later, and let no one in meanwhile."""
 

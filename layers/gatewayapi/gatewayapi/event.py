@@ -26,7 +26,9 @@ MAX_BODY = 256 * 1024
 MAX_PARSED_BODY = 100 * 1024
 MAX_AHEAD = timedelta(minutes=5)
 MAX_PARTITION_KEY = 2048
-MAX_EVENT_ID = 1000  # bytes: the sort key's 1024, less its prefix
+# Bytes of an id, a type or a status: the sort key's 1024, less its prefix. All of them are in the item once more
+# beside the body, so that none may be as long as that.
+MAX_NAME = 1000
 
 STATUS = "message.status."
 INBOUND = "user-message."
@@ -41,12 +43,9 @@ def from_body(body: bytes, signature: str, *, received_at: datetime, expires_at:
     key = reference or msg_id
     if not key:
         raise EventError("event: neither a reference nor a msg_id")
-    event_id = _name(envelope, "event_id")
-    if len(event_id.encode()) > MAX_EVENT_ID:
-        raise EventError("event_id: longer than a key may be")
     record = EventRecord(
         key=key,
-        event_id=event_id,
+        event_id=_name(envelope, "event_id"),
         event_type=event_type,
         timestamp=_time(envelope, "timestamp"),
         received_at=received_at,
@@ -132,6 +131,8 @@ def _name(fields: dict[str, Any], name: str) -> str:
     value: str = attribute.text(_field(fields, name, str))
     if not value:
         raise EventError(f"{name}: must not be empty")
+    if len(value.encode()) > MAX_NAME:
+        raise EventError(f"{name}: longer than a name may be")
     return value
 
 
@@ -151,6 +152,8 @@ def _time(fields: dict[str, Any], name: str) -> datetime:
 
 def _msisdn(event: dict[str, Any], name: str) -> int | str | None:
     value = event.get(name)
+    if isinstance(value, str) and len(value) > MAX_NAME:
+        raise EventError(f"{name}: longer than a phone number may be")
     if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
         return value
     raise EventError(f"{name}: must be a phone number")

@@ -126,7 +126,8 @@ class EventRecord:
         for name in ("msg_id", "reference", "status", "error", "recipient", "sender", "content"):
             value = getattr(self, name)
             if value is not None:
-                item[name] = to_attribute(value)
+                # One level down already, for that is where a message's record takes the error to.
+                item[name] = to_attribute(value, depth=1)
         return item
 
 
@@ -162,10 +163,10 @@ Record = MessageRecord | EventRecord | QuarantineRecord
 
 def from_item(item: Mapping[str, Any]) -> Record:
     """Return the record of DynamoDB's item; raises RecordError where it is none of the three."""
-    values = {name: from_attribute(attribute) for name, attribute in item.items()}
     try:
+        values = {name: from_attribute(attribute) for name, attribute in item.items()}
         return _READERS[values["record_type"]](values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, OSError) as error:  # the last two from impossible times
         raise RecordError(f"not a record of this table: {error!r}") from error
 
 

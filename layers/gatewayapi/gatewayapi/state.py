@@ -7,7 +7,7 @@ these, so that a rule stands in one place.
 | ------------------------ | -------------------------------------------------------- | ------------------------ |
 | nothing                  | CLAIM                                                    | event filed alone        |
 | RETRYING, INVALID, LAPSED| CLAIM                                                    | moves                    |
-| HELD                     | CLAIM, but for the message that was held: DROP           | moves                    |
+| HELD                     | CLAIM what was queued since, as a redrive is; else DROP  | moves                    |
 | SENDING                  | WAIT while its lease runs, then DOUBT                    | settles                  |
 | UNCERTAIN                | WAIT for a webhook, then HOLD, or CLAIM once if resending| settles                  |
 | ACCEPTED and above       | DROP, a duplicate                                        | moves if it ranks higher |
@@ -102,8 +102,9 @@ def judge(seen: MessageRecord, wanted: MessageRecord, *, reconcile_after: timede
         return Verdict(Step.HOLD, record=hold(seen, wanted.message_id, now, UNCERTAIN, UNSETTLED))
     if is_settled(seen.status):
         return Verdict(Step.DROP)
-    # The message that was held is in the dead-letter queue: only the copy that comes back from there is sent.
-    if seen.status == HELD and seen.message_id == wanted.message_id:
+    # What is held lies in the dead-letter queue, and its twins on the queue must not be sent behind the operator's
+    # back: only what was put on the queue since then is, as a redrive does.
+    if seen.status == HELD and seen.fingerprint == wanted.fingerprint and wanted.queued_at <= seen.updated_at:
         return Verdict(Step.DROP)
     return _claim(seen, wanted)
 
@@ -130,4 +131,6 @@ def accept(seen: MessageRecord, msg_id: str, accepted_at: datetime, expires_at: 
 
 def _claim(seen: MessageRecord, wanted: MessageRecord) -> Verdict:
     attempts = seen.attempts + (wanted.status == SENDING)
-    return Verdict(Step.CLAIM, record=replace(wanted, attempts=attempts))
+    # Resent once stays resent through a pause, or each pause would permit another SMS.
+    resent = wanted.resent or (seen.resent and seen.status == RETRYING)
+    return Verdict(Step.CLAIM, record=replace(wanted, attempts=attempts, resent=resent))

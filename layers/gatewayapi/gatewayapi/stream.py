@@ -41,7 +41,7 @@ def changes(event: Mapping[str, Any]) -> Iterator[Change]:
     It reads a record only when it is asked for the next, so that those before a bad one are handled.
     """
     for entry in event["Records"]:
-        if entry.get("userIdentity", {}).get("principalId") == "dynamodb.amazonaws.com":
+        if (entry.get("userIdentity") or {}).get("principalId") == "dynamodb.amazonaws.com":
             continue
         images = entry["dynamodb"]
         yield Change(images["SequenceNumber"], _record(images.get("NewImage")), _record(images.get("OldImage")))

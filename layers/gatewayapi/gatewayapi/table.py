@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from gatewayapi import state
 from gatewayapi.attribute import to_attribute
 from gatewayapi.clock import to_text
-from gatewayapi.errors import StorageError
+from gatewayapi.errors import RecordError, StorageError, UnstorableError
 from gatewayapi.record import MESSAGE_SK, EventRecord, MessageRecord, QuarantineRecord, epoch, from_item
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ CONFLICT_PAUSE_S = 0.03
 
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _CONFLICT = "TransactionConflict"
+_INVALID = {"ValidationError", "ValidationException"}  # of an item of a transaction, and of a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ class Table:
         """Put message records in one transaction, and return what stood in the way of those not put.
 
         The answer maps a reference to the record that is there, or to None where another write is under way and
-        was so for a while. All that is not in the answer was put. At most 100 writes, of different references.
-        Raises StorageError when the outcome of any is unknown or the table is not to be had.
+        was so for a while, or where it cannot be read. All that is not in the answer was put. At most 100 writes,
+        of different references. Raises StorageError when the outcome of any is unknown or the table is not to be
+        had.
         """
         obstacles: dict[str, MessageRecord | None] = {}
         pending = list(writes)
@@ -83,7 +85,7 @@ class Table:
 
         The message moves only to a higher rank, or to a later `status_at` (then the greater name) within the
         same, so that any order of any events ends in the same state. Where there is no such message, or it is
-        further already, the event is filed alone. Raises StorageError, and EventError from the record.
+        further already, the event is filed alone. Raises StorageError, as UnstorableError where that is final.
         """
         put = self._file(event.to_item())
         # A status of our own name in a webhook is filed and moves nothing: HELD, say, would have it sent again.
@@ -141,18 +143,20 @@ class Table:
         }
         lower = _placeholders(":l", (s for s, r in state.RANKS.items() if r < state.rank(status)), values)
         higher = _placeholders(":h", (s for s, r in state.RANKS.items() if r > state.rank(status)), values)
-        condition = (
-            f"attribute_exists(pk) AND (#status IN ({lower})"
-            + (f" OR (NOT #status IN ({higher}) AND " if higher else " OR (")
-            + "(attribute_not_exists(status_at) OR status_at < :status_at"
-            " OR (status_at = :status_at AND #status < :status))))"
+        later = (
+            "attribute_not_exists(status_at) OR status_at < :status_at"
+            " OR (status_at = :status_at AND #status < :status)"
         )
+        if higher:  # without, the parentheses would be redundant, which DynamoDB refuses
+            later = f"(NOT #status IN ({higher}) AND ({later}))"
+        condition = f"attribute_exists(pk) AND (#status IN ({lower}) OR {later})"
         update = (
             "SET #status = :status, status_at = :status_at, updated_at = :now, expires_at = :expires_at,"
             " msg_id = if_not_exists(msg_id, :msg_id)"
         )
         if event.error is not None:
-            values[":error"] = to_attribute(_error(event.error))
+            # One level deeper than the event has it, which DynamoDB can still hold.
+            values[":error"] = to_attribute(_error(event.error), depth=-1)
             update += ", #error = :error REMOVE lease_until"
         else:
             update += " REMOVE lease_until, #error"
@@ -174,10 +178,14 @@ class Table:
         except self._client.exceptions.TransactionCanceledException as error:
             reasons = cast("list[dict[str, Any]]", error.response.get("CancellationReasons", []))
             codes = {reason.get("Code") for reason in reasons}
+            if codes & _INVALID:
+                raise UnstorableError("the table does not take it") from error
             if len(reasons) != len(items) or not codes <= {"None", _CONDITION_FAILED, _CONFLICT}:
                 raise StorageError(f"the transaction was cancelled: {sorted(map(str, codes))}") from error
             return reasons
         except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _INVALID:
+                raise UnstorableError("the table does not take it") from error
             raise StorageError(f"the table did not answer: {type(error).__name__}") from error
         return []
 
@@ -191,13 +199,15 @@ class Table:
 
 
 def _existing(reason: dict[str, Any]) -> MessageRecord | None:
-    item = reason.get("Item")
-    if not item:  # deleted since it was seen
+    """Return the record in the way; None where it was deleted since, or is one that nobody can read.
+
+    That one was written by hand, say, and must cost its own message something, not the batch around it.
+    """
+    try:
+        record = from_item(reason["Item"])
+    except (KeyError, RecordError):
         return None
-    record = from_item(item)
-    if not isinstance(record, MessageRecord):
-        raise StorageError("a message's key holds another record")
-    return record
+    return record if isinstance(record, MessageRecord) else None
 
 
 def _error(error: dict[str, Any]) -> dict[str, Any]:
