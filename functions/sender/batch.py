@@ -110,7 +110,7 @@ def _outcome(
         back_at = now + policy.reconcile_after
     else:
         retry_after_s = result.retry_after_s if isinstance(result, TryLaterError) else None
-        back_at = now + timing.pause(delivery.receive_count, retry_after_s, random.random())  # noqa: S311 - jitter
+        back_at = now + timing.pause(claimed.attempts, retry_after_s, random.random())  # noqa: S311 - jitter
     error = {"code": code, "details": details}
     record = replace(claimed, status=status, updated_at=now, expires_at=expires_at, lease_until=None, error=error)
     write = Write(record, claimed)

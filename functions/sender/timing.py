@@ -50,14 +50,14 @@ def request_s(remaining_s: float) -> float | None:
     return spare_s if spare_s >= MIN_REQUEST_S else None
 
 
-def pause(receive_count: int, retry_after_s: float | None, chance: float) -> timedelta:
+def pause(tries: int, retry_after_s: float | None, chance: float) -> timedelta:
     """Return how long a message waits that was not sent: growing, and spread by `chance` from 0 to 1.
 
     The provider's own Retry-After is kept and only added to, so that waiting messages do not return in one wave.
     """
     if retry_after_s is not None:
         return timedelta(seconds=min(retry_after_s * (1 + chance / 4) + chance, MAX_VISIBILITY_S))
-    exponent = min(max(receive_count, 1) - 1, 10)  # beyond that it is the longest pause anyway
+    exponent = min(max(tries, 1) - 1, 10)  # beyond that it is the longest pause anyway
     longest_s = min(FIRST_PAUSE_S * PAUSE_GROWTH**exponent, MAX_PAUSE_S)
     return timedelta(seconds=longest_s * (0.5 + chance / 2))
 

@@ -11,24 +11,33 @@ import json
 from base64 import b64encode
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import urllib3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
+from botocore.exceptions import HTTPClientError
 from botocore.loaders import JSONFileLoader, Loader
-from botocore.session import Session, get_session
+from botocore.session import get_session
+
+from gatewayapi import tls
+
+if TYPE_CHECKING:
+    from botocore.session import Session
 
 SERVICES = ["dynamodb", "secretsmanager", "sqs"]
+CONNECT_TIMEOUT_S = 1
+READ_TIMEOUT_S = 1.5
 
 # Two short attempts inside botocore, for a lost connection; whatever lasts longer is the queue's to try again.
 # A transaction carries a token of its own, so that the second attempt cannot write twice. With botocore's pause of up
 # to a second between them, a table that is silent is given up after 4 seconds: the provider waits 5 for its answer.
 CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=1.5,
+    connect_timeout=CONNECT_TIMEOUT_S,
+    read_timeout=READ_TIMEOUT_S,
     retries={"mode": "standard", "total_max_attempts": 2},
     # Checked in every test instead, where the clients are made with it on.
     parameter_validation=False,
-    tcp_keepalive=True,
     # botocore's own is put together anew, twice, for each request. This one also tells us apart in CloudTrail.
     user_agent="gatewayapi-serverless",
 )
@@ -46,6 +55,7 @@ def session() -> Session:
 def client(service: str) -> Any:  # noqa: ANN401 - botocore makes the class at run time
     """Return the client of a service, made once."""
     made = session().create_client(service, config=CONFIG)
+    made.meta.events.register("before-send", _send)
     if service == "dynamodb":
         made.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", _set_aside)
         made.meta.events.register("before-call.dynamodb.TransactWriteItems", _write)
@@ -65,6 +75,35 @@ class _Files(JSONFileLoader):
     def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - any JSON
         path = Path(f"{file_path}.json")
         return json.loads(path.read_bytes()) if path.is_file() else super().load_file(file_path)
+
+
+@cache
+def _connections(scheme: str) -> urllib3.PoolManager:
+    return urllib3.PoolManager(
+        ssl_context=tls.context() if scheme == "https" else None,
+        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+        retries=False,
+    )
+
+
+def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+    """Send a signed request in botocore's stead, which would read its authorities for every new connection."""
+    connections = _connections(request.url.partition(":")[0])
+    try:
+        answer = connections.urlopen(
+            request.method,
+            request.url,
+            body=request.body,
+            headers=request.headers,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
+        response = AWSResponse(request.url, answer.status, answer.headers, answer)
+        response.content  # read now, so that the connection is free for the next  # noqa: B018
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise HTTPClientError(error=error) from error
+    return response
 
 
 def _set_aside(params: dict[str, Any], context: dict[str, Any], **_: object) -> dict[str, Any]:

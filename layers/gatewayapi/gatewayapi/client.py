@@ -7,7 +7,7 @@ one question that each failure is sorted by is whether the body had begun to lea
 from __future__ import annotations
 
 import json
-import ssl
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from gatewayapi import tls
 from gatewayapi.errors import (
     Refusal,
     RefusedError,
@@ -39,6 +40,9 @@ MAX_IDLE_S = 20.0
 OK, MULTIPLE_CHOICES, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 200, 300, 400, 401, 403
 UNPROCESSABLE, SERVER_ERROR, UNAVAILABLE = 422, 500, 503
 
+# What a header can hold. A token with a line break at its end, say, would be a ValueError of http.client's.
+_TOKEN = re.compile(r"[!-~]+", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -59,8 +63,7 @@ class Client:
         self._url = urlsplit(url)
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
-        # Built once: reading the machine's authorities takes longer than the whole rest of a request.
-        self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
+        self._tls = tls.context() if self._url.scheme == "https" else None
         self._pool = self._connect()
         self._used_at = time.time()
 
@@ -96,6 +99,8 @@ class Client:
         return [accepted.get(reference) for reference in references]
 
     def _post(self, path: str, fields: Mapping[str, Any], timeout_s: float | None) -> object:
+        if not _TOKEN.fullmatch(self.token):
+            raise TokenRefusedError(UNAUTHORIZED)
         body = _Body(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
         headers = {
             "Authorization": f"Token {self.token}",
@@ -197,7 +202,7 @@ def _retry_after_s(header: str | None) -> float | None:
         return float(header[:12])
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())

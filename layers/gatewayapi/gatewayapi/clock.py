@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 # fromisoformat alone also takes dates, week numbers and local times, and each Python a little more than the last
 # (24:00 since 3.14). What is a time must not depend on the runtime.
@@ -21,6 +22,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@lru_cache(maxsize=256)  # a batch writes the same few moments hundreds of times
 def to_text(moment: datetime) -> str:
     """Return an RFC 3339 string in UTC with microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")

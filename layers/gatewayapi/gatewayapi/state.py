@@ -106,6 +106,9 @@ def judge(seen: MessageRecord, wanted: MessageRecord, *, reconcile_after: timede
     # back: only what was put on the queue since then is, as a redrive does.
     if seen.status == HELD and seen.fingerprint == wanted.fingerprint and wanted.queued_at <= seen.updated_at:
         return Verdict(Step.DROP)
+    # It lapsed in the hands of another delivery, which took it off the queue: this one is only behind.
+    if seen.status == LAPSED and seen.message_id == wanted.message_id:
+        return Verdict(Step.DROP)
     return _claim(seen, wanted)
 
 

@@ -24,7 +24,7 @@ from gatewayapi.errors import RecordError, StorageError, UnstorableError
 from gatewayapi.record import MESSAGE_SK, EventRecord, MessageRecord, QuarantineRecord, epoch, from_item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -141,22 +141,20 @@ class Table:
             ":now": {"S": to_text(event.received_at)},
             ":expires_at": {"N": epoch(event.expires_at)},
         }
-        lower = _placeholders(":l", (s for s, r in state.RANKS.items() if r < state.rank(status)), values)
-        higher = _placeholders(":h", (s for s, r in state.RANKS.items() if r > state.rank(status)), values)
+        rank = state.rank(status)
+        lower = _ranked(lambda other: other < rank, ":l", values)
+        equal = _ranked(lambda other: other == rank, ":e", values)
         later = (
             "attribute_not_exists(status_at) OR status_at < :status_at"
             " OR (status_at = :status_at AND #status < :status)"
         )
-        if higher:  # without, the parentheses would be redundant, which DynamoDB refuses
-            later = f"(NOT #status IN ({higher}) AND ({later}))"
-        condition = f"attribute_exists(pk) AND (#status IN ({lower}) OR {later})"
+        condition = f"attribute_exists(pk) AND ({lower} OR ({equal} AND ({later})))"
         update = (
             "SET #status = :status, status_at = :status_at, updated_at = :now, expires_at = :expires_at,"
             " msg_id = if_not_exists(msg_id, :msg_id)"
         )
         if event.error is not None:
-            # One level deeper than the event has it, which DynamoDB can still hold.
-            values[":error"] = to_attribute(_error(event.error), depth=-1)
+            values[":error"] = to_attribute(_error(event.error))
             update += ", #error = :error REMOVE lease_until"
         else:
             update += " REMOVE lease_until, #error"
@@ -215,7 +213,10 @@ def _error(error: dict[str, Any]) -> dict[str, Any]:
     return {"code": error.get("hex_code", "PROVIDER"), "details": error.get("details", error)}
 
 
-def _placeholders(prefix: str, statuses: Iterable[str], values: dict[str, Any]) -> str:
-    named = {f"{prefix}{index}": {"S": status} for index, status in enumerate(statuses)}
+def _ranked(fits: Callable[[int], bool], prefix: str, values: dict[str, Any]) -> str:
+    """Return the condition that the rank of `#status` fits; a status that is not listed ranks with ENROUTE."""
+    unlisted = fits(state.RANKS[state.ENROUTE])
+    listed = (status for status, rank in state.RANKS.items() if fits(rank) is not unlisted)
+    named = {f"{prefix}{index}": {"S": status} for index, status in enumerate(listed)}
     values.update(named)
-    return ", ".join(named)
+    return f"{'NOT ' if unlisted else ''}#status IN ({', '.join(named)})"

@@ -1,0 +1,122 @@
+"""A server that does to each connection what a test tells it, for all that no HTTP server would do."""
+
+import os
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from http import HTTPStatus
+from threading import Thread
+from typing import NamedTuple, Self
+
+from urllib3.util import parse_url
+
+WAIT_S = 30.0
+# With linger on and no time to linger, closing sends RST where it would have sent FIN.
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Request(NamedTuple):
+    """One request: its head as it came, and its body."""
+
+    head: str
+    body: bytes
+
+
+class Wire:
+    """One connection, from the server's side."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket = connection
+        self._unread = b""
+
+    def head(self) -> str:
+        """Read a request up to its body; empty where the client left."""
+        while b"\r\n\r\n" not in self._unread:
+            if not (more := self.socket.recv(65536)):
+                return ""
+            self._unread += more
+        head, _, self._unread = self._unread.partition(b"\r\n\r\n")
+        return head.decode("latin-1")
+
+    def request(self) -> Request | None:
+        """Read a whole request; None where the client left."""
+        head = self.head()
+        if not head:
+            return None
+        length = next(int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:"))
+        while len(self._unread) < length and (more := self.socket.recv(65536)):
+            self._unread += more
+        body, self._unread = self._unread[:length], self._unread[length:]
+        return Request(head, body)
+
+    def send(self, raw: bytes) -> None:
+        """Send bytes as they are."""
+        self.socket.sendall(raw)
+
+    def reset(self) -> None:
+        """End the connection with RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        os.close(self.socket.detach())
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
+    """An HTTP answer; a header's name is written with _ for -."""
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+class RawServer:
+    """Listens on loopback while it is entered, and runs `serve` for each connection on a thread of its own."""
+
+    def __init__(self, serve: Callable[[Wire], None], tls: ssl.SSLContext | None = None) -> None:
+        self._serve = serve
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self._threads = [Thread(target=self._accept, daemon=True)]
+        self.connections = 0
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        self._listener.close()
+        for connection in self._open:
+            # Closed or reset by its own thread, where that was faster.
+            if connection.fileno() >= 0:
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads[1:]:
+            thread.join(WAIT_S)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # the listener was shut down
+            self.connections += 1
+            thread = Thread(target=self._run, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, connection: socket.socket) -> None:
+        try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            self._open.append(connection)
+            self._serve(Wire(connection))
+        except OSError:
+            return  # the client, or the test's end, closed it
+        finally:
+            connection.close()
+
+
+def port_of(url: str) -> int:
+    """The port in a URL."""
+    return parse_url(url).port or 0

@@ -1,0 +1,62 @@
+"""Webhook bodies for tests: each of the provider's event types, and envelopes with something else in a place."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from gatewayapi import event
+from gatewayapi.record import EventRecord
+
+RECEIVED = datetime(2025, 4, 1, 11, 50, 13, 250_000, tzinfo=UTC)
+EXPIRES = datetime(2025, 6, 30, 11, 50, 13, tzinfo=UTC)
+SIGNATURE = "v1=" + "0123456789abcdef" * 4
+MSG_ID = "01JQRJWK259Y1YEECJZB50908V"
+SMS, RCS = "message.status.sms", "message.status.rcs"
+TEXT_SMS, TEXT_RCS = "user-message.text.sms", "user-message.text.rcs"
+LOCATION_RCS, FILE_RCS = "user-message.location.rcs", "user-message.file.rcs"
+ABSENT = object()
+
+
+def status(**fields: object) -> dict[str, Any]:
+    """A status event; `ABSENT` leaves a field out."""
+    usual = {
+        "msg_id": MSG_ID,
+        "recipient": 4512345678,
+        "reference": "order-1",
+        "status": "DELIVERED",
+        "status_at": "2025-04-01T11:49:12.005021+00:00",
+        "error": None,
+    }
+    return present(usual | fields)
+
+
+def inbound(content: object, **fields: object) -> dict[str, Any]:
+    """An event of a message that a person sent."""
+    usual = {"msg_id": MSG_ID, "sender": 4587654321, "sent_at": "2025-04-01T11:49:12+00:00", "content": content}
+    return present(usual | fields)
+
+
+def envelope(kind: object, inner: object, **fields: object) -> dict[str, Any]:
+    """The envelope that all events share; `ABSENT` leaves a field out."""
+    usual = {
+        "event_id": "09c829a2-a77b-422d-8562-2f88e784dfb5",
+        "timestamp": "2025-04-01T11:50:12.003029+00:00",
+        "event_type": kind,
+        "event": inner,
+    }
+    return present(usual | fields)
+
+
+def present(fields: dict[str, object]) -> dict[str, Any]:
+    """The fields that are there."""
+    return {name: value for name, value in fields.items() if value is not ABSENT}
+
+
+def body(document: object) -> bytes:
+    """A document as the provider would send it."""
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def read(raw: bytes) -> EventRecord:
+    """The record of a body."""
+    return event.from_body(raw, SIGNATURE, received_at=RECEIVED, expires_at=EXPIRES)
