@@ -1,0 +1,78 @@
+"""The least that can send a batch once: a claim, a request, a result, with nothing checked and nothing handled.
+
+It is the limit that the sender is held against, and no example: any failure at all loses or doubles messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import urllib3
+
+TABLE = os.environ["TABLE_NAME"]
+DYNAMODB = boto3.client("dynamodb")
+TOKEN = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["TOKEN_SECRET_ARN"])["SecretString"]
+HEADERS = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
+POOL = urllib3.PoolManager()
+
+
+def claim(message: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the write that takes a message, with what has to be known of it later."""
+    return {
+        "Put": {
+            "TableName": TABLE,
+            "Item": {
+                "pk": {"S": message["reference"]},
+                "sk": {"S": "MESSAGE"},
+                "record_type": {"S": "message"},
+                "status": {"S": "SENDING"},
+                "recipient": {"N": str(message["recipient"])},
+                "sender": {"S": message["sender"]},
+                "fingerprint": {"S": hashlib.sha256(message["message"].encode()).hexdigest()},
+                "attempts": {"N": "1"},
+                "updated_at": {"S": now.isoformat()},
+                "expires_at": {"N": str(int((now + timedelta(days=90)).timestamp()))},
+            },
+            "ConditionExpression": "attribute_not_exists(pk)",
+        },
+    }
+
+
+def result(accepted: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the write that records an acceptance."""
+    return {
+        "Update": {
+            "TableName": TABLE,
+            "Key": {"pk": {"S": accepted["reference"]}, "sk": {"S": "MESSAGE"}},
+            "UpdateExpression": "SET #s = :s, msg_id = :m, accepted_at = :a, updated_at = :a",
+            "ConditionExpression": "#s = :c",
+            "ExpressionAttributeNames": {"#s": "status"},
+            "ExpressionAttributeValues": {
+                ":s": {"S": "ACCEPTED"},
+                ":c": {"S": "SENDING"},
+                ":m": {"S": accepted["msg_id"]},
+                ":a": {"S": now.isoformat()},
+            },
+        },
+    }
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's own
+    """Send a batch."""
+    messages = [json.loads(record["body"]) for record in event["Records"]]
+    now = datetime.now(UTC)
+    DYNAMODB.transact_write_items(TransactItems=[claim(message, now) for message in messages])
+    answer = POOL.request(
+        "POST",
+        f"{os.environ['GATEWAYAPI_URL']}/mobile/multi",
+        body=json.dumps({"messages": messages}),
+        headers=HEADERS,
+    )
+    now = datetime.now(UTC)
+    DYNAMODB.transact_write_items(TransactItems=[result(accepted, now) for accepted in answer.json()["responses"]])
+    return {"batchItemFailures": []}
