@@ -76,7 +76,7 @@ clean: ## Remove the environments, the builds and the caches
 define create
 @"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	echo "Python 3.11 or newer is needed, and '$(PYTHON)' is" \
-		"$$("$(PYTHON)" --version 2>&1 || echo 'not found'): name another as in 'make $(MAKECMDGOALS) PYTHON=python3.13'" >&2; \
+		"$$("$(PYTHON)" --version 2>/dev/null || echo 'not found'): name another as in 'make $(MAKECMDGOALS) PYTHON=python3.13'" >&2; \
 	exit 1; }
 @echo "Making the environment $(1)" >&2
 @"$(PYTHON)" -m venv --clear $(1)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -47,8 +48,10 @@ def deploy(
     name: str,
     parameters: Mapping[str, str],
 ) -> dict[str, str]:
-    """Deploy a built template, and return the stack's outputs."""
-    aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    """Deploy a built template, or one that needs no building, and return the stack's outputs."""
+    s3 = aws.client("s3")
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     # In a file, for everybody on a machine can read its command lines. JSON is YAML.
     overrides = processes.folder / "parameters.yaml"
     overrides.write_text(json.dumps(dict(parameters)))

@@ -87,6 +87,10 @@ class Stack:
         """Return a client of the local AWS with the administrator's rights."""
         return self._aws.client(service)
 
+    def deploy(self, template: Path, *, name: str, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Deploy another template beside this one, such as a consumer's, and return its outputs."""
+        return sam.deploy(self._processes, self._aws, template, name=name, parameters=parameters)
+
     def logs(self, function: str) -> list[str]:
         """Return the log of a function, `sender` or `webhook`, oldest line first."""
         pages = self.client("logs").get_paginator("filter_log_events")

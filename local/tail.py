@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
+from gatewayapi.errors import RecordError
 from gatewayapi.stream import Change, changes
 
 BETWEEN_S = 0.2
@@ -27,9 +29,10 @@ def follow(streams: Any, stream_arn: str) -> Iterator[Change | None]:  # noqa: A
                 continue
             page = streams.get_records(ShardIterator=iterator)
             iterators[shard_id] = page.get("NextShardIterator")
-            for change in changes(page):
+            for entry in page["Records"]:
                 seen += 1
-                yield change
+                with suppress(RecordError):  # somebody's own item, which must not end the look-out
+                    yield from changes({"Records": [entry]})
         if not seen:
             yield None
             time.sleep(BETWEEN_S)
