@@ -12,7 +12,7 @@ LOCK := .venv-lock
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test check format bench soak provider event status smoke lock clean
+.PHONY: help demo local test check format bench soak campaign provider event status smoke lock clean
 
 help: ## Show this list
 	@echo "make <target>, with what it takes:"
@@ -44,6 +44,9 @@ bench: $(VENV)/.dev-stamp ## Measure CPU, cold starts and calls beside the usual
 
 soak: $(VENV)/.dev-stamp ## Send 2,000 messages through faults and killed workers, and count lost and doubled ones
 	$(RUN) tests.benchmarks.soak $(ARGS)
+
+campaign: $(VENV)/.dev-stamp ## Send 20,000 messages, and measure latencies beside them and the cost of each
+	$(RUN) tests.benchmarks.campaign $(ARGS)
 
 provider: $(VENV)/.local-stamp ## Run the provider's simulator alone; options as ARGS="--port 0 --token …"
 	$(RUN) local.provider $(ARGS)
