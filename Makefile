@@ -32,7 +32,7 @@ check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Judge format, style, types, template
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) bandit --quiet --configfile pyproject.toml --recursive layers functions local events
-	@$(LINT)/bin/cfn-lint
+	@$(LINT)/bin/cfn-lint --config-file cfn-lint.yaml
 	@$(LINT)/bin/checkov --config-file .checkov.yaml
 
 format: $(VENV)/.dev-stamp ## Format the code, and mend what ruff can mend by itself

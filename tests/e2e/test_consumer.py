@@ -13,7 +13,7 @@ from gatewayapi.signature import sign
 from local.sam import PROJECT
 from local.smoke import event
 from local.stack import NAME, Stack
-from local.waiting import REQUEST_S, wait_for
+from local.waiting import wait_for
 
 BEFORE = [f"consumed-{number}" for number in range(5)]
 AFTER = [f"consumed-after-{number}" for number in range(3)]
@@ -22,6 +22,7 @@ POSTS = 3
 POISON = {name: {"S": value} for name, value in {"pk": "poison", "sk": "EVENT#1", "record_type": "event"}.items()}
 FROM_MAIN_STACK = ("StreamArn", "LayerArn", "ConsumerPolicyArn")
 SHARED = ("PythonRuntime", "Architecture")
+ANSWER_WITHIN_S = 30
 READ_WITHIN_S = 120
 
 Fields = dict[str, Any]
@@ -45,7 +46,7 @@ class Consumer:
         headers = {"Content-Type": "application/json", "Signature": sign(body, self.stack.webhook_key)}
         for _ in range(POSTS):
             request = urllib.request.Request(self.stack.webhook_url, body, headers)
-            with urllib.request.urlopen(request, timeout=REQUEST_S):
+            with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S):
                 pass
 
     def key(self, reference: str) -> Fields:

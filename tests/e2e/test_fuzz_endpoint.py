@@ -6,6 +6,7 @@ holds the answers against it. Three kinds of callers ask: anyone, the provider, 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -30,6 +31,8 @@ DESCRIPTION = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs" 
 # Other methods are other routes: API Gateway knows none, and answers in words of its own.
 DESCRIPTION.config.phases.coverage.unexpected_methods = set()
 WEBHOOKS, SIGN = DESCRIPTION.include(path="/webhooks"), DESCRIPTION.include(path="/sign")
+
+Case = schemathesis.Case[Any]
 
 # Not among them: that a body of another form is refused. Signed, it is kept.
 CHECKS = [
@@ -66,7 +69,10 @@ class Principal(requests.auth.AuthBase):
 def body(request: requests.PreparedRequest) -> bytes:
     """Return the bytes that a request is about to send."""
     raw = request.body or b""
-    return raw.encode() if isinstance(raw, str) else raw
+    if isinstance(raw, str):
+        return raw.encode()
+    assert isinstance(raw, bytes)
+    return raw
 
 
 @pytest.fixture
@@ -85,28 +91,28 @@ def quiet(stack: Stack) -> Iterator[None]:
 
 @WEBHOOKS.parametrize()
 @fuzzed
-def test_anyone_is_turned_away(case: schemathesis.Case, url: str) -> None:
+def test_anyone_is_turned_away(case: Case, url: str) -> None:
     response = case.call_and_validate(base_url=url, checks=CHECKS)
     assert response.status_code in {401, 413}
 
 
 @WEBHOOKS.parametrize()
 @fuzzed
-def test_the_provider_is_heard_whatever_it_says(case: schemathesis.Case, url: str, stack: Stack) -> None:
+def test_the_provider_is_heard_whatever_it_says(case: Case, url: str, stack: Stack) -> None:
     response = case.call_and_validate(base_url=url, checks=CHECKS, auth=Provider(stack))
     assert response.status_code in {200, 400, 413}
 
 
 @SIGN.parametrize()
 @fuzzed
-def test_who_is_no_principal_gets_no_signature(case: schemathesis.Case, url: str) -> None:
+def test_who_is_no_principal_gets_no_signature(case: Case, url: str) -> None:
     response = case.call_and_validate(base_url=url, checks=CHECKS)
     assert response.status_code == 403
 
 
 @SIGN.parametrize()
 @fuzzed
-def test_a_principal_gets_a_signature_that_fits(case: schemathesis.Case, url: str, stack: Stack) -> None:
+def test_a_principal_gets_a_signature_that_fits(case: Case, url: str, stack: Stack) -> None:
     sent: list[bytes] = []
 
     def keep(response: requests.Response, **_: object) -> None:

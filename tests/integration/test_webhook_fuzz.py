@@ -25,7 +25,7 @@ FORMS_OF_NUMBER = ("4587654321", "87654321", "87 65 43 21")
 SECRETS = (KEY, TEXT, *FORMS_OF_NUMBER)
 
 REFUSALS = {400, 401, 403, 404, 413}
-fuzzed = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+fuzzed = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 words = st.text(max_size=8)
 # What a JSON text can say in Python's hands, lone surrogates among it.

@@ -112,7 +112,7 @@ def deliver(world: World, waiting: deque[tuple[Said, int | None]], statuses: lis
 
 
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS.keys())
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=deliveries())
 def test_every_order_of_events_ends_in_the_same_state(
     world: World, start: MessageRecord | None, order: list[tuple[Said, int | None]]

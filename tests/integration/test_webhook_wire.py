@@ -1,4 +1,4 @@
-"""The deployed client of DynamoDB, on a real connection: what it sends, what it makes of answers, when it gives up."""
+"""The client that is deployed, on a real connection: what it sends, makes of the answers, and when it gives up."""
 
 import json
 from base64 import b64decode
@@ -45,7 +45,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     class Answering(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802 - the base class's name
+        def do_POST(self) -> None:
             wire.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             given = wire.answers.pop(0)
             if given is LOST:

@@ -1,7 +1,7 @@
 """The webhook function in a world of its own: the AWS of this folder's fixtures, clocks to set, and its log.
 
-The function's module is loaded anew for each world, as a cold start loads it, so that its wiring is what runs. Only its
-clients are the fixtures' own; test_webhook_wire.py has the deployed ones.
+The function's module is loaded anew for each world, as a cold start loads it, so that its wiring is what runs. Only
+its clients are the fixtures' own; test_webhook_wire.py has the deployed ones.
 """
 
 import importlib
