@@ -97,6 +97,7 @@ def consumer(stack: Stack) -> Consumer:
     for reference in AFTER:
         deployed.post(reference)
     deployed.wait_for(*BEFORE, *AFTER)
+    dynamodb.delete_item(TableName=table, Key={name: POISON[name] for name in ("pk", "sk")})
     return deployed
 
 

@@ -59,11 +59,12 @@ def test_what_a_consumer_may_do_is_enough_to_read_the_stream(stack: Stack) -> No
         statement["Resource"] = "*"
     anywhere = iam.create_policy(PolicyName="consumer-anywhere", PolicyDocument=json.dumps(document))
     reader = user(stack, "reader", anywhere["Policy"]["Arn"])
-    stack.client("dynamodb").put_item(
-        TableName=stack.outputs["TableName"], Item={"pk": {"S": "read by a consumer"}, "sk": {"S": "MESSAGE"}}
-    )
+    key = {"pk": {"S": "read by a consumer"}, "sk": {"S": "MESSAGE"}}
+    table = {"TableName": stack.outputs["TableName"]}
+    stack.client("dynamodb").put_item(**table, Item=key)
+    stack.client("dynamodb").delete_item(**table, Key=key)
     streams = reader("dynamodbstreams")
-    (stream,) = streams.list_streams(TableName=stack.outputs["TableName"])["Streams"]
+    (stream,) = streams.list_streams(**table)["Streams"]
     arn = stream["StreamArn"]
     assert arn == stack.outputs["StreamArn"]
     shards = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]

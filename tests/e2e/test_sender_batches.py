@@ -22,6 +22,7 @@ class Made:
 @pytest.fixture(scope="module", autouse=True)
 def made(world: World) -> dict[str, Made]:
     """Invoke the sender with three batches, larger than the local mappings make them, and wait for the end."""
+    world.begin()
     for kind in ("plain", "mixed", "bad"):
         world.desk.order({"kind": "webhook-drop", "reference_contains": f"{kind}-", "count": None})
     # A process that has read its token.

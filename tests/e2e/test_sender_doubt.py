@@ -29,6 +29,7 @@ REORDERED = ("reordered-1", "reordered-2", "reordered-3")
 @pytest.fixture(scope="module", autouse=True)
 def ended(world: World) -> None:
     """Send all messages, deliver the webhooks of those that get one by hand, and wait for the end of all."""
+    world.begin()
     silent = [f"{kind}-{name}" for name in ACCEPTED for kind in ("settled", "silent")]
     world.desk.order(
         *(

@@ -39,6 +39,7 @@ class Seen:
 @pytest.fixture(scope="module", autouse=True)
 def seen(world: World) -> Seen:
     """Rotate the token, then have every message turned away at its first delivery, and wait for the end of all."""
+    world.begin()
     rotated, wrong = rotate(world)
     world.desk.order(
         *({**refusal, "reference": name} for name, refusal in REFUSALS.items()),

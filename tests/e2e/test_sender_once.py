@@ -12,6 +12,7 @@ COPIES = 8
 @pytest.fixture(scope="module", autouse=True)
 def ended(world: World) -> None:
     """Send all of them, and wait for the end."""
+    world.begin()
     world.desk.order(
         *({"kind": "latency", "seconds": 2, "reference": reference} for reference in ("crowded", "delivered-twice"))
     )

@@ -40,6 +40,7 @@ class Sent:
 @pytest.fixture(scope="module", autouse=True)
 def sent(world: World) -> Sent:
     """Send everything, wait for the end, redrive what may be, and wait for the end again."""
+    world.begin()
     world.desk.order(
         {"kind": "422", "references": [NAMED[1]]},
         {"kind": "422", "reference": UNNAMED[1], "count": 2},

@@ -1,31 +1,31 @@
 """The policy Resend: an uncertain message that no webhook settles is sent again once, and never twice."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.e2e.world import World
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ended(world: World) -> Iterator[None]:
+def ended(world: World) -> None:
     """Set the policy as the parameter UncertainSends would, and wait for the end of all messages."""
+    world.begin()
     before = world.lever.configure(UNCERTAIN_SENDS="Resend")
-    world.desk.order(
-        {"kind": "reset", "when": "before", "reference": "missed"},
-        {"kind": "reset", "reference": "taken"},
-        {"kind": "webhook-drop", "reference": "taken"},
-        {"kind": "reset", "when": "before", "reference": "hopeless", "count": 3},
-        {"kind": "reset", "reference": "settled"},
-        {"kind": "webhook-drop", "reference": "settled"},
-    )
-    for reference in ("settled", "missed", "taken", "hopeless"):
-        world.send(world.message(reference))
-    world.wait_for_status("settled", "UNCERTAIN")
-    world.desk.deliver("settled", "DELIVERED")
-    world.drain()
-    yield
-    world.lever.configure(**before)
+    try:
+        world.desk.order(
+            {"kind": "reset", "when": "before", "reference": "missed"},
+            {"kind": "reset", "reference": "taken"},
+            {"kind": "webhook-drop", "reference": "taken"},
+            {"kind": "reset", "when": "before", "reference": "hopeless", "count": 3},
+            {"kind": "reset", "reference": "settled"},
+            {"kind": "webhook-drop", "reference": "settled"},
+        )
+        for reference in ("settled", "missed", "taken", "hopeless"):
+            world.send(world.message(reference))
+        world.wait_for_status("settled", "UNCERTAIN")
+        world.desk.deliver("settled", "DELIVERED")
+        world.drain()
+    finally:
+        world.lever.configure(**before)
 
 
 def test_a_message_that_was_not_accepted_goes_out_at_the_second_try(world: World) -> None:

@@ -22,11 +22,14 @@ def ended(world: World) -> None:
             "silent": f"http://127.0.0.1:{closing.enter_context(full())}",
         }
         assert tuple(places) == WAYS
-        for way, place in places.items():
-            world.lever.configure(GATEWAYAPI_URL=place)
-            world.send(world.message(way))
-            world.wait_for_status(way, "RETRYING")
-        world.lever.configure(GATEWAYAPI_URL=world.stack.provider_url)
+        world.begin()
+        try:
+            for way, place in places.items():
+                world.lever.configure(GATEWAYAPI_URL=place)
+                world.send(world.message(f"place-{way}"))
+                world.wait_for_status(f"place-{way}", "RETRYING")
+        finally:
+            world.lever.configure(GATEWAYAPI_URL=world.stack.provider_url)
     world.drain()
 
 
@@ -54,11 +57,12 @@ def full() -> Iterator[int]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_unreachable_provider_has_not_accepted_anything_so_it_is_sent_later(world: World, way: str) -> None:
-    statuses = world.statuses(way)
+    reference = f"place-{way}"
+    statuses = world.statuses(reference)
     assert statuses[:3] == ["SENDING", "RETRYING", "SENDING"]
     assert "UNCERTAIN" not in statuses
     assert statuses[-1] == "DELIVERED"
-    refused = world.life(way)[1].error
+    refused = world.life(reference)[1].error
     assert refused is not None
     assert refused["code"] == "UNREACHABLE"
-    assert len(world.desk.sms(way)) == 1
+    assert len(world.desk.sms(reference)) == 1

@@ -37,6 +37,7 @@ BAD = {
 @pytest.fixture(scope="module", autouse=True)
 def ids(world: World) -> dict[str, str]:
     """Send all of them, wait for the end, and return the queue's id of each."""
+    world.begin()
     senderless = world.message()
     del senderless["sender"]
     sent = {

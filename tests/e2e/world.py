@@ -6,6 +6,7 @@ briefly it stood there. That nothing more will be sent is known when the queues 
 
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,11 @@ class World:
         self._stream = follow(stack.client("dynamodbstreams"), stack.outputs["StreamArn"])
         self._lives: dict[str, list[MessageRecord]] = {}
 
+    def begin(self) -> None:
+        """Wait for the end of what other tests have sent, and forget their faults."""
+        self.drain()
+        self.desk.ask("faults", method="DELETE")
+
     def message(self, reference: str | None = None, **fields: object) -> Fields:
         """Return a message with a text and a number that no other has; the logs are searched for them."""
         index = next(self._count)
@@ -87,6 +93,8 @@ class World:
         with self.lever.paused():
             for message in messages:
                 self.send(message, urgent=True)
+        # Or those of the next batch would come with them.
+        wait_for(lambda: self._count_of("UrgentQueueUrl", COUNTS[:1]) == {"0"}, "the batch to be taken")
 
     def rotate_token(self, token: str) -> None:
         """Give the provider another token, and write it into the secret."""
@@ -140,15 +148,11 @@ class World:
         self.look()
 
     def _is_empty(self) -> bool:
-        return all(
-            set(
-                self.stack.client("sqs")
-                .get_queue_attributes(QueueUrl=self.stack.outputs[queue], AttributeNames=COUNTS)["Attributes"]
-                .values()
-            )
-            == {"0"}
-            for queue in ("QueueUrl", "UrgentQueueUrl")
-        )
+        return all(self._count_of(queue, COUNTS) == {"0"} for queue in ("QueueUrl", "UrgentQueueUrl"))
+
+    def _count_of(self, queue: str, names: Sequence[str]) -> set[str]:
+        sqs, url = self.stack.client("sqs"), self.stack.outputs[queue]
+        return set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values())
 
     def _receive_letters(self) -> list[Letter]:
         answer = self.stack.client("sqs").receive_message(

@@ -139,10 +139,10 @@ def test_a_body_that_only_means_the_same_is_refused(world: World) -> None:
     assert world.post(json.dumps(envelope(), indent=1).encode(), sign(signed, KEY)).status == 401
 
 
-@pytest.mark.parametrize("body", ["!", "=", "AA", "é", "\ud800", b64encode(b"x").decode() + "\n"])
+@pytest.mark.parametrize("body", ["!", "=", "AA", "é", "\ud800", b64encode(b"{}").decode() + "\n"])
 def test_what_is_flagged_base64_and_is_not_is_refused(world: World, body: str) -> None:
-    answer = world.invoke(request(b"", sign(body.encode("utf-8", "surrogatepass"), KEY)) | {"body": body})
-    assert answer.status == 401
+    for meant in (body.encode("utf-8", "surrogatepass"), b"{}"):
+        assert world.invoke(request(b"", sign(meant, KEY)) | {"body": body}).status == 401
 
 
 def test_a_fault_free_webhook_is_one_call(world: World) -> None:

@@ -54,7 +54,9 @@ def deaf_port() -> Iterator[int]:
             except TimeoutError:
                 yield listener.getsockname()[1]
                 return
-        pytest.skip("this system queues connections without end")
+            except OSError:
+                break
+        pytest.skip("this system leaves no connection waiting")
 
 
 def test_a_connection_that_is_not_answered_sent_nothing(deaf_port: int) -> None:

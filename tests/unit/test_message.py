@@ -9,7 +9,6 @@ from gatewayapi.errors import MessageError
 from gatewayapi.message import (
     INVALID_JSON,
     INVALID_MESSAGE,
-    RECIPIENT_NOT_ALLOWED,
     Message,
     from_body,
     from_fields,
@@ -164,79 +163,6 @@ def test_a_missing_field_is_named(name: str, reason: str) -> None:
 )
 def test_a_value_at_the_edge_of_its_rule_is_taken(name: str, value: object) -> None:
     assert getattr(from_fields(fields(**{name: value})), name) == value
-
-
-@pytest.mark.parametrize(
-    "recipient",
-    [
-        4512345678,
-        4512345678.0,
-        "4512345678",
-        "+4512345678",
-        "+45 12 34 56 78",
-        "45-12-34-56-78",
-        "+45 1234-5678",
-        "4 5 1 2 3 4 5 6 7 8",
-    ],
-)
-def test_a_recipient_is_a_number_or_a_string_of_its_digits(recipient: object) -> None:
-    assert from_fields(fields(recipient=recipient)).recipient == 4512345678
-
-
-@pytest.mark.parametrize("recipient", [1001, "1001", "1-0-0-1", 999_999_999_999_999, "+999 999 999 999 999"])
-def test_the_least_and_the_greatest_recipient_are_taken(recipient: object) -> None:
-    assert from_fields(fields(recipient=recipient)).recipient in {1001, 999_999_999_999_999}
-
-
-@pytest.mark.parametrize("recipient", [1000, 0, -4512345678, "1000", "1", 10**15, "1" * 16, "9" * 5000, 1e15])
-def test_a_number_of_another_size_is_no_recipient(recipient: object) -> None:
-    with pytest.raises(MessageError, match=r"^\$\.recipient: must be a phone number with its country code"):
-        from_fields(fields(recipient=recipient))
-
-
-@pytest.mark.parametrize(
-    "recipient",
-    [
-        "",
-        "+",
-        "0045 12345678",
-        "04512345678",
-        "++4512345678",
-        "+45 (0) 12345678",
-        "45  12345678",
-        "45--12345678",
-        " 4512345678",
-        "4512345678 ",
-        "4512345678\n",
-        "45\t12345678",
-        "45.12.34.56.78",
-        "٤٥١٢٣٤٥٦٧٨",
-        "4512345678x",
-        "-4512345678",
-        4512345678.5,
-        True,
-        ["4512345678"],
-        {"number": 4512345678},
-        float("inf"),
-        float("nan"),
-    ],
-)
-def test_what_may_be_read_as_another_number_is_no_recipient(recipient: object) -> None:
-    with pytest.raises(MessageError, match=r"^\$\.recipient: must be an integer, or a string of digits"):
-        from_fields(fields(recipient=recipient))
-
-
-@pytest.mark.parametrize(
-    ("prefixes", "allowed"), [(("45",), True), (("46", "4512"), True), (("46", "5"), False), ((), True)]
-)
-def test_only_recipients_under_an_allowed_prefix_are_taken(prefixes: tuple[str, ...], *, allowed: bool) -> None:
-    given = fields(recipient="+45 12 34 56 78")
-    if allowed:
-        assert from_fields(given, allowed_prefixes=prefixes).recipient == 4512345678
-        return
-    with pytest.raises(MessageError) as caught:
-        from_fields(given, allowed_prefixes=prefixes)
-    assert (caught.value.code, caught.value.path) == (RECIPIENT_NOT_ALLOWED, "$.recipient")
 
 
 def test_the_reference_of_a_broken_message_is_still_known() -> None:

@@ -72,7 +72,7 @@ def test_the_key_may_come_from_the_environment(
 @pytest.mark.parametrize("name", ["text-sms", "status-rcs"])
 def test_the_curl_command_posts_the_same_through_a_shell(capsys: pytest.CaptureFixture[str], name: str) -> None:
     command = printed(capsys, name, "--key", KEY, "--curl", URL)
-    # A shell takes it apart as it was put together, with curl's place taken by a program that prints what it is given.
+    # A shell takes it apart, with a program in curl's place that prints what it is given.
     shown = f"{sys.executable} -c 'import json, sys; print(json.dumps(sys.argv[1:]))'"
     script = command.replace("curl", shown, 1)
     arguments = json.loads(

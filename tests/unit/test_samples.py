@@ -33,7 +33,7 @@ INVALID = {
     "unknown-priority.json": ("INVALID_MESSAGE", "$.priority"),
 }
 # What the record of each webhook has in particular.
-READ = {
+READ: dict[str, dict[str, object]] = {
     "file-rcs": {"event_type": "user-message.file.rcs", "sender": 4587654321},
     "location-rcs": {"event_type": "user-message.location.rcs", "sender": 4587654321},
     "status-rcs": {"event_type": "message.status.rcs", "status": "READ", "reference": "order-1001"},

@@ -55,10 +55,11 @@ def session() -> Session:
 def client(service: str) -> Any:  # noqa: ANN401 - botocore makes the class at run time
     """Return the client of a service, made once."""
     made = session().create_client(service, config=CONFIG)
-    made.meta.events.register("before-send", _send)
+    events: Any = made.meta.events  # whose stubs know no handler that returns something
+    events.register("before-send", _send)
     if service == "dynamodb":
-        made.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", _set_aside)
-        made.meta.events.register("before-call.dynamodb.TransactWriteItems", _write)
+        events.register("provide-client-params.dynamodb.TransactWriteItems", _set_aside)
+        events.register("before-call.dynamodb.TransactWriteItems", _write)
     return made
 
 
@@ -78,7 +79,8 @@ class _Files(JSONFileLoader):
 
 
 @cache
-def _connections(scheme: str) -> urllib3.PoolManager:
+def connections(scheme: str) -> urllib3.PoolManager:
+    """Return the connections to AWS, kept alive between invocations; those of http are for runs on one machine."""
     return urllib3.PoolManager(
         ssl_context=tls.context() if scheme == "https" else None,
         timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
@@ -88,9 +90,9 @@ def _connections(scheme: str) -> urllib3.PoolManager:
 
 def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
     """Send a signed request in botocore's stead, which would read its authorities for every new connection."""
-    connections = _connections(request.url.partition(":")[0])
+    pool = connections(request.url.partition(":")[0])
     try:
-        answer = connections.urlopen(
+        answer = pool.urlopen(
             request.method,
             request.url,
             body=request.body,
@@ -99,8 +101,9 @@ def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
             preload_content=False,
             decode_content=False,
         )
-        response = AWSResponse(request.url, answer.status, answer.headers, answer)
-        response.content  # read now, so that the connection is free for the next  # noqa: B018
+        headers: Any = answer.headers  # as botocore has them from urllib3 itself
+        response = AWSResponse(request.url, answer.status, headers, answer)
+        response.content  # noqa: B018 - read to its end, so that the connection is free for the next request
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise HTTPClientError(error=error) from error
     return response

@@ -79,27 +79,14 @@ def judge(seen: MessageRecord, wanted: MessageRecord, *, reconcile_after: timede
 
     `wanted` is SENDING, or LAPSED or INVALID for a message that is not to be sent; its `updated_at` is the time.
     """
-    now = wanted.updated_at
     if wanted.status == INVALID:
         # A broken message has no fingerprint: it may replace its own record, or one that nothing depends on.
         own = seen.message_id == wanted.message_id and seen.status in {RETRYING, HELD}
         return _claim(seen, wanted) if own or seen.status in {INVALID, LAPSED} else Verdict(Step.DROP)
     if seen.fingerprint != wanted.fingerprint and seen.status not in {INVALID, LAPSED, HELD}:
         return Verdict(Step.REUSE)
-    if seen.status == SENDING:
-        # Records written by hand may lack a lease: it is over then.
-        if seen.lease_until is not None and now < seen.lease_until:
-            return Verdict(Step.WAIT, until=seen.lease_until)
-        doubtful = replace(seen, status=UNCERTAIN, updated_at=now, lease_until=None, expires_at=wanted.expires_at)
-        return Verdict(Step.DOUBT, until=now + reconcile_after, record=doubtful)
-    if seen.status == UNCERTAIN:
-        settled_by = seen.updated_at + reconcile_after
-        if now < settled_by:
-            return Verdict(Step.WAIT, until=settled_by)
-        # Once: a second doubt about the same message is not answered with a third SMS.
-        if resend and not seen.resent and wanted.status == SENDING:
-            return _claim(seen, replace(wanted, resent=True))
-        return Verdict(Step.HOLD, record=hold(seen, wanted.message_id, now, UNCERTAIN, UNSETTLED))
+    if seen.status in {SENDING, UNCERTAIN}:
+        return _judge_unsettled(seen, wanted, reconcile_after, resend=resend)
     if is_settled(seen.status):
         return Verdict(Step.DROP)
     # What is held lies in the dead-letter queue, and its twins on the queue must not be sent behind the operator's
@@ -110,6 +97,26 @@ def judge(seen: MessageRecord, wanted: MessageRecord, *, reconcile_after: timede
     if seen.status == LAPSED and seen.message_id == wanted.message_id:
         return Verdict(Step.DROP)
     return _claim(seen, wanted)
+
+
+def _judge_unsettled(
+    seen: MessageRecord, wanted: MessageRecord, reconcile_after: timedelta, *, resend: bool
+) -> Verdict:
+    """Judge a message that was claimed and of which nobody knows yet whether the provider has it."""
+    now = wanted.updated_at
+    if seen.status == SENDING:
+        # Records written by hand may lack a lease: it is over then.
+        if seen.lease_until is not None and now < seen.lease_until:
+            return Verdict(Step.WAIT, until=seen.lease_until)
+        doubtful = replace(seen, status=UNCERTAIN, updated_at=now, lease_until=None, expires_at=wanted.expires_at)
+        return Verdict(Step.DOUBT, until=now + reconcile_after, record=doubtful)
+    settled_by = seen.updated_at + reconcile_after
+    if now < settled_by:
+        return Verdict(Step.WAIT, until=settled_by)
+    # Once: a second doubt about the same message is not answered with a third SMS.
+    if resend and not seen.resent and wanted.status == SENDING:
+        return _claim(seen, replace(wanted, resent=True))
+    return Verdict(Step.HOLD, record=hold(seen, wanted.message_id, now, UNCERTAIN, UNSETTLED))
 
 
 def hold(seen: MessageRecord, message_id: str, now: datetime, code: str, details: str) -> MessageRecord:
