@@ -15,7 +15,7 @@ from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 import timing
-from delivery import REFERENCE
+from delivery import ERROR_CODE, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,7 +90,7 @@ def said(outcome: Outcome, error: ClientError | BotoCoreError) -> dict[str, str]
 
 def _reasons(outcome: Outcome) -> dict[str, Any]:
     values = {
-        "ErrorCode": outcome.code or "",
+        ERROR_CODE: outcome.code or "",
         "ErrorMessage": _FORBIDDEN.sub("?", outcome.details)[:MAX_DETAILS] or "no details",
         REFERENCE: outcome.delivery.reference,
     }

@@ -17,7 +17,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-TOKEN, KEY = "benchmark-token", "benchmark-key-of-32-characters-00"  # noqa: S105 - opens nothing
+TOKEN, KEY = "benchmark-token", "benchmark-key-of-32-characters-00"
 ULID = "01JQRJWK259Y1YEECJZB50908V"
 
 _REASONS = {200: "OK", 202: "Accepted", 404: "Not Found"}

@@ -1,6 +1,7 @@
 """The least that can store a signed event and move its message: one comparison, one transaction, no other check.
 
-It is the limit that the webhook is held against, and no example: an event known already, or anything unexpected, fails.
+It is the limit that the webhook is held against, and no example: an event known already fails, as does all else that
+is not as expected.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import os
 import time
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 - pydantic reads it at run time
 from typing import Any
 
 import boto3

@@ -9,15 +9,16 @@ import sys
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.runtime import PROJECT
+import botocore
+
+from tests.benchmarks.layout import PROJECT
+from tests.unit.certificates import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.benchmarks.certificates import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,19 @@ class Services:
 
 
 @contextmanager
-def serving(tls: Tls | None = None) -> Iterator[Services]:
-    """Start both services in a process of their own, and end it."""
-    files = [str(tls.certificate), str(tls.key)] if tls else []
+def serving(folder: Path, *, tls: bool = False) -> Iterator[Services]:
+    """Start both services in a process of their own, and end it; `folder` is for the files that TLS needs."""
+    files: tuple[Path, ...] = ()
+    authorities = None
+    if tls:
+        folder.mkdir()
+        files = (self_signed(folder)[0], folder / "key.pem")
+        # Reading the authorities is most of what TLS costs a function, so the bundle has all of botocore's own too.
+        authorities = folder / "authorities.pem"
+        bundled = Path(botocore.__file__).with_name("cacert.pem").read_bytes()
+        authorities.write_bytes(bundled + b"\n" + files[0].read_bytes())
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.fake", *files],
+        [sys.executable, "-m", "tests.benchmarks.fake", *map(str, files)],
         cwd=PROJECT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -66,6 +75,6 @@ def serving(tls: Tls | None = None) -> Iterator[Services]:
         ports = json.loads(process.stdout.readline())
         scheme = "https" if tls else "http"
         urls = {name: f"{scheme}://127.0.0.1:{port}" for name, port in ports.items()}
-        yield Services(urls["aws"], urls["provider"], tls.authorities if tls else None)
+        yield Services(urls["aws"], urls["provider"], authorities)
     finally:
         process.communicate()

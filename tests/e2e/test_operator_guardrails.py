@@ -1,7 +1,5 @@
 """The guardrails before money is spent, on the deployed stack: a dry run, and prefixes that may be texted."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.e2e.world import World
@@ -10,15 +8,15 @@ DRY, DANE, SWEDE, REDRIVEN = "dry-run", "allowed-dane", "refused-swede", "dry-ru
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ended(world: World) -> Iterator[None]:
+def ended(world: World) -> None:
     """Send one message under each guardrail, then take both away again."""
-    found = world.lever.configure(SEND_MODE="DryRun")
+    found = world.lever.configure(SEND_MODE="Live")
     for reference in (DRY, REDRIVEN):
         world.send(world.message(reference))
-        world.wait_for_status(reference, "HELD")
+        world.wait_for_status(reference, "DELIVERED")
     world.drain()
     world.lever.configure(**found)
-    found = world.lever.configure(ALLOWED_PREFIXES="45,4670")
+    found = world.lever.configure(ALLOWED_PREFIXES="")
     world.send(world.message(DANE, recipient="+45 30 00 00 01"))
     world.send(world.message(SWEDE, recipient=46_811_111_111))
     world.drain()

@@ -146,9 +146,9 @@ class World:
 
     def redrive(self, dead: Sequence[Dead]) -> None:
         """Have the operator put dead messages back on the queue."""
-        self.laws.redriven(each.body for each in dead)
-        for each in list(dead):
-            self.note(f"redriven as {self.queue.redrive(each, self.tick()).message_id}")
+        messages = [self.queue.redrive(each, self.tick()) for each in list(dead)]
+        self.laws.redriven(messages)
+        self.note(f"redriven as {', '.join(each.message_id for each in messages)}")
 
     def check(self) -> None:
         """Hold the run against the laws, once the queue is empty."""

@@ -16,6 +16,7 @@ from tests.integration.model_calls import Invocation
 Prepare = Callable[[World], object]
 
 A_LITTLE = timedelta(seconds=1)
+MUCH_LATER = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -96,6 +97,13 @@ def twins_apart(world: World) -> None:
     """The same, delivered apart."""
     world.produce()
     world.produce().visible_at += A_LITTLE
+
+
+def once_more_later(world: World) -> None:
+    """One message that its producer puts on the queue again when all doubt about the first has been held."""
+    world.produce()
+    again = world.produce()
+    again.sent_at = again.visible_at = again.sent_at + MUCH_LATER
 
 
 def a_reused_reference(world: World) -> None:

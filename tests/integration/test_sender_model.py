@@ -21,6 +21,7 @@ from tests.integration.model_search import (
     a_pair,
     a_reused_reference,
     explore,
+    once_more_later,
     one,
     twins,
     twins_apart,
@@ -32,10 +33,17 @@ HOLD, RESEND = Setting(), Setting(resend=True)
 SETTINGS = [
     Setting(resend, webhooks, max_receive_count)
     for resend in (False, True)
-    for webhooks, max_receive_count in (("none", 8), ("fast", 8), ("late", 8), ("overdue", 8), ("none", 2), ("late", 2))
+    for webhooks, max_receive_count in (
+        ("none", 8),
+        ("fast", 8),
+        ("late", 8),
+        ("overdue", 8),
+        ("none", 2),
+        ("late", 2),
+    )
 ]
 SHORT = [each for each in SETTINGS if each.webhooks in ("none", "late")]  # with 2, the second delivery is the last
-MEETINGS = [a_pair, twins, twins_apart, a_reused_reference, a_broken_one, a_lapsing_one]
+MEETINGS = [a_pair, twins, twins_apart, once_more_later, a_reused_reference, a_broken_one, a_lapsing_one]
 
 
 def name(setting: Setting) -> str:

@@ -7,7 +7,8 @@ these, so that a rule stands in one place.
 | ------------------------ | -------------------------------------------------------- | ------------------------ |
 | nothing                  | CLAIM                                                    | event filed alone        |
 | RETRYING, INVALID, LAPSED| CLAIM                                                    | moves                    |
-| HELD                     | CLAIM what was queued since, as a redrive is; else DROP  | moves                    |
+| HELD                     | CLAIM what is redriven since then; DROP what was queued  | moves                    |
+|                          | before; HOLD what else is queued since, if in doubt      |                          |
 | SENDING                  | WAIT while its lease runs, then DOUBT                    | settles                  |
 | UNCERTAIN                | WAIT for a webhook, then HOLD, or CLAIM once if resending| settles                  |
 | ACCEPTED and above       | DROP, a duplicate                                        | moves if it ranks higher |
@@ -74,10 +75,18 @@ class Verdict:
     record: MessageRecord | None = None
 
 
-def judge(seen: MessageRecord, wanted: MessageRecord, *, reconcile_after: timedelta, resend: bool) -> Verdict:
+def judge(
+    seen: MessageRecord,
+    wanted: MessageRecord,
+    *,
+    reconcile_after: timedelta,
+    resend: bool,
+    redriven: bool = False,
+) -> Verdict:
     """Return what a delivery has to do, given the record that is there and the one it wants to put.
 
     `wanted` is SENDING, or LAPSED or INVALID for a message that is not to be sent; its `updated_at` is the time.
+    `redriven` marks a copy that comes back from the dead-letter queue.
     """
     if wanted.status == INVALID:
         # A broken message has no fingerprint: it may replace its own record, or one that nothing depends on.
@@ -89,10 +98,8 @@ def judge(seen: MessageRecord, wanted: MessageRecord, *, reconcile_after: timede
         return _judge_unsettled(seen, wanted, reconcile_after, resend=resend)
     if is_settled(seen.status):
         return Verdict(Step.DROP)
-    # What is held lies in the dead-letter queue, and its twins on the queue must not be sent behind the operator's
-    # back: only what was put on the queue since then is, as a redrive does.
-    if seen.status == HELD and seen.fingerprint == wanted.fingerprint and wanted.queued_at <= seen.updated_at:
-        return Verdict(Step.DROP)
+    if seen.status == HELD and seen.fingerprint == wanted.fingerprint:
+        return _judge_held(seen, wanted, redriven=redriven)
     # It lapsed in the hands of another delivery, which took it off the queue: this one is only behind.
     if seen.status == LAPSED and seen.message_id == wanted.message_id:
         return Verdict(Step.DROP)
@@ -117,6 +124,17 @@ def _judge_unsettled(
     if resend and not seen.resent and wanted.status == SENDING:
         return _claim(seen, replace(wanted, resent=True))
     return Verdict(Step.HOLD, record=hold(seen, wanted.message_id, now, UNCERTAIN, UNSETTLED))
+
+
+def _judge_held(seen: MessageRecord, wanted: MessageRecord, *, redriven: bool) -> Verdict:
+    """Judge a message whose copy lies in the dead-letter queue: nothing is sent behind the operator's back."""
+    if wanted.queued_at <= seen.updated_at:
+        return Verdict(Step.DROP)  # a twin from before; the copy stands for it too
+    doubtful = seen.error is not None and seen.error.get("code") == UNCERTAIN
+    if doubtful and not redriven:
+        # Its producer put it on the queue once more, and knows nothing of the doubt: it joins the copy.
+        return Verdict(Step.HOLD, record=hold(seen, wanted.message_id, wanted.updated_at, UNCERTAIN, UNSETTLED))
+    return _claim(seen, wanted)
 
 
 def hold(seen: MessageRecord, message_id: str, now: datetime, code: str, details: str) -> MessageRecord:
