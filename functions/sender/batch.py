@@ -21,7 +21,7 @@ from gatewayapi.errors import (
     UnreachableError,
 )
 from gatewayapi.table import Write
-from outcome import DRY_RUN, PROVIDER_REFUSED, UNCERTAIN, Outcome, dead
+from outcome import DRY_RUN, PROVIDER_REFUSED, UNCERTAIN, Outcome, dead, quoted
 from settlement import settle
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _outcome(
     details = str(result)
     back_at = None
     if isinstance(result, RefusedError):
-        details = "; ".join(f"{finding.field}: {finding.reason}" for finding in result.refusals) or details
+        details = quoted("; ".join(f"{finding.field}: {finding.reason}" for finding in result.refusals)) or details
     elif isinstance(result, UnknownOutcomeError):
         back_at = now + policy.reconcile_after
     else:

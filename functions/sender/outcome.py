@@ -20,6 +20,8 @@ PROVIDER_REFUSED = "PROVIDER_REFUSED"
 UNCERTAIN = "UNCERTAIN"
 DRY_RUN = "DRY_RUN"
 
+MAX_DETAILS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -42,6 +44,11 @@ class Outcome:
 def dead(delivery: Delivery, name: str, code: str, details: str, write: Write | None = None) -> Outcome:
     """Return a message that needs a person, with the reason that its copy will carry."""
     return Outcome(delivery, name, write, code=code, details=details)
+
+
+def quoted(words: str) -> str:
+    """Return somebody else's words as they can be kept: of any length, and with characters that are none."""
+    return words[:MAX_DETAILS].encode("utf-8", "replace").decode()
 
 
 def at_last_delivery(outcome: Outcome, max_receive_count: int, now: datetime) -> Outcome:

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 import timing
 from delivery import ERROR_CODE, REFERENCE
+from outcome import MAX_DETAILS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from outcome import Outcome
-
-MAX_DETAILS = 1000
 
 # SQS takes no such characters in an attribute. Source: `SendMessage` in the SQS API reference, which names those that
 # it takes; that set takes 5 ms to compile.

@@ -104,6 +104,15 @@ class Layout:
     functions: dict[str, Function]
     layer: Path
 
+    def size_mb(self) -> float:
+        """Return the megabytes of the layer's files."""
+        return sum(path.stat().st_size for path in self.layer.rglob("*") if path.is_file()) / 1e6
+
+    def without_byte_code(self, function: Function, folder: Path) -> Function:
+        """Return a function with the same layer as source only, copied to `folder`."""
+        shutil.copytree(self.layer, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        return Function(function.name, tuple(folder if each == self.layer else each for each in function.folders))
+
 
 def lay_out(root: Path) -> Layout:
     """Make the folders under `root`."""

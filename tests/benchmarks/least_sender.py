@@ -15,7 +15,7 @@ import boto3
 import urllib3
 
 TABLE = os.environ["TABLE_NAME"]
-DYNAMODB = boto3.client("dynamodb")
+DYNAMODB: Any = boto3.client("dynamodb")
 TOKEN = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["TOKEN_SECRET_ARN"])["SecretString"]
 HEADERS = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
 POOL = urllib3.PoolManager()

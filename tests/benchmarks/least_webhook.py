@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 
 TABLE = os.environ["TABLE_NAME"]
-DYNAMODB = boto3.client("dynamodb")
+DYNAMODB: Any = boto3.client("dynamodb")
 KEY = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["WEBHOOK_KEY_SECRET_ARN"])["SecretString"]
 
 

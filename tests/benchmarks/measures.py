@@ -6,11 +6,11 @@ of the rounds' ratios, a time the median of the rounds' times.
 
 from __future__ import annotations
 
-import json
 import statistics
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from tests.benchmarks import samples
 from tests.benchmarks.running import Warm, cold_start
@@ -53,62 +53,60 @@ def cold(layout: Layout, services: Services, rounds: int, names: Sequence[str] =
     """Measure cold starts, from spawn to the first answer."""
 
     def start(name: str) -> float:
-        event: Any = samples.webhook() if name.endswith("webhook") else samples.batch(10)
+        event = samples.webhook() if name.endswith("webhook") else samples.batch(10)
         return cold_start(layout.functions[name], event, services)
 
     for name in names:  # which warms the disk's cache
         start(name)
-    return in_turn({name: lambda name=name: start(name) for name in names}, rounds)  # type: ignore[misc]
+    return in_turn({name: partial(start, name) for name in names}, rounds)
 
 
-def warm(
-    layout: Layout, services: Services, folder: Path, event: Any, invocations: Mapping[str, int], rounds: int
-) -> Series:  # noqa: PLR0913 - they are told apart by name
+def warm(layout: Layout, services: Services, event_file: Path, invocations: Mapping[str, int], rounds: int) -> Series:
     """Measure one invocation of warm functions, each round over so many of them."""
-    file = folder / "event.json"
-    file.write_text(json.dumps(event))
+
+    def each(function: Warm, count: int) -> float:
+        return function.run(count) / count
+
     with ExitStack() as stack:
         measured = {}
         for name, count in invocations.items():
-            function = Warm(layout.functions[name], file, services)
-            stack.callback(function.close)
+            function = _started(stack, layout, services, event_file, name)
             function.run(count)
-            measured[name] = lambda function=function, count=count: function.run(count) / count
+            measured[name] = partial(each, function, count)
         return in_turn(measured, rounds)
 
 
-def reconnected(layout: Layout, services: Services, folder: Path, event: Any, names: Sequence[str], rounds: int) -> Series:
+def reconnected(layout: Layout, services: Services, event_file: Path, names: Sequence[str], rounds: int) -> Series:
     """Measure a warm invocation whose connections were all closed while it was idle."""
-    file = folder / "event.json"
-    file.write_text(json.dumps(event))
+
+    def again(function: Warm) -> float:
+        services.hang_up()
+        return function.run(1)
+
     with ExitStack() as stack:
         measured = {}
         for name in names:
-            function = Warm(layout.functions[name], file, services)
-            stack.callback(function.close)
+            function = _started(stack, layout, services, event_file, name)
             function.run(3)
-
-            def again(function: Warm = function) -> float:
-                services.hang_up()
-                return function.run(1)
-
-            measured[name] = again
+            measured[name] = partial(again, function)
         return in_turn(measured, rounds)
 
 
-def calls(layout: Layout, services: Services, folder: Path, name: str, event: Any) -> tuple[dict[str, int], dict[str, int]]:
+def calls(layout: Layout, services: Services, event_file: Path, name: str) -> tuple[dict[str, int], dict[str, int]]:
     """Return what the first invocation calls and connects, and what the next ten do together."""
-    file = folder / "event.json"
-    file.write_text(json.dumps(event))
     services.counts()
-    function = Warm(layout.functions[name], file, services)
-    try:
+    with ExitStack() as stack:
+        function = _started(stack, layout, services, event_file, name)
         function.run(1)
         first = services.counts()
         function.run(10)
         return first, services.counts()
-    finally:
-        function.close()
+
+
+def _started(stack: ExitStack, layout: Layout, services: Services, event_file: Path, name: str) -> Warm:
+    function = Warm(layout.functions[name], event_file, services)
+    stack.callback(function.close)
+    return function
 
 
 def in_turn(measured: Mapping[str, Callable[[], float]], rounds: int) -> Series:

@@ -1,11 +1,11 @@
-"""Where the time goes: pieces of a cold start and of an invocation, each in fresh processes with the function's path.
+"""Where the time goes: pieces of a cold start and of a batch, each in fresh processes with the function's own path.
 
-A part is Python text that is prepared for, then timed. Text, because it must be imported by a child that has not
-imported anything yet.
+A part is Python text that is prepared for, then timed. Text, because it is for a child that has imported nothing yet.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 from collections import Counter
@@ -15,32 +15,32 @@ from typing import TYPE_CHECKING
 from tests.benchmarks.layout import environment, python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from tests.benchmarks.layout import Function
     from tests.benchmarks.services import Services
 
-# Collections fall where they may, so they are kept out of the small parts; they have a line of their own.
+# Collections fall where they may, so that they are kept out of what is small; they have a line of their own.
 _CHILD = """
-import gc, os, sys, time
+import gc, json, os, sys, time
 gc.disable()
 answer = os.fdopen(os.dup(1), "w")
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-exec(sys.argv[1])
-exec("def part():\\n    global_names = globals()\\n    exec(CODE, global_names)", {"CODE": None})
-times = []
-code = compile(sys.argv[2], "part", "exec")
-for _ in range(int(sys.argv[3])):
+before, code, times, event = sys.argv[1:]
+names = {"EVENT": json.loads(event), "gc": gc}
+exec(before, names)
+code, used = compile(code, "part", "exec"), []
+for _ in range(int(times)):
     started = time.process_time()
-    exec(code)
-    times.append(time.process_time() - started)
-print(min(times) if len(times) > 1 else times[0], file=answer)
+    exec(code, names)
+    used.append(time.process_time() - started)
+print(min(used), file=answer, flush=True)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing to time: `code` after `before`, over and over where it is not only the first time that counts."""
+    """One thing to time: `code` after `before`, so many times in one process where only the best of them counts."""
 
     name: str
     code: str
@@ -48,53 +48,130 @@ class Part:
     times: int = 1
 
 
-BOTOCORE = "import botocore.session, botocore.config"
-BOTO3 = "import boto3; boto3.client('dynamodb')"
+_BOTOCORE = "import botocore.session, botocore.config"
+_POWERTOOLS = "import aws_lambda_powertools.logging, aws_lambda_powertools.metrics"
+_OURS = "from gatewayapi import aws"
+_THEIRS = "from botocore.session import get_session"
+_CLIENT = "client = aws.client('dynamodb')"
 
 COLD = (
-    Part("botocore imported", BOTOCORE),
-    Part("boto3 on top of it (left out)", "import boto3", BOTOCORE),
-    Part("Logger and Metrics imported", "import aws_lambda_powertools.logging, aws_lambda_powertools.metrics", BOTOCORE),
-    Part("the DynamoDB client, as made here", "aws.client('dynamodb')", "from gatewayapi import aws"),
-    Part("… as botocore makes it", "get_session().create_client('dynamodb')", "from botocore.session import get_session"),
+    Part("botocore, imported", _BOTOCORE),
+    Part("boto3 on top of it (not used)", "import boto3", _BOTOCORE),
+    Part("Logger and Metrics, imported", _POWERTOOLS, _BOTOCORE),
+    Part("the DynamoDB client, made as here", _CLIENT, _OURS),
+    Part("… as botocore makes it", "get_session().create_client('dynamodb')", _THEIRS),
+    Part("the Secrets Manager client, from the same session", "aws.client('secretsmanager')", f"{_OURS}; {_CLIENT}"),
     Part(
-        "the Secrets Manager client, from the same session",
-        "aws.client('secretsmanager')",
-        "from gatewayapi import aws; aws.client('dynamodb')",
-    ),
-    Part(
-        "… from a session of its own",
+        "… as botocore makes it, from another session",
         "get_session().create_client('secretsmanager')",
-        "from botocore.session import get_session; get_session().create_client('dynamodb')",
+        f"{_THEIRS}; get_session().create_client('dynamodb')",
     ),
-    Part("the authorities read, once for all TLS (botocore: for each connection)", "tls.context()", "from gatewayapi import tls"),
     Part(
-        "the function's own modules, as source",
-        "import sender",
-        "import gatewayapi.client, gatewayapi.table, gatewayapi.secrets, gatewayapi.message, gatewayapi.aws;"
-        "import aws_lambda_powertools.logging, aws_lambda_powertools.metrics; gatewayapi.aws.client('dynamodb')",
+        "the authorities for TLS, read once (botocore: for each connection)",
+        "tls.context()",
+        "from gatewayapi import tls",
     ),
 )
+WHOLE = (
+    Part("the sender, imported with the collector stopped", "import sender"),
+    Part("… with the collector running", "import sender", "gc.enable(); gc.disable = lambda: None"),
+)
+SOURCE = Part("… without the layer's byte code", "import sender")
 
 DEPENDENCIES = tuple(
-    Part(name, f"import {modules}", BOTO3)
-    for name, modules in (
-        ("requests", "requests"),
-        ("pydantic", "pydantic"),
+    Part(name, f"import {module}", "import boto3; boto3.client('dynamodb')")
+    for name, module in (
         ("Powertools: Logger", "aws_lambda_powertools.logging"),
         ("Powertools: Metrics", "aws_lambda_powertools.metrics"),
         ("Powertools: batch", "aws_lambda_powertools.utilities.batch"),
         ("Powertools: data classes", "aws_lambda_powertools.utilities.data_classes"),
-        ("Powertools: idempotency", "aws_lambda_powertools.utilities.idempotency"),
         ("Powertools: parameters", "aws_lambda_powertools.utilities.parameters"),
-        ("Powertools: parser", "aws_lambda_powertools.utilities.parser"),
+        ("Powertools: idempotency", "aws_lambda_powertools.utilities.idempotency"),
         ("Powertools: REST resolver", "aws_lambda_powertools.event_handler"),
+        ("Powertools: parser", "aws_lambda_powertools.utilities.parser"),
+        ("pydantic", "pydantic"),
+        ("requests", "requests"),
     )
 )
 
 _BATCH = """
-import json, sender, delivery, claims, outcome
-from gatewayapi import aws, clock, message, record, state, table
-from gatewayapi.table import Write
-from tests_samples import EVENT
+import json, os
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import Metrics
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.session import get_session
+import delivery, outcome, sender
+from gatewayapi import aws, clock
+from gatewayapi.client import Client
+from gatewayapi.record import MessageRecord
+now = clock.now()
+deliveries = [delivery.from_record(each) for each in EVENT["Records"]]
+records = [
+    MessageRecord(each.reference, "SENDING", each.sent_at, now, now, each.message_id, 1,
+        each.message.fingerprint(each.reference), each.message.recipient, "Shop", lease_until=now)
+    for each in deliveries
+]
+condition = {"TableName": "a-table", "ConditionExpression": "attribute_not_exists(pk)"}
+writes = [{"Put": {**condition, "Item": each.to_item()}} for each in records]
+requests = [each.message.request(each.reference, "Shop", None) for each in deliveries]
+provider = Client("a-token", os.environ["GATEWAYAPI_URL"])
+ours = aws.client("dynamodb")
+theirs = get_session().create_client("dynamodb", config=Config(parameter_validation=False))
+checked = get_session().create_client("dynamodb")
+body = json.dumps(writes).encode()
+signer = SigV4Auth(Credentials("key", "secret", "token" * 90), "dynamodb", "eu-west-1")
+outcomes = [outcome.Outcome(each, "accepted") for each in deliveries]
 """
+BATCH = tuple(
+    Part(name, code, _BATCH, times=20)
+    for name, code in (
+        ("read and checked", "[delivery.from_record(each) for each in EVENT['Records']]"),
+        ("fingerprints", "[each.message.fingerprint(each.reference) for each in deliveries]"),
+        ("records in DynamoDB's form", "[each.to_item() for each in records]"),
+        ("a transaction, from call to answer", "ours.transact_write_items(TransactItems=writes)"),
+        ("… of it JSON", "json.dumps(writes).encode()"),
+        ("… of it its signature", "signer.add_auth(AWSRequest('POST', 'https://host/', {}, body))"),
+        ("… through botocore's own serialiser", "theirs.transact_write_items(TransactItems=writes)"),
+        ("… with its parameters checked too", "checked.transact_write_items(TransactItems=writes)"),
+        ("the request to the provider, from call to answer", "provider.send_many(requests)"),
+        ("the log line and the metrics", "sender.report(outcomes)"),
+    )
+)
+
+
+def time_s(part: Part, function: Function, services: Services, rounds: int, event: object = None) -> float:
+    """Return the median of a part's seconds of processor time in so many fresh processes."""
+    arguments = ("-W", "ignore", "-c", _CHILD, part.before, part.code, str(part.times), json.dumps(event))
+    used = [float(_run(function, services, *arguments).stdout) for _ in range(rounds)]
+    return statistics.median(used)
+
+
+def imports_s(function: Function, services: Services, rounds: int) -> Mapping[str, float]:
+    """Return the seconds that importing a function spends in each package, by Python's own measure; largest first."""
+    totals: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        spent: Counter[str] = Counter()
+        lines = _run(function, services, "-X", "importtime", "-c", f"import {function.name}").stderr.splitlines()
+        for line in lines:
+            own, _, module = line.removeprefix("import time:").split("|")
+            if own.strip().isdigit():
+                spent[module.strip().partition(".")[0]] += int(own)
+        for package, microseconds in spent.items():
+            totals.setdefault(package, []).append(microseconds / 1e6)
+    medians = {package: statistics.median(seconds) for package, seconds in totals.items()}
+    return dict(sorted(medians.items(), key=lambda each: -each[1]))
+
+
+def _run(function: Function, services: Services, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        python(*arguments),
+        env=environment(function, services),
+        cwd=function.folders[0],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )

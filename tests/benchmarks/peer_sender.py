@@ -43,13 +43,15 @@ class Sms(BaseModel):
 class SmsRecord(SqsRecordModel):
     """An SQS record with the message in its body."""
 
-    body: Json[Sms]  # type: ignore[assignment] # the idiom
+    body: Json[Sms]
 
 
 processor = BatchProcessor(event_type=EventType.SQS, model=SmsRecord)
 
 
-@idempotent_function(data_keyword_argument="sms", config=config, persistence_store=records)
+@idempotent_function(  # type: ignore[untyped-decorator] # Powertools' own
+    data_keyword_argument="sms", config=config, persistence_store=records
+)
 def send(sms: Sms) -> dict[str, Any]:
     """Send one message."""
     answer = requests.post(

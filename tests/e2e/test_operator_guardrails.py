@@ -10,13 +10,13 @@ DRY, DANE, SWEDE, REDRIVEN = "dry-run", "allowed-dane", "refused-swede", "dry-ru
 @pytest.fixture(scope="module", autouse=True)
 def ended(world: World) -> None:
     """Send one message under each guardrail, then take both away again."""
-    found = world.lever.configure(SEND_MODE="Live")
+    found = world.lever.configure(SEND_MODE="DryRun")
     for reference in (DRY, REDRIVEN):
         world.send(world.message(reference))
-        world.wait_for_status(reference, "DELIVERED")
+        world.wait_for_status(reference, "HELD")
     world.drain()
     world.lever.configure(**found)
-    found = world.lever.configure(ALLOWED_PREFIXES="")
+    found = world.lever.configure(ALLOWED_PREFIXES="45,4670")
     world.send(world.message(DANE, recipient="+45 30 00 00 01"))
     world.send(world.message(SWEDE, recipient=46_811_111_111))
     world.drain()

@@ -29,13 +29,15 @@ RECONCILE_AFTER = timedelta(seconds=900)
 TIMEOUT = timedelta(seconds=timing.FUNCTION_TIMEOUT_S)
 MAX_DELIVERIES = 60
 
+Webhooks = Literal["none", "fast", "late", "overdue"]
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a run does not choose: the operator's policy, and when the webhooks come."""
 
     resend: bool = False
-    webhooks: Literal["none", "fast", "late", "overdue"] = "none"
+    webhooks: Webhooks = "none"
     max_receive_count: int = 8
 
 
@@ -85,6 +87,8 @@ class World:
         given = [message for message in given if message.message_id in self.queue.messages]
         invocation = Invocation(self._invocations, given, self.now + TIMEOUT)
         self.note(f"{invocation.number}: {', '.join(f'{each.message_id} ({each.receives})' for each in given)}")
+        for message in given:
+            message.faults = invocation.faults
         self._outside.running.append(invocation)
         try:
             outcomes = batch.process(
@@ -102,8 +106,6 @@ class World:
                     self.queue.delete(each.delivery.message_id)
         finally:
             self._outside.running.pop()
-            for message in given:
-                message.faults = invocation.faults
         if not self._outside.running and self.setting.webhooks == "late":
             self.tell()
 

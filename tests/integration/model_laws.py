@@ -17,11 +17,7 @@ STEPS: dict[str | None, set[str]] = {
     "RETRYING": {"SENDING", "INVALID", "LAPSED", "HELD"},
     "INVALID": {"SENDING", "INVALID", "LAPSED"},
     "LAPSED": {"SENDING", "INVALID", "LAPSED"},
-    "HELD": set(),
 }
-# What may become of one that is held when it is queued once more: by the operator, or else by its producer.
-REDRIVEN = {"SENDING", "INVALID", "LAPSED"}
-QUEUED_AGAIN = {"HELD"}
 # The provider's word settles any of them, and then moves forward only.
 SETTLED = ("ACCEPTED", "ENROUTE", "DELIVERED")
 
@@ -81,13 +77,19 @@ class Laws:
         steps = STEPS.get(before, set())
         if before == "UNCERTAIN" and self._resend and "resent" not in old:
             steps = steps | {"SENDING"}
-        other_content = _text(old, "fingerprint") != _text(new, "fingerprint")
-        if before == "HELD" and (other_content or str(_text(new, "queued_at")) > str(_text(old, "updated_at"))):
-            doubtful = old["error"]["M"]["code"]["S"] == "UNCERTAIN"
-            by_operator = _text(new, "message_id") in self._redriven
-            steps = REDRIVEN if other_content or by_operator or not doubtful else QUEUED_AGAIN
+        if before == "HELD":
+            steps = self._after_held(old, new)
         if after not in steps:
             raise BackwardsError(f"{before} became {after}")
+
+    def _after_held(self, old: Item, new: Item) -> set[str]:
+        """What may become of one that is held depends on who queued it once more."""
+        if _text(old, "fingerprint") != _text(new, "fingerprint") or _text(new, "message_id") in self._redriven:
+            return {"SENDING", "INVALID", "LAPSED", "HELD"}
+        if old["error"]["M"]["code"]["S"] == "UNCERTAIN":
+            return {"HELD"} if _text(old, "message_id") != _text(new, "message_id") else set()
+        queued_since = str(_text(new, "queued_at")) > str(_text(old, "updated_at"))
+        return {"SENDING", "INVALID", "LAPSED"} if queued_since else set()
 
     def nothing_lost(self, queue: Queue, store: Store, accepted: Sequence[Acceptance]) -> None:
         """With the queue empty, each message was accepted, or is dead with its reason, or lapsed."""

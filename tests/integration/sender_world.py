@@ -8,8 +8,8 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ import sender
 from gatewayapi.record import EventRecord, MessageRecord, from_item
 from gatewayapi.table import Table
 from local.provider import Provider, Settings
+from local.wire import Answer, Server
 from tests.conftest import ENVIRONMENT
 from tests.integration.calls import Calls
 from tests.integration.conftest import TOKEN, Aws, QueueUrls, SecretArns
@@ -66,7 +67,7 @@ class Run:
 
 @dataclass
 class World:
-    """One sender. `ahead` moves its clock; `remaining_s` is what Lambda says is left, at each look."""
+    """One sender. `ahead` moves its clock; `remaining_s` is what Lambda says is left, or `context` does."""
 
     aws: Aws
     queues: QueueUrls
@@ -75,7 +76,7 @@ class World:
     patch: pytest.MonkeyPatch
     ahead: timedelta = timedelta(0)
     remaining_s: float = 30
-    _known: dict[str, Record] = field(default_factory=dict)
+    context: Any = None
 
     @property
     def calls(self) -> Calls:
@@ -92,6 +93,24 @@ class World:
     def now(self) -> datetime:
         """Return the sender's time."""
         return datetime.now(UTC) + self.ahead
+
+    @contextmanager
+    def answered_with(self, status: int, body: bytes) -> Iterator[None]:
+        """Have the provider's first answer be these bytes, which no fault of the simulator's can be."""
+        answers = iter([Answer(status, body)])
+        server = Server(
+            ("127.0.0.1", 0),
+            lambda request: next(answers, None) or self.provider.answer(request),
+            max_body_bytes=1_000_000,
+            verbose=False,
+        )
+        server.start()
+        self.start(GATEWAYAPI_URL=f"http://127.0.0.1:{server.server_address[1]}")
+        try:
+            yield
+        finally:
+            server.close()
+            server.join()
 
     def put(self, *messages: Fields | str, url: str = "", attributes: Fields | None = None) -> list[Record]:
         """Put messages on a queue, and return the records with which it delivers them."""
@@ -125,7 +144,7 @@ class World:
         for record in batch:
             if receive_count is not None:
                 record["attributes"] = record["attributes"] | {"ApproximateReceiveCount": str(receive_count)}
-        context = SimpleNamespace(get_remaining_time_in_millis=lambda: self.remaining_s * 1000)
+        context = self.context or SimpleNamespace(get_remaining_time_in_millis=lambda: self.remaining_s * 1000)
         log = io.StringIO()
         for handler in sender.logger.handlers:
             handler.setStream(log)  # type: ignore[attr-defined] # a StreamHandler
@@ -218,7 +237,7 @@ def world(
         yield started
 
 
-def message(reference: str | None = "order-1", **fields: object) -> Fields:
+def message(reference: object = "order-1", **fields: object) -> Fields:
     """Return a message that can be sent, but for the given fields."""
     given = {"message": TEXT, "recipient": NUMBER, "sender": "Shop", **fields}
     return given if reference is None else {**given, "reference": reference}

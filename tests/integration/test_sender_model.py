@@ -12,7 +12,7 @@ from hypothesis import note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.integration.model import Setting, World
+from tests.integration.model import Setting, Webhooks, World
 from tests.integration.model_calls import Invocation
 from tests.integration.model_search import (
     Prepare,
@@ -30,19 +30,16 @@ from tests.integration.model_search import (
 pytestmark = pytest.mark.usefixtures("no_log")
 
 HOLD, RESEND = Setting(), Setting(resend=True)
-SETTINGS = [
-    Setting(resend, webhooks, max_receive_count)
-    for resend in (False, True)
-    for webhooks, max_receive_count in (
-        ("none", 8),
-        ("fast", 8),
-        ("late", 8),
-        ("overdue", 8),
-        ("none", 2),
-        ("late", 2),
-    )
+WEBHOOKS: list[tuple[Webhooks, int]] = [
+    ("none", 8),
+    ("fast", 8),
+    ("late", 8),
+    ("overdue", 8),
+    ("none", 2),  # the second delivery is the last
+    ("late", 2),
 ]
-SHORT = [each for each in SETTINGS if each.webhooks in ("none", "late")]  # with 2, the second delivery is the last
+SETTINGS = [Setting(resend, webhooks, most) for resend in (False, True) for webhooks, most in WEBHOOKS]
+SHORT = [each for each in SETTINGS if each.webhooks in ("none", "late")]
 MEETINGS = [a_pair, twins, twins_apart, once_more_later, a_reused_reference, a_broken_one, a_lapsing_one]
 
 
@@ -141,5 +138,5 @@ class Chance(RuleBasedStateMachine):
             note("\n".join(self.world.log))
 
 
-TestChance = Chance.TestCase
+TestChance = pytest.mark.timeout(900)(Chance.TestCase)  # what it finds it makes small, for up to five minutes
 TestChance.settings = settings(max_examples=100, stateful_step_count=40)

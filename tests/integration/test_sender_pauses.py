@@ -1,6 +1,5 @@
 """Never hammering: when a message comes back that was not sent, and that nothing more goes out meanwhile."""
 
-import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -88,10 +87,9 @@ def test_a_wrong_token_is_read_again_once_and_makes_no_message_invalid(
     world.provider.reset()
     world.provider.order(kind=kind, count=None)
     queued = world.put(*messages(3))
-    for number, longest_s in zip(itertools.count(), PAUSES_S[:3]):  # noqa: B905 - one is endless
+    for number, longest_s in enumerate(PAUSES_S[:3]):
         if rotated:
             world.aws.secretsmanager.put_secret_value(SecretId=world.secrets.token, SecretString=f"wrong-{number}")
-        world.provider.requests().clear()
         before = len(world.provider.requests())
         run = world.deliver(queued)
         assert run.calls == {WRITE: 2 if number == 0 else 3, READ_TOKEN: 1, HIDE: 3}

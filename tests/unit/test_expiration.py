@@ -1,6 +1,7 @@
 """All four forms of `expiration` give one moment, counted from when the message was enqueued."""
 
 import math
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +46,16 @@ UNIX = int(ENQUEUED.timestamp())
 )
 def test_each_form_gives_its_moment(expiration: str | float, after: timedelta) -> None:
     assert deadline(expiration, ENQUEUED) == ENQUEUED + after
+
+
+def test_a_time_without_an_offset_is_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "EST5")
+    time.tzset()
+    try:
+        assert deadline("2025-04-01T12:01:00", ENQUEUED) == ENQUEUED + timedelta(minutes=1)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize("expiration", ["2025-04-01T11:59:59Z", UNIX - 1, str(UNIX - 1), 432_001])

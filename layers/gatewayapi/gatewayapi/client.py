@@ -42,6 +42,8 @@ UNPROCESSABLE, SERVER_ERROR, UNAVAILABLE = 422, 500, 503
 
 # What a header can hold. A token with a line break at its end, say, would be a ValueError of http.client's.
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
+# A ULID, but any id will do that can be kept: one that the table refused would take a whole batch's results with it.
+_MSG_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def _accepted(entry: object) -> Accepted | None:
     if not isinstance(entry, dict):
         return None
     msg_id, recipient, reference = entry.get("msg_id"), entry.get("recipient"), entry.get("reference")
-    if not isinstance(msg_id, str) or not msg_id or not isinstance(reference, str | None):
+    if not isinstance(msg_id, str) or not _MSG_ID.fullmatch(msg_id) or not isinstance(reference, str | None):
         return None
     return Accepted(msg_id, recipient if isinstance(recipient, int) else None, reference)
 
