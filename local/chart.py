@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from statistics import quantiles
 from typing import Any
 
@@ -61,10 +62,10 @@ def lines(properties: Mapping[str, Any]) -> list[Line]:
         if given[0] == "...":
             given = above[: len(above) - len(given) + 1] + given[1:]
         above = [above[index] if part == "." else part for index, part in enumerate(given)]
-        namespace, name, dimension, value = above
+        namespace, name, _, value = above
         stat = options.get("stat", properties.get("stat", "Average"))
-        label = f"{name} {stat}" if stat.startswith("p") else name
-        found.append(Line(label if dimension == "service" else f"{label} {value}", (namespace, name, value), stat))
+        label = options.get("label", f"{name} {stat}" if stat.startswith("p") else name)
+        found.append(Line(label, (namespace, name, value), stat))
     return found
 
 
@@ -95,9 +96,11 @@ def _widget(widget: Mapping[str, Any], samples: Samples, span_s: float, bucket_s
             (MARGIN + second / span_s * (width - MARGIN - 8), bottom - value / top * (bottom - TITLE_H - 8))
             for second, value in points
         ]
-        if place:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in place)
-            yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+        # A line ends where there is nothing: no sum is not a small sum.
+        near = bucket_s / span_s * (width - MARGIN) * 1.5
+        for (x, y), (to_x, to_y) in pairwise(place):
+            if to_x - x < near:
+                yield f'<path d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}" stroke="{colour}" stroke-width="1.5"/>'
         yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1.8" fill="{colour}"/>' for x, y in place)
         x, y = 8 + index % 2 * width / 2, bottom + LINE_H * (index // 2 + 1)
         yield f'<text x="{x:.0f}" y="{y:.0f}" font-size="9" fill="{colour}">{escape(line.name)}</text>'

@@ -38,7 +38,12 @@ Found = dict[Metric, list[tuple[float, float]]]
 
 def main() -> int:
     """Run the stack, and print the picture."""
-    with Stack({"ReconcileAfter": "20"}, progress=lambda line: print(line, file=sys.stderr)) as stack:
+    # Two webhooks at once: each request in flight is a process here.
+    with Stack(
+        {"ReconcileAfter": "20"},
+        provider=("--webhook-workers", "2"),
+        progress=lambda line: print(line, file=sys.stderr),
+    ) as stack:
         began = time.time()
         found = depths(stack, began)
         for function in ("sender", "webhook"):
@@ -69,7 +74,7 @@ def play(stack: Stack, second: int) -> None:
     """Do what the run has for this second."""
     if second in TROUBLE:
         order(stack, TROUBLE[second])
-    for number in range(3 if second % 20 < 10 else 1):  # noqa: PLR2004 - bursts of ten seconds
+    for number in range(2 if second % 20 < 5 else second % 2):  # noqa: PLR2004 - bursts of five seconds
         fields: dict[str, object] = {
             "sender": "Example",
             "recipient": 4520000000 + second,
@@ -78,7 +83,7 @@ def play(stack: Stack, second: int) -> None:
         }
         if second % 25 == 10:  # noqa: PLR2004 - now and then
             del fields["message"]
-        queue = "UrgentQueueUrl" if number == 2 else "QueueUrl"  # noqa: PLR2004 - every third
+        queue = "UrgentQueueUrl" if number else "QueueUrl"
         for _ in range(2 if second % 15 == 0 else 1):  # a producer that repeats itself
             stack.client("sqs").send_message(QueueUrl=stack.outputs[queue], MessageBody=json.dumps(fields))
     if second % 30 == 20:  # noqa: PLR2004 - strangers, and what the provider may think of next

@@ -123,13 +123,7 @@ def _found(delivery: Delivery, seen: MessageRecord | None, wanted: MessageRecord
     """Return what to do about a record that is already there: put another over it, or an outcome."""
     if seen is None:
         return _busy(delivery, wanted.updated_at)
-    verdict = state.judge(
-        seen,
-        wanted,
-        reconcile_after=policy.reconcile_after,
-        resend=policy.resend,
-        redriven=delivery.redriven,
-    )
+    verdict = state.judge(seen, wanted, reconcile_after=policy.reconcile_after, resend=policy.resend)
     if verdict.step is Step.CLAIM and verdict.record is not None:
         return Write(verdict.record, seen)
     if delivery.problem is not None:

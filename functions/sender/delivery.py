@@ -15,17 +15,12 @@ if TYPE_CHECKING:
 
     from gatewayapi.message import Message
 
-# Message attributes of a copy in the dead-letter queue, which a redrive leaves on it: the reason, and the identity.
-ERROR_CODE = "ErrorCode"
-REFERENCE = "Reference"
+REFERENCE = "Reference"  # the message attribute that keeps an identity through the dead-letter queue
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A queue message in the hands of this invocation; either `message` or `problem` is set.
-
-    `redriven` marks one that comes back from the dead-letter queue.
-    """
+    """A queue message in the hands of this invocation; either `message` or `problem` is set."""
 
     message_id: str
     receipt_handle: str
@@ -37,7 +32,6 @@ class Delivery:
     message: Message | None = None
     expires_at: datetime | None = None
     problem: MessageError | None = None
-    redriven: bool = False
 
 
 def from_record(
@@ -70,7 +64,6 @@ def from_record(
         message=message,
         expires_at=expires_at,
         problem=problem,
-        redriven=ERROR_CODE in record.get("messageAttributes", {}),
     )
 
 

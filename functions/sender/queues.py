@@ -15,7 +15,7 @@ from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 import timing
-from delivery import ERROR_CODE, REFERENCE
+from delivery import REFERENCE
 from outcome import MAX_DETAILS
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def said(outcome: Outcome, error: ClientError | BotoCoreError) -> dict[str, str]
 
 def _reasons(outcome: Outcome) -> dict[str, Any]:
     values = {
-        ERROR_CODE: outcome.code or "",
+        "ErrorCode": outcome.code or "",
         "ErrorMessage": _FORBIDDEN.sub("?", outcome.details)[:MAX_DETAILS] or "no details",
         REFERENCE: outcome.delivery.reference,
     }

@@ -67,17 +67,17 @@ def details(layout: Layout, services: Services, folder: Path, rounds: int) -> li
         return [(part.name, parts.time_s(part, function, services, rounds, samples.batch(100))) for part in measured]
 
     source = layout.without_byte_code(ours, folder / "source")
-    whole = [*timed(parts.WHOLE), (parts.SOURCE.name, parts.time_s(parts.SOURCE, source, services, rounds))]
-    imports = [
-        (name, report.parts(f"importing the {name}, by package", list(spent.items())[:TOP_PACKAGES]))
-        for name in ("sender", "webhook")
-        for spent in [parts.imports_s(layout.functions[name], services, rounds)]
-    ]
+    without = parts.SOURCE.name, parts.time_s(parts.SOURCE, source, services, rounds)
+    imports = {name: parts.imports_s(layout.functions[name], services, rounds) for name in ("sender", "webhook")}
     return [
-        report.parts("a cold start's parts", [*timed(parts.COLD), *whole]),
-        report.parts("a batch of 100, its parts", timed(parts.BATCH)),
+        report.parts("a cold start's parts", [*timed(parts.COLD), without]),
+        report.parts("left as they are", timed(parts.LEFT)),
+        report.parts("a batch's parts", timed(parts.BATCH)),
         report.parts("imported beside boto3 and a client", timed(parts.DEPENDENCIES, of_peer=True)),
-        *(text for _, text in imports),
+        *(
+            report.parts(f"importing the {name}, by package", list(spent.items())[:TOP_PACKAGES])
+            for name, spent in imports.items()
+        ),
     ]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.layout import Layout
     from tests.benchmarks.services import Services
 
-FUNCTIONS = ("floor", "sender", "webhook", "peer_sender", "peer_webhook", "least_sender", "least_webhook")
+COLD = ("floor", "sender", "webhook", "peer_sender", "peer_webhook")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Series:
         return [mine / other for mine, other in zip(self.times[name], self.times[base], strict=True)]
 
 
-def cold(layout: Layout, services: Services, rounds: int, names: Sequence[str] = FUNCTIONS) -> Series:
+def cold(layout: Layout, services: Services, rounds: int, names: Sequence[str] = COLD) -> Series:
     """Measure cold starts, from spawn to the first answer."""
 
     def start(name: str) -> float:

@@ -56,7 +56,7 @@ _CLIENT = "client = aws.client('dynamodb')"
 
 COLD = (
     Part("botocore, imported", _BOTOCORE),
-    Part("boto3 on top of it (not used)", "import boto3", _BOTOCORE),
+    Part("boto3 on top of it: not used", "import boto3", _BOTOCORE),
     Part("Logger and Metrics, imported", _POWERTOOLS, _BOTOCORE),
     Part("the DynamoDB client, made as here", _CLIENT, _OURS),
     Part("… as botocore makes it", "get_session().create_client('dynamodb')", _THEIRS),
@@ -67,16 +67,26 @@ COLD = (
         f"{_THEIRS}; get_session().create_client('dynamodb')",
     ),
     Part(
-        "the authorities for TLS, read once (botocore: for each connection)",
-        "tls.context()",
-        "from gatewayapi import tls",
+        "the authorities for TLS, once (botocore: for each connection)", "tls.context()", "from gatewayapi import tls"
     ),
-)
-WHOLE = (
     Part("the sender, imported with the collector stopped", "import sender"),
     Part("… with the collector running", "import sender", "gc.enable(); gc.disable = lambda: None"),
 )
 SOURCE = Part("… without the layer's byte code", "import sender")
+LEFT = (
+    Part(
+        "compiling the sender's modules, which SAM ships as source",
+        "[compile(file.read_text(), file.name, 'exec') for file in files]",
+        "import os, pathlib; files = list(pathlib.Path(os.environ['LAMBDA_TASK_ROOT']).glob('*.py'))",
+    ),
+    Part(
+        "botocore's list of all endpoints, which no service here asks",
+        "json.loads(file.read_bytes())",
+        "import botocore, json, pathlib; file = pathlib.Path(botocore.__file__).with_name('data') / 'endpoints.json'",
+    ),
+    Part("a session with botocore's built-in handlers", "Session()", "from botocore.session import Session"),
+    Part("… without them", "Session(include_builtin_handlers=False)", "from botocore.session import Session"),
+)
 
 DEPENDENCIES = tuple(
     Part(name, f"import {module}", "import boto3; boto3.client('dynamodb')")
@@ -96,17 +106,17 @@ DEPENDENCIES = tuple(
 
 _BATCH = """
 import json, os
-from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.session import get_session
-import delivery, outcome, sender
+import delivery, sender
 from gatewayapi import aws, clock
 from gatewayapi.client import Client
 from gatewayapi.record import MessageRecord
+from gatewayapi.table import Write
+from outcome import Outcome
 now = clock.now()
 deliveries = [delivery.from_record(each) for each in EVENT["Records"]]
 records = [
@@ -114,8 +124,8 @@ records = [
         each.message.fingerprint(each.reference), each.message.recipient, "Shop", lease_until=now)
     for each in deliveries
 ]
-condition = {"TableName": "a-table", "ConditionExpression": "attribute_not_exists(pk)"}
-writes = [{"Put": {**condition, "Item": each.to_item()}} for each in records]
+put = {"TableName": "a-table", "ConditionExpression": "attribute_not_exists(pk)"}
+writes = [{"Put": {**put, "Item": each.to_item()}} for each in records]
 requests = [each.message.request(each.reference, "Shop", None) for each in deliveries]
 provider = Client("a-token", os.environ["GATEWAYAPI_URL"])
 ours = aws.client("dynamodb")
@@ -123,21 +133,29 @@ theirs = get_session().create_client("dynamodb", config=Config(parameter_validat
 checked = get_session().create_client("dynamodb")
 body = json.dumps(writes).encode()
 signer = SigV4Auth(Credentials("key", "secret", "token" * 90), "dynamodb", "eu-west-1")
-outcomes = [outcome.Outcome(each, "accepted") for each in deliveries]
+outcomes = [Outcome(each, "accepted", Write(record)) for each, record in zip(deliveries, records)]
 """
 BATCH = tuple(
     Part(name, code, _BATCH, times=20)
     for name, code in (
-        ("read and checked", "[delivery.from_record(each) for each in EVENT['Records']]"),
-        ("fingerprints", "[each.message.fingerprint(each.reference) for each in deliveries]"),
-        ("records in DynamoDB's form", "[each.to_item() for each in records]"),
-        ("a transaction, from call to answer", "ours.transact_write_items(TransactItems=writes)"),
-        ("… of it JSON", "json.dumps(writes).encode()"),
-        ("… of it its signature", "signer.add_auth(AWSRequest('POST', 'https://host/', {}, body))"),
+        ("100 messages read and checked", "[delivery.from_record(each) for each in EVENT['Records']]"),
+        ("their fingerprints", "[each.message.fingerprint(each.reference) for each in deliveries]"),
+        ("their records in DynamoDB's form", "[each.to_item() for each in records]"),
+        ("a transaction of 100, from call to answer", "ours.transact_write_items(TransactItems=writes)"),
+        ("… of that its JSON", "json.dumps(writes).encode()"),
+        ("… of that its signature", "signer.add_auth(AWSRequest('POST', 'https://host/', {}, body))"),
         ("… through botocore's own serialiser", "theirs.transact_write_items(TransactItems=writes)"),
         ("… with its parameters checked too", "checked.transact_write_items(TransactItems=writes)"),
+        ("a transaction of 2, from call to answer", "ours.transact_write_items(TransactItems=writes[:2])"),
+        ("… through botocore's own serialiser", "theirs.transact_write_items(TransactItems=writes[:2])"),
+        ("… with its parameters checked too", "checked.transact_write_items(TransactItems=writes[:2])"),
         ("the request to the provider, from call to answer", "provider.send_many(requests)"),
         ("the log line and the metrics", "sender.report(outcomes)"),
+        (
+            "99 more values of a metric: not written",
+            "[sender.metrics.add_metric('Probe', 'Seconds', 0.123 + index) for index in range(99)];"
+            "sender.metrics.flush_metrics()",
+        ),
     )
 )
 

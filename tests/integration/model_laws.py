@@ -83,13 +83,14 @@ class Laws:
             raise BackwardsError(f"{before} became {after}")
 
     def _after_held(self, old: Item, new: Item) -> set[str]:
-        """What may become of one that is held depends on who queued it once more."""
-        if _text(old, "fingerprint") != _text(new, "fingerprint") or _text(new, "message_id") in self._redriven:
-            return {"SENDING", "INVALID", "LAPSED", "HELD"}
-        if old["error"]["M"]["code"]["S"] == "UNCERTAIN":
-            return {"HELD"} if _text(old, "message_id") != _text(new, "message_id") else set()
+        """What may become of one that is held depends on when its message was put on the queue."""
+        other = _text(old, "fingerprint") != _text(new, "fingerprint")
         queued_since = str(_text(new, "queued_at")) > str(_text(old, "updated_at"))
-        return {"SENDING", "INVALID", "LAPSED"} if queued_since else set()
+        if queued_since and _text(new, "message_id") not in self._redriven:
+            # Somebody who is told that it is held, and puts it on the queue once more, wants it sent.
+            for each in [each for each in self._allowed if each[0] == _text(new, "pk")]:
+                self._allowed[each] += self._per_round
+        return {"SENDING", "INVALID", "LAPSED"} if other or queued_since else set()
 
     def nothing_lost(self, queue: Queue, store: Store, accepted: Sequence[Acceptance]) -> None:
         """With the queue empty, each message was accepted, or is dead with its reason, or lapsed."""

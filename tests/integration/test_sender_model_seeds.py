@@ -24,7 +24,7 @@ from outcome import Outcome, at_last_delivery
 from queues import Queues
 from tests.integration.model import Setting
 from tests.integration.model_laws import BackwardsError, FalseError, LostError, TwiceError
-from tests.integration.model_search import Prepare, a_pair, explore, once_more_later, one, twins_apart
+from tests.integration.model_search import Prepare, a_pair, explore, one, twins_apart
 
 pytestmark = pytest.mark.usefixtures("no_log")
 
@@ -106,13 +106,6 @@ def twins_of_what_is_held_are_sent(patch: pytest.MonkeyPatch) -> None:
     judged(patch, other)
 
 
-def what_is_held_is_sent_for_its_producer(patch: pytest.MonkeyPatch) -> None:
-    def other(seen: MessageRecord, wanted: MessageRecord) -> Verdict | None:
-        return claimed(seen, wanted) if seen.status == state.HELD and wanted.queued_at > seen.updated_at else None
-
-    judged(patch, other)
-
-
 def a_pause_forgets_that_a_message_was_resent(patch: pytest.MonkeyPatch) -> None:
     judged(patch, lambda seen, wanted: claimed(seen, wanted) if seen.status == state.RETRYING else None)
 
@@ -161,7 +154,6 @@ SEEDS = [
     Seed(an_ended_lease_means_not_sent, BackwardsError),
     Seed(an_uncertain_message_is_dropped, LostError),
     Seed(twins_of_what_is_held_are_sent, BackwardsError, prepare=twins_apart),
-    Seed(what_is_held_is_sent_for_its_producer, BackwardsError, prepare=once_more_later),
     Seed(
         a_pause_forgets_that_a_message_was_resent,
         TwiceError,

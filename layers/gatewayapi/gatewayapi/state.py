@@ -7,8 +7,7 @@ these, so that a rule stands in one place.
 | ------------------------ | -------------------------------------------------------- | ------------------------ |
 | nothing                  | CLAIM                                                    | event filed alone        |
 | RETRYING, INVALID, LAPSED| CLAIM                                                    | moves                    |
-| HELD                     | CLAIM what is redriven since then; DROP what was queued  | moves                    |
-|                          | before; HOLD what else is queued since, if in doubt      |                          |
+| HELD                     | CLAIM what was queued since; DROP what was before        | moves                    |
 | SENDING                  | WAIT while its lease runs, then DOUBT                    | settles                  |
 | UNCERTAIN                | WAIT for a webhook, then HOLD, or CLAIM once if resending| settles                  |
 | ACCEPTED and above       | DROP, a duplicate                                        | moves if it ranks higher |
@@ -81,12 +80,10 @@ def judge(
     *,
     reconcile_after: timedelta,
     resend: bool,
-    redriven: bool = False,
 ) -> Verdict:
     """Return what a delivery has to do, given the record that is there and the one it wants to put.
 
     `wanted` is SENDING, or LAPSED or INVALID for a message that is not to be sent; its `updated_at` is the time.
-    `redriven` marks a copy that comes back from the dead-letter queue.
     """
     if wanted.status == INVALID:
         # A broken message has no fingerprint: it may replace its own record, or one that nothing depends on.
@@ -98,8 +95,10 @@ def judge(
         return _judge_unsettled(seen, wanted, reconcile_after, resend=resend)
     if is_settled(seen.status):
         return Verdict(Step.DROP)
-    if seen.status == HELD and seen.fingerprint == wanted.fingerprint:
-        return _judge_held(seen, wanted, redriven=redriven)
+    # What is held lies in the dead-letter queue, and its copy there stands for every twin from before: only what was
+    # put on the queue since then is sent, as by a redrive.
+    if seen.status == HELD and seen.fingerprint == wanted.fingerprint and wanted.queued_at <= seen.updated_at:
+        return Verdict(Step.DROP)
     # It lapsed in the hands of another delivery, which took it off the queue: this one is only behind.
     if seen.status == LAPSED and seen.message_id == wanted.message_id:
         return Verdict(Step.DROP)
@@ -124,17 +123,6 @@ def _judge_unsettled(
     if resend and not seen.resent and wanted.status == SENDING:
         return _claim(seen, replace(wanted, resent=True))
     return Verdict(Step.HOLD, record=hold(seen, wanted.message_id, now, UNCERTAIN, UNSETTLED))
-
-
-def _judge_held(seen: MessageRecord, wanted: MessageRecord, *, redriven: bool) -> Verdict:
-    """Judge a message whose copy lies in the dead-letter queue: nothing is sent behind the operator's back."""
-    if wanted.queued_at <= seen.updated_at:
-        return Verdict(Step.DROP)  # a twin from before; the copy stands for it too
-    doubtful = seen.error is not None and seen.error.get("code") == UNCERTAIN
-    if doubtful and not redriven:
-        # Its producer put it on the queue once more, and knows nothing of the doubt: it joins the copy.
-        return Verdict(Step.HOLD, record=hold(seen, wanted.message_id, wanted.updated_at, UNCERTAIN, UNSETTLED))
-    return _claim(seen, wanted)
 
 
 def hold(seen: MessageRecord, message_id: str, now: datetime, code: str, details: str) -> MessageRecord:
