@@ -135,6 +135,11 @@ body = json.dumps(writes).encode()
 signer = SigV4Auth(Credentials("key", "secret", "token" * 90), "dynamodb", "eu-west-1")
 outcomes = [Outcome(each, "accepted", Write(record)) for each, record in zip(deliveries, records)]
 """
+_VALUES = """
+for index in range(99):
+    sender.metrics.add_metric("Probe", "Seconds", 0.123 + index)
+sender.metrics.flush_metrics()
+"""
 BATCH = tuple(
     Part(name, code, _BATCH, times=20)
     for name, code in (
@@ -151,11 +156,7 @@ BATCH = tuple(
         ("… with its parameters checked too", "checked.transact_write_items(TransactItems=writes[:2])"),
         ("the request to the provider, from call to answer", "provider.send_many(requests)"),
         ("the log line and the metrics", "sender.report(outcomes)"),
-        (
-            "99 more values of a metric: not written",
-            "[sender.metrics.add_metric('Probe', 'Seconds', 0.123 + index) for index in range(99)];"
-            "sender.metrics.flush_metrics()",
-        ),
+        ("99 more values of a metric: not written", _VALUES),
     )
 )
 

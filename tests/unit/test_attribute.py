@@ -92,6 +92,11 @@ def test_zeroes_at_the_ends_are_no_digits(digits: str) -> None:
     assert from_attribute({"N": number(Decimal(digits))}) == Decimal(digits)
 
 
+@pytest.mark.parametrize("zero", ["0E+9999", "-0.0", "0.000"])
+def test_a_zero_is_written_without_an_exponent_that_dynamodb_would_refuse(zero: str) -> None:
+    assert number(Decimal(zero)) == "0"
+
+
 def test_39_digits_are_one_too_many() -> None:
     with pytest.raises(EventError, match="larger or finer"):
         number(Decimal("1" * 39))
