@@ -86,6 +86,8 @@ def _widget(widget: Mapping[str, Any], samples: Samples, span_s: float, bucket_s
     top = max((value for _, points in drawn for _, value in points), default=0) or 1
     yield f'<rect width="{width}" height="{height}" rx="4" fill="#fff" stroke="#d5dbdb"/>'
     yield f'<text x="8" y="16" font-size="12" font-weight="bold">{escape(properties["title"])}</text>'
+    if not any(points for _, points in drawn):
+        yield f'<text x="{width / 2}" y="{bottom / 2}" text-anchor="middle" fill="#687078">nothing in this run</text>'
     for share in (0, 0.5, 1):
         y = bottom - share * (bottom - TITLE_H - 8)
         yield f'<path d="M{MARGIN} {y:.0f}H{width - 8}" stroke="#e5e8e8"/>'
