@@ -136,7 +136,9 @@ def _found(delivery: Delivery, seen: MessageRecord | None, wanted: MessageRecord
         return Outcome(delivery, "uncertain", Write(verdict.record, seen), back_at=verdict.until)
     if verdict.step is Step.HOLD and verdict.record is not None:
         return dead(delivery, "held", UNCERTAIN, state.UNSETTLED, Write(verdict.record, seen))
-    return Outcome(delivery, "duplicate", standing=seen)
+    # Its own record, which a webhook has moved on while nobody knew of an acceptance: the end of a doubt.
+    own = seen.message_id == delivery.message_id and seen.accepted_at is None
+    return Outcome(delivery, "settled" if own and state.is_settled(seen.status) else "duplicate", standing=seen)
 
 
 def _unsendable(delivery: Delivery) -> Outcome:

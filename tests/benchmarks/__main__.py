@@ -20,7 +20,7 @@ from tests.benchmarks.report import Figure, Limit
 from tests.benchmarks.services import Services, serving
 
 DOCUMENT = Path(__file__).parents[2] / "docs/performance.md"
-ROUNDS, QUICK_ROUNDS = 15, 3
+ROUNDS, DETAIL_ROUNDS, QUICK_ROUNDS = 15, 7, 3
 MAX_LAYER_MB = 8
 TOP_PACKAGES = 10
 
@@ -103,7 +103,7 @@ def main() -> int:
                 name: measures.calls(layout, services, saved(folder, event), function)
                 for name, (function, event) in CALLS.items()
             }
-            tables = details(layout, services, folder, QUICK_ROUNDS)
+            tables = details(layout, services, folder, min(rounds, DETAIL_ROUNDS))
         with serving(folder / "tls", tls=True) as services:
             rows += cold(layout, services, rounds, over=", over TLS")
             rows.append(reconnected(layout, services, folder, rounds))

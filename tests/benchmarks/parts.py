@@ -141,7 +141,7 @@ for index in range(99):
 sender.metrics.flush_metrics()
 """
 BATCH = tuple(
-    Part(name, code, _BATCH, times=20)
+    Part(name, code, _BATCH, times=100)
     for name, code in (
         ("100 messages read and checked", "[delivery.from_record(each) for each in EVENT['Records']]"),
         ("their fingerprints", "[each.message.fingerprint(each.reference) for each in deliveries]"),

@@ -14,7 +14,7 @@ from tests.e2e.world import World
 def stack() -> Iterator[Stack]:
     # Everything else as the template has it. One message for each batch of the main queue, so that a fault ordered
     # for a message strikes it alone; the urgent queue's batches are of 10.
-    with Stack({"ReconcileAfter": "6", "BatchSize": "1", "DefaultSender": "Standard"}) as deployed:
+    with Stack({"ReconcileAfter": "10", "BatchSize": "1", "DefaultSender": "Standard"}) as deployed:
         yield deployed
 
 

@@ -69,14 +69,18 @@ class Lever:
     def receive(self, message_ids: Sequence[str]) -> list[Record]:
         """Return these messages of the queue as the records of a Lambda event; only while paused."""
         found: dict[str, Record] = {}
-        while missing := len(set(message_ids) - found.keys()):
+
+        def complete() -> bool:
             answer = self._stack.client("sqs").receive_message(
                 QueueUrl=self._stack.outputs["QueueUrl"],
-                MaxNumberOfMessages=min(10, missing),
+                MaxNumberOfMessages=10,
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
-            found |= {each["MessageId"]: self._record(each) for each in answer.get("Messages", [])}
+            found.update({each["MessageId"]: self._record(each) for each in answer.get("Messages", [])})
+            return set(message_ids) <= found.keys()
+
+        wait_for(complete, "the messages to be received")
         return [found[message_id] for message_id in message_ids]
 
     def show(self, records: Sequence[Record]) -> None:

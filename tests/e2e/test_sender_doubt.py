@@ -2,7 +2,6 @@
 
 import pytest
 
-from local.waiting import wait_for
 from tests.e2e.world import Fields, World
 
 # What the provider does after it has accepted a message.
@@ -48,15 +47,13 @@ def ended(world: World) -> None:
         world.send(world.message(reference))
     unsettled = {*(f"settled-{name}" for name in ACCEPTED), OMITTED[1]}
 
-    def settle() -> bool:
-        world.look()
+    def settle() -> None:
         for reference in tuple(unsettled):
             if "UNCERTAIN" in world.statuses(reference):
                 world.desk.deliver(reference, "DELIVERED")
                 unsettled.remove(reference)
-        return not unsettled
 
-    wait_for(settle, "the messages to become uncertain")
+    world.drain(settle)
     world.send_batch(*map(world.message, REORDERED))
     world.drain()
 

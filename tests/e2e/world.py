@@ -6,7 +6,7 @@ briefly it stood there. That nothing more will be sent is known when the queues 
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,9 +142,15 @@ class World:
         sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
         self._letters.remove(letter)
 
-    def drain(self) -> None:
+    def drain(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Wait until every message has come to its end: the queues are empty, and the webhooks are taken."""
-        wait_for(lambda: self._is_empty() and self.desk.is_quiet(), "the queues to be empty", DRAINED_WITHIN_S)
+
+        def ended() -> bool:
+            self.look()
+            meanwhile()
+            return self._is_empty() and self.desk.is_quiet()
+
+        wait_for(ended, "the queues to be empty", DRAINED_WITHIN_S)
         self.look()
 
     def _is_empty(self) -> bool:

@@ -1,6 +1,6 @@
 """The search finds what it is for: each of these mistakes, seeded into the real code, breaks a law in some run.
 
-Three of them were no seeds, but found by the model in this code: the two about what is held, and the pause.
+Two of them were no seeds, but found by the model in this code: the twins of what is held, and the pause that forgets.
 """
 
 from collections.abc import Callable, Sequence

@@ -152,6 +152,15 @@ def test_a_status_by_a_name_of_ours_is_filed_and_moves_nothing(world: World, sta
         assert world.message() == record
 
 
+def test_a_status_of_the_provider_gives_our_own_acceptance_its_time(world: World) -> None:
+    # The sender writes ACCEPTED without a status_at: any event of that rank is later.
+    world.put(message(state.ACCEPTED, msg_id=MSG_ID, accepted_at=NOW))
+    world.post(envelope({"status": "ACCEPTED"}))
+    found = world.message()
+    assert found is not None
+    assert (found.status, found.status_at, found.accepted_at) == (state.ACCEPTED, NOW, NOW)
+
+
 def test_a_message_lives_on_as_long_as_its_last_event(world: World) -> None:
     world.put(message(expires_at=NOW + timedelta(days=1)))
     world.post(envelope())
