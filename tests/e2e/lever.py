@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from local.emulator import REGION
@@ -73,7 +73,7 @@ class Lever:
         def complete() -> bool:
             answer = self._stack.client("sqs").receive_message(
                 QueueUrl=self._stack.outputs["QueueUrl"],
-                MaxNumberOfMessages=10,
+                MaxNumberOfMessages=min(10, len(set(message_ids) - found.keys())),
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
@@ -85,12 +85,13 @@ class Lever:
 
     def show(self, records: Sequence[Record]) -> None:
         """Have messages delivered now that were to come back later."""
+        sqs, url = self._stack.client("sqs"), self._stack.outputs["QueueUrl"]
         for record in records:
-            self._stack.client("sqs").change_message_visibility(
-                QueueUrl=self._stack.outputs["QueueUrl"],
-                ReceiptHandle=record["receiptHandle"],
-                VisibilityTimeout=0,
-            )
+            # Not those that came back by themselves while others were received: they will do so again.
+            with suppress(sqs.exceptions.ReceiptHandleIsInvalid):
+                sqs.change_message_visibility(
+                    QueueUrl=url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
+                )
 
     def invoke(self, records: Sequence[Record]) -> list[str]:
         """Invoke the function as a mapping does, and return the message ids that it reports as failed."""

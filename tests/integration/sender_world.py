@@ -24,25 +24,11 @@ from local.wire import Answer, Server
 from tests.conftest import ENVIRONMENT
 from tests.integration.calls import Calls
 from tests.integration.conftest import TOKEN, Aws, QueueUrls, SecretArns
+from tests.integration.sender_messages import Dead, Fields, Record, buried, delivered
 
 TABLE = ENVIRONMENT["TABLE_NAME"]
-NUMBER = 4512345678
-TEXT = "Your code is 8261"
 WRITE, READ_TOKEN = "TransactWriteItems", "GetSecretValue"
 BURY, HIDE = "SendMessage", "ChangeMessageVisibility"
-
-Record = dict[str, Any]
-Fields = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Dead:
-    """A message in the dead-letter queue."""
-
-    body: str
-    code: str
-    details: str
-    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +122,7 @@ class World:
             )
             if not answer.get("Messages"):
                 return records
-            records += [_record(message, queue_url) for message in answer["Messages"]]
+            records += [delivered(message, queue_url) for message in answer["Messages"]]
 
     def deliver(self, records: Iterable[Record], *, receive_count: int | None = None) -> Run:
         """Invoke the function with a batch, and delete what it handled, as an event source mapping does."""
@@ -178,10 +164,7 @@ class World:
 
     def dead(self) -> list[Dead]:
         """Return what is in the dead-letter queue, and take it out."""
-        return [
-            Dead(record["body"], *(_text(record, name) for name in ("ErrorCode", "ErrorMessage", "Reference")))
-            for record in self.receive(self.queues.dead_letters)
-        ]
+        return [buried(record) for record in self.receive(self.queues.dead_letters)]
 
     def redrive(self) -> list[Record]:
         """Move what is dead back to the queue as SQS does, as new and with its attributes; return the records."""
@@ -237,40 +220,9 @@ def world(
         yield started
 
 
-def message(reference: object = "order-1", **fields: object) -> Fields:
-    """Return a message that can be sent, but for the given fields."""
-    given = {"message": TEXT, "recipient": NUMBER, "sender": "Shop", **fields}
-    return given if reference is None else {**given, "reference": reference}
-
-
-def messages(count: int) -> list[Fields]:
-    """Return so many messages, each with a reference and a recipient of its own."""
-    return [message(f"order-{number}", recipient=NUMBER + number) for number in range(1, count + 1)]
-
-
 T = TypeVar("T")
 
 
 def _tens(things: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(things), 10):
         yield things[start : start + 10]
-
-
-def _record(received: Fields, queue_url: str) -> Record:
-    return {
-        "messageId": received["MessageId"],
-        "receiptHandle": received["ReceiptHandle"],
-        "body": received["Body"],
-        "attributes": received["Attributes"],
-        "messageAttributes": {
-            name: {"dataType": "String", "stringValue": value["StringValue"]}
-            for name, value in received.get("MessageAttributes", {}).items()
-        },
-        "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:{queue_url.rpartition('/')[2]}",
-        "awsRegion": "eu-west-1",
-    }
-
-
-def _text(record: Record, name: str) -> str:
-    return str(record["messageAttributes"][name]["stringValue"])

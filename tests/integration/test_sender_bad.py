@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests.integration.calls import Refusal
-from tests.integration.sender_world import BURY, TEXT, World, message, messages, world
+from tests.integration.sender_messages import TEXT, message, messages
+from tests.integration.sender_world import BURY, World, world
 
 __all__ = ["world"]
 

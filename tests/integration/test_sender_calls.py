@@ -3,7 +3,8 @@
 import pytest
 
 from local.provider import Provider
-from tests.integration.sender_world import BURY, HIDE, READ_TOKEN, WRITE, World, message, messages, world
+from tests.integration.sender_messages import message, messages
+from tests.integration.sender_world import BURY, HIDE, READ_TOKEN, WRITE, World, world
 
 __all__ = ["world"]
 

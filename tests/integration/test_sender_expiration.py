@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.sender_world import Record, World, message, world
+from tests.integration.sender_messages import Record, message
+from tests.integration.sender_world import World, world
 
 __all__ = ["world"]
 

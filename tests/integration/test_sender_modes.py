@@ -6,7 +6,8 @@ import pytest
 
 from tests.integration.calls import Refusal
 from tests.integration.conftest import TOKEN
-from tests.integration.sender_world import BURY, HIDE, NUMBER, TEXT, WRITE, World, message, messages, world
+from tests.integration.sender_messages import NUMBER, TEXT, message, messages
+from tests.integration.sender_world import BURY, HIDE, WRITE, World, world
 
 __all__ = ["world"]
 

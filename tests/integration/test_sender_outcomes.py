@@ -8,7 +8,8 @@ import pytest
 
 from gatewayapi import state
 from local.provider import Provider
-from tests.integration.sender_world import NUMBER, World, message, messages, world
+from tests.integration.sender_messages import NUMBER, message, messages
+from tests.integration.sender_world import World, world
 from tests.integration.test_table_events import event
 
 __all__ = ["world"]
@@ -80,7 +81,7 @@ def test_a_message_whose_acceptance_nobody_heard_is_uncertain_until_a_webhook_se
     (accepted,) = world.provider.messages()
     world.webhook(event("DELIVERED", msg_id=accepted.msg_id))
     settled = world.deliver(queued)
-    assert (settled.outcomes(), settled.failed) == ({"duplicate": 1}, [])
+    assert (settled.outcomes(), settled.failed) == ({"settled": 1}, [])
     assert world.record("order-1").msg_id == accepted.msg_id
     assert world.provider.counts() == {"order-1": 1}
     assert world.waiting() == 0

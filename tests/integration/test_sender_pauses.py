@@ -6,7 +6,8 @@ import pytest
 
 from tests.integration.calls import Refusal
 from tests.integration.conftest import TOKEN
-from tests.integration.sender_world import HIDE, READ_TOKEN, WRITE, World, message, messages, world
+from tests.integration.sender_messages import message, messages
+from tests.integration.sender_world import HIDE, READ_TOKEN, WRITE, World, world
 
 __all__ = ["world"]
 

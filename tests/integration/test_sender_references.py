@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.integration.sender_world import TEXT, World, message, messages, world
+from tests.integration.sender_messages import TEXT, message, messages
+from tests.integration.sender_world import World, world
 from tests.integration.test_table_events import event
 
 __all__ = ["world"]

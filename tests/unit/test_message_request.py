@@ -23,6 +23,10 @@ def test_a_body_is_read_back_as_the_same_message(message: Message) -> None:
     assert from_fields(from_body(message.body()), default_sender="Shop") == message
 
 
+def test_a_body_takes_no_more_of_the_queue_s_room_than_its_text() -> None:
+    assert Message("🍓", 4512345678).body() == '{"message":"🍓","recipient":4512345678}'
+
+
 def test_a_body_leaves_out_what_is_open() -> None:
     assert json.loads(PLAIN.body()) == {"message": "Hello", "recipient": 4512345678}
 

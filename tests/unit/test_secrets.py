@@ -64,7 +64,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 @pytest.fixture
 def secret(vault: Vault) -> Secret:
-    return Secret(ARN, refresh_s=60, client=lambda: vault.client)
+    return Secret(ARN, client=lambda: vault.client)
 
 
 def test_nothing_is_read_before_it_is_needed(vault: Vault, secret: Secret) -> None:

@@ -85,5 +85,10 @@ def test_a_visibility_is_one_that_sqs_takes_and_brings_the_message_back_afterwar
         assert timedelta(seconds=seconds) <= wait + timedelta(seconds=2)
 
 
+@pytest.mark.parametrize("late_s", [0, 1, 86_400])
+def test_a_message_that_is_due_comes_back_at_once(late_s: int) -> None:
+    assert timing.visibility_s(NOW - timedelta(seconds=late_s), NOW) == 1
+
+
 def test_the_longest_visibility_leaves_time_for_the_invocation_and_its_batch() -> None:
     assert timing.MAX_VISIBILITY_S + timing.VISIBILITY_S < HOURS_12_S
