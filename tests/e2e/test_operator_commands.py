@@ -19,7 +19,9 @@ from local.waiting import wait_for
 from tests.e2e.world import World
 
 WITHIN_S = 120
-README = (PROJECT / "README.md").read_text()
+README, OPERATIONS = ((PROJECT / name).read_text() for name in ("README.md", "docs/operations.md"))
+# Not every version of the CLI takes SQS's endpoint from the environment.
+AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }'
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -139,6 +141,22 @@ def test_what_make_local_prints_works_as_it_stands(run: Run, venv: str, world: W
     assert '"kind": "429"' in told.stdout
 
 
+def first_looks() -> list[tuple[str, str]]:
+    """Return the commands that docs/operations.md gives for each alarm."""
+    found = re.findall(r"^### (\w+Alarm)\n.*?^```sh\n(.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL)
+    return [(str(alarm), str(look)) for alarm, look in found]
+
+
+@pytest.mark.skipif(not shutil.which("aws"), reason="needs the AWS CLI")
+@pytest.mark.parametrize(("alarm", "look"), first_looks(), ids=lambda it: it if it.endswith("Alarm") else "")
+def test_an_alarms_first_look_works_as_it_stands(run: Run, sent: str, alarm: str, look: str) -> None:
+    assert sent
+    setting_up = re.search(r"^```sh\n(export STACK.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL)
+    assert setting_up is not None
+    told = run("bash", "-euo", "pipefail", "-c", f"{AWS}\n{setting_up[1]}\n{look}")
+    assert told.returncode == 0, f"{alarm}: {told.stdout}"
+
+
 def example(fence: str, reference: str) -> str:
     """Return README's example of sending that stands behind this fence, with a reference of its own."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -156,8 +174,7 @@ def test_the_python_example_sends(run: Run, world: World, tmp_path: Path) -> Non
 
 @pytest.mark.skipif(not shutil.which("aws"), reason="needs the AWS CLI")
 def test_the_command_line_example_sends(run: Run, world: World) -> None:
-    # Not every version of the CLI takes SQS's endpoint from the environment.
-    command = example("", "from-the-command-line").replace("aws ", f"aws --endpoint-url {world.stack.endpoint} ")
+    command = f"{AWS}\n{example('', 'from-the-command-line')}"
     told = run("bash", "-ec", command, QUEUE_URL=world.stack.outputs["QueueUrl"])
     assert told.returncode == 0, told.stdout
     world.wait_for_status("from-the-command-line", "DELIVERED")
