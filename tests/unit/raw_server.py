@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from threading import Thread
 from typing import NamedTuple, Self
@@ -88,8 +89,7 @@ class RawServer:
         self._threads[0].join()
         self._listener.close()
         for connection in self._open:
-            # Closed or reset by its own thread, where that was faster.
-            if connection.fileno() >= 0:
+            with suppress(OSError):  # closed or reset by its own thread or by the client, where that was faster
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads[1:]:
             thread.join(WAIT_S)
