@@ -31,7 +31,8 @@ RESERVE_S = 8  # the copies to the dead-letter queue, the result, and the visibi
 MIN_REQUEST_S = 1
 LEASE_MARGIN = timedelta(seconds=5)  # the clocks of two machines
 
-# 10 s, 30 s, 90 s … 1 h: with the default MaxReceiveCount of 8 an outage of two hours is ridden out.
+# At most 10 s, 30 s, 90 s … 1 h, and half of that at least: the default MaxReceiveCount of 8 rides out an outage of one
+# to two hours.
 FIRST_PAUSE_S = 10
 PAUSE_GROWTH = 3
 MAX_PAUSE_S = 3600
@@ -53,13 +54,22 @@ def request_s(remaining_s: float) -> float | None:
 def pause(tries: int, retry_after_s: float | None, chance: float) -> timedelta:
     """Return how long a message waits that was not sent: growing, and spread by `chance` from 0 to 1.
 
-    The provider's own Retry-After is kept and only added to, so that waiting messages do not return in one wave.
+    The provider's own Retry-After is kept and only added to, so that waiting messages do not return in one wave. Whom it
+    has told to wait before, waits as long as without it if that is more: a provider that asks for a second each time
+    would use up a message's deliveries in no time.
     """
-    if retry_after_s is not None:
-        return timedelta(seconds=min(retry_after_s * (1 + chance / 4) + chance, MAX_VISIBILITY_S))
+    if retry_after_s is None:
+        return timedelta(seconds=_grown_s(tries, chance))
+    kept_s = retry_after_s * (1 + chance / 4) + chance
+    if tries > 1:
+        kept_s = max(kept_s, _grown_s(tries - 1, chance))
+    return timedelta(seconds=min(kept_s, MAX_VISIBILITY_S))
+
+
+def _grown_s(tries: int, chance: float) -> float:
     exponent = min(max(tries, 1) - 1, 10)  # beyond that it is the longest pause anyway
     longest_s = min(FIRST_PAUSE_S * PAUSE_GROWTH**exponent, MAX_PAUSE_S)
-    return timedelta(seconds=longest_s * (0.5 + chance / 2))
+    return longest_s * (0.5 + chance / 2)
 
 
 def visibility_s(until: datetime, now: datetime) -> int:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks import measures, parts, report, samples
+from tests.benchmarks import measures, parts, report, samples, scale
 from tests.benchmarks.figures import put
 from tests.benchmarks.layout import Layout, lay_out
 from tests.benchmarks.report import Figure, Limit
@@ -24,13 +24,19 @@ ROUNDS, DETAIL_ROUNDS, QUICK_ROUNDS = 15, 7, 3
 MAX_LAYER_MB = 8
 TOP_PACKAGES = 10
 
+# Messages; how often a round runs each contender; and the most that is allowed of the least and of the peer.
+BATCHES = (
+    (1, (60, 60, 30), None, None),
+    (10, (30, 30, 5), 1.3, 0.13),
+    (100, (5, 5, 1), 1.1, 0.035),
+)
 CALLS = {"sender, batch of 100": ("sender", samples.batch(100)), "webhook": ("webhook", samples.webhook())}
 
 
 def warm(layout: Layout, services: Services, folder: Path, rounds: int) -> list[Figure]:
     """Return the figures of warm invocations."""
     rows = []
-    for size, counts, least, peer in ((10, (30, 30, 5), 1.3, 0.13), (100, (5, 5, 1), 1.1, 0.035)):
+    for size, counts, least, peer in BATCHES:
         invocations = dict(zip(("sender", "least_sender", "peer_sender"), counts, strict=True))
         series = measures.warm(layout, services, saved(folder, samples.batch(size)), invocations, rounds)
         limits = Limit("least_sender", least), Limit("peer_sender", peer)
@@ -118,9 +124,11 @@ def main() -> int:
             *tables,
         ]
     )
-    print(text)
+    carried = scale.rates({row.per: row.median_s() for row in rows[: len(BATCHES)]}, rows[len(BATCHES)].median_s())
+    print(f"{text}\n\n{carried}")
     if not quick:
         put(DOCUMENT, "processor time", text)
+        put(DOCUMENT, "scale", carried)
     print("\n" + "\n".join(["missed: " + words for words in missed] or ["every target is met"]), file=sys.stderr)
     return len(missed) + (size_mb > MAX_LAYER_MB)
 

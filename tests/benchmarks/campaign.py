@@ -1,7 +1,7 @@
 """`make campaign`: how long a message takes at rest and during a campaign, and whether the cost per message grows.
 
-On the deployed local stack, with single probes on both queues: first at rest, then while the campaign waits in the
-main queue. A probe is measured from SendMessage to the provider's request, and its webhooks from their sending to the
+On the deployed local stack, with single probes on both queues: at rest, and while a whole campaign waits in the main
+queue. A probe is measured from SendMessage to the provider's request, and its webhooks from their sending to the
 answer, which comes after the record and so after its place in the stream. The local AWS delivers batches of at most
 ten and starts a process for each invocation at once, on a small machine: read the ratios, not the seconds.
 """
@@ -28,6 +28,7 @@ from tests.e2e.lever import Lever
 
 DOCUMENT = Path("docs/performance.md")
 PARTS = 4
+WARM = 20  # probes for each queue, at once: each process that will run has its cold start then
 ARRIVES_WITHIN_S = 1200
 CONCURRENCY = 2  # of each lane: as many as the machine has cores
 
@@ -37,8 +38,12 @@ class Campaign:
 
     def __init__(self, stack: Stack) -> None:
         self.stack, self.desk = stack, Desk(stack.provider_url)
-        self._processes = f"{stack.folder}/ministack-lambda-{Lever(stack).name}-"
+        self._lever = Lever(stack)
+        self._processes = f"{stack.folder}/ministack-lambda-{self._lever.name}-"
         self._sent: dict[str, datetime] = {}
+        # The simulator's list is long in the end, and asked for often: each entry is fetched once.
+        self._requests: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
         for mapping in stack.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
             stack.client("lambda").update_event_source_mapping(
                 UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": CONCURRENCY}
@@ -56,14 +61,16 @@ class Campaign:
                 wait_for(partial(self._has_arrived, reference), reference, ARRIVES_WITHIN_S)
 
     def enqueue(self, count: int) -> None:
-        """Put the campaign on the queue."""
-        for start in range(0, count, 10):
-            self._send(self.stack.outputs["QueueUrl"], [body(n, f"campaign-{n}") for n in range(start, start + 10)])
+        """Put the campaign on the queue, and let it go when all of it is there."""
+        with self._lever.paused():
+            for start in range(0, count, 10):
+                bodies = [body(number, f"campaign-{number}") for number in range(start, start + 10)]
+                self._send(self.stack.outputs["QueueUrl"], bodies)
 
     def waits(self, name: str) -> list[float]:
         """Return each probe's seconds from SendMessage to the provider's request."""
         waits = []
-        for request in self.desk.requests():
+        for request in self._seen():
             at = datetime.fromisoformat(request["at"])
             waits += [(at - self._sent[each]).total_seconds() for each in request["references"] if is_of(each, name)]
         return waits
@@ -93,12 +100,23 @@ class Campaign:
             for (before, cpu_before), (sent, cpu) in itertools.pairwise(marks)
         ]
 
+    def has_ended(self, messages: int) -> bool:
+        """Return whether so many are with the provider, and their webhooks with us."""
+        sent = sum(request["accepted"] for request in self._seen())
+        return sent >= messages and self.desk.is_quiet()
+
     def accepted(self) -> int:
         """Return how many messages of the campaign the provider has."""
-        return sum(1 for reference in self.desk.counts() if is_of(reference, "campaign"))
+        accepted = {each for request in self._seen() if request["accepted"] for each in request["references"]}
+        return sum(1 for reference in accepted if is_of(reference, "campaign"))
+
+    def _seen(self) -> list[dict[str, Any]]:
+        with self._lock:
+            self._requests += self.desk.requests(since=len(self._requests))
+            return list(self._requests)
 
     def _has_arrived(self, reference: str) -> bool:
-        return bool(self.desk.requests(reference))
+        return any(reference in request["references"] for request in self._seen())
 
     def _has_sent(self, goal: int) -> bool:
         return self.accepted() >= goal
@@ -129,17 +147,18 @@ def main() -> int:
     with Stack(progress=print) as stack:
         campaign = Campaign(stack)
         for queue in ("QueueUrl", "UrgentQueueUrl"):
-            campaign.probe(1, "warm", queue, each_ends=True)
+            campaign.probe(WARM, f"warm-{queue}", queue, each_ends=False)
+        wait_for(partial(campaign.has_ended, 2 * WARM), "what warms", ARRIVES_WITHIN_S)
         campaign.probe(settings.probes, "rest", "QueueUrl", each_ends=True)
+        wait_for(partial(campaign.has_ended, 2 * WARM + settings.probes), "the probes at rest", ARRIVES_WITHIN_S)
+        print("enqueuing the campaign")
+        campaign.enqueue(settings.messages)
+        print("sending it")
         began = time.monotonic()
-        enqueuing = threading.Thread(target=campaign.enqueue, args=[settings.messages])
-        enqueuing.start()
-        wait_for(lambda: campaign.accepted() > 0, "the campaign to begin", ARRIVES_WITHIN_S)
         beside = threading.Thread(target=measure_beside, args=[campaign, settings.probes])
         beside.start()
         costs = campaign.cost(settings.messages)
         seconds = time.monotonic() - began
-        enqueuing.join()
         beside.join()
         wait_for(lambda: len(campaign.waits("behind")) == settings.probes, "the last probes", ARRIVES_WITHIN_S)
         wait_for(campaign.desk.is_quiet, "the webhooks", ARRIVES_WITHIN_S)

@@ -1,8 +1,8 @@
 """Lambda as far as a function's processor time depends on it: its folders and its environment.
 
-The folders are searched in Lambda's order: the function's code as source only, since SAM ships it so; then the layer
-as its Makefile builds it; then what the runtime brings, boto3 above all, with its byte code. The peers get theirs
-with byte code too, which is more than `sam build` would give them.
+The folders are searched in Lambda's order: the function's code, then the layer, both as their Makefile builds them;
+then what the runtime brings, boto3 above all, with its byte code. The peers' dependencies get theirs too, which is
+more than `sam build` would give them.
 """
 
 from __future__ import annotations
@@ -117,13 +117,14 @@ class Layout:
 def lay_out(root: Path) -> Layout:
     """Make the folders under `root`."""
     runtime, peer = _linked(root / "runtime", RUNTIME), _linked(root / "peer", PEER)
-    layer = build_layer(root / "layer")
+    build("GatewayApiLayer", PROJECT / "layers/gatewayapi", root / "layer")
+    layer = root / "layer/python"
     for folder in (runtime, peer):  # an installer may have left it to the first import
         _run(sys.executable, "-m", "compileall", "-q", str(folder))
     functions = {}
     for name in OURS:
         task = root / "tasks" / name
-        shutil.copytree(PROJECT / "functions" / name, task, ignore=shutil.ignore_patterns("__pycache__"))
+        build(f"{name.title()}Function", PROJECT / "functions" / name, task)
         functions[name] = Function(name, (task, layer, runtime))
     for name in (*PEERS, *BARE):
         task = root / "tasks" / name
@@ -133,19 +134,19 @@ def lay_out(root: Path) -> Layout:
     return Layout(functions, layer)
 
 
-def build_layer(root: Path) -> Path:
-    """Build the layer as `sam build` does, with byte code for this Python, and return its folder of packages."""
+def build(resource: str, source: Path, artifacts: Path) -> None:
+    """Build a resource of the template as `sam build` does, with byte code for this Python."""
     _run(
         "make",
         "--silent",
-        f"--directory={PROJECT / 'layers/gatewayapi'}",
-        "build-GatewayApiLayer",
-        f"ARTIFACTS_DIR={root}",
+        f"--directory={source}",
+        f"--makefile={PROJECT / 'layers/gatewayapi/Makefile'}",
+        f"build-{resource}",
+        f"ARTIFACTS_DIR={artifacts}",
         f"PYTHON={sys.executable}",
         f"PYTHON_RUNTIME=python{VERSION}",
         f"BYTE_CODE_FOR={VERSION}",
     )
-    return root / "python"
 
 
 def environment(function: Function, services: Services) -> dict[str, str]:

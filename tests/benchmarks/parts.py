@@ -75,11 +75,6 @@ COLD = (
 SOURCE = Part("… without the layer's byte code", "import sender")
 LEFT = (
     Part(
-        "compiling the sender's modules, which SAM ships as source",
-        "[compile(file.read_text(), file.name, 'exec') for file in files]",
-        "import os, pathlib; files = list(pathlib.Path(os.environ['LAMBDA_TASK_ROOT']).glob('*.py'))",
-    ),
-    Part(
         "botocore's list of all endpoints, which no service here asks",
         "json.loads(file.read_bytes())",
         "import botocore, json, pathlib; file = pathlib.Path(botocore.__file__).with_name('data') / 'endpoints.json'",

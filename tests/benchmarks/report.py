@@ -40,6 +40,10 @@ class Figure:
             if limit.most is not None and self.series.ratio(self.function, limit.base) > limit.most
         ]
 
+    def median_s(self) -> float:
+        """Return the processor seconds of an invocation."""
+        return self.series.median_s(self.function)
+
     def row(self) -> list[str]:
         """Return its cells."""
         cells = [self._compared(self.peer), self._compared(self.bare)]

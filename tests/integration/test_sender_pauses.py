@@ -24,8 +24,22 @@ def test_pauses_grow_with_each_try_up_to_an_hour(world: World) -> None:
     world.start(MAX_RECEIVE_COUNT="100")
     world.provider.order(kind="503", count=None)
     queued = world.put(message())
-    for longest_s in PAUSES_S:
-        assert outside(world.deliver(queued).hidden_s, longest_s / 2, longest_s) == []
+    for count, longest_s in enumerate(PAUSES_S, start=1):
+        assert outside(world.deliver(queued, receive_count=count).hidden_s, longest_s / 2, longest_s) == []
+
+
+def test_deliveries_that_were_no_tries_lengthen_no_pause(world: World) -> None:
+    world.provider.order(kind="503")
+    assert outside(world.deliver(world.put(message()), receive_count=5).hidden_s, 5, 10) == []
+
+
+def test_pauses_begin_anew_after_a_redrive(world: World) -> None:
+    world.provider.order(kind="503", count=None)
+    queued = world.put(message("put-off"))
+    for count in range(1, 9):
+        world.deliver(queued, receive_count=count)
+    assert world.record("put-off").status == "HELD"
+    assert outside(world.deliver(world.redrive()).hidden_s, 5, 10) == []
 
 
 def test_pauses_of_a_batch_are_spread(world: World) -> None:
@@ -43,6 +57,13 @@ def test_what_the_provider_asks_for_is_kept_and_spread(world: World, kind: str, 
     # The date form has no fractions: it can be almost a second earlier than was meant.
     assert outside(hidden_s, 119, 151) == []
     assert len(set(hidden_s)) > 2
+
+
+def test_a_provider_that_asks_for_a_moment_each_time_is_given_more(world: World) -> None:
+    world.provider.order(kind="429", retry_after=1, count=None)
+    queued = world.put(message())
+    for count, (least_s, longest_s) in enumerate([(1, 3), (5, 10), (15, 30)], start=1):
+        assert outside(world.deliver(queued, receive_count=count).hidden_s, least_s, longest_s) == []
 
 
 def test_a_retry_after_that_says_nothing_is_none(world: World) -> None:
@@ -92,7 +113,7 @@ def test_a_wrong_token_is_read_again_once_and_makes_no_message_invalid(
         if rotated:
             world.aws.secretsmanager.put_secret_value(SecretId=world.secrets.token, SecretString=f"wrong-{number}")
         before = len(world.provider.requests())
-        run = world.deliver(queued)
+        run = world.deliver(queued, receive_count=number + 1)
         assert run.calls == {WRITE: 2 if number == 0 else 3, READ_TOKEN: 1, HIDE: 3}
         assert len(world.provider.requests()) - before == (2 if rotated else 1)
         assert run.outcomes() == {"token_refused": 3}

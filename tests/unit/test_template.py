@@ -24,6 +24,7 @@ DEFAULTS = {
     "MaxReceiveCount": 8,
     "UncertainSends": "Hold",
     "ReconcileAfter": 900,
+    "WebhookRate": 500,
     "MaxEventAge": 604_800,
     "RetentionDays": 90,
     "SendMode": "Live",
@@ -112,6 +113,7 @@ def test_numbers_stay_within_what_aws_and_the_sender_allow() -> None:
         "MaximumConcurrency": (2, 1000),
         "MaxReceiveCount": (2, 1000),
         "ReconcileAfter": (1, timing.MAX_VISIBILITY_S),
+        "WebhookRate": (1, 10_000),
         "MaxEventAge": (1, 7 * DAY_S),
         "RetentionDays": (8, 3650),
     }

@@ -61,7 +61,13 @@ def test_any_count_of_deliveries_has_a_pause(count: int) -> None:
 def test_the_provider_s_own_wish_is_kept_and_added_to(count: int, wish_s: float, chance: float) -> None:
     pause = timing.pause(count, wish_s, chance)
     assert timedelta(seconds=wish_s) <= pause + timedelta(microseconds=1)
-    assert pause <= timedelta(seconds=wish_s * 1.25 + 1, microseconds=1)
+    longest = timedelta(seconds=wish_s * 1.25 + 1, microseconds=1)
+    assert pause <= (longest if count == 1 else max(longest, timing.pause(count - 1, None, chance)))
+
+
+def test_a_short_wish_each_time_does_not_use_up_the_deliveries() -> None:
+    pauses = [timing.pause(count, 2, 1).total_seconds() for count in range(1, 8)]
+    assert pauses == [3.5, 10, 30, 90, 270, 810, 2430]
 
 
 @given(st.floats(0, 10_000), chances, chances)
