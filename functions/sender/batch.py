@@ -110,7 +110,7 @@ def _outcome(
         back_at = now + policy.reconcile_after
     else:
         retry_after_s = result.retry_after_s if isinstance(result, TryLaterError) else None
-        # Of two counts the lower: that of deliveries grows with killed workers too, and that of tries outlasts a redrive.
+        # The lower of two: deliveries count killed workers too, and the count of tries outlasts a redrive.
         tries = min(claimed.attempts, delivery.receive_count)
         back_at = now + timing.pause(tries, retry_after_s, random.random())  # noqa: S311 - jitter
     error = {"code": code, "details": details}

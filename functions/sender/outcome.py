@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import timing
 from gatewayapi import state
 from gatewayapi.table import Write
 
@@ -52,11 +53,15 @@ def quoted(words: str) -> str:
 
 
 def at_last_delivery(outcome: Outcome, max_receive_count: int, now: datetime) -> Outcome:
-    """Return the outcome, or where SQS would now move the message itself, its move by us instead.
+    """Return the outcome, or where SQS would move or drop the message itself before its next one, our move instead.
 
-    SQS's own move knows no reason and gives a message without a reference another identity when it is redriven.
+    A message that its queue has kept for its whole retention is dropped without a word. SQS's own move knows no
+    reason, and gives a message without a reference another identity when it is redriven.
     """
-    if outcome.back_at is None or outcome.delivery.receive_count < max_receive_count:
+    if outcome.back_at is None:
+        return outcome
+    dropped_at = outcome.delivery.sent_at + timing.QUEUE_RETENTION
+    if outcome.delivery.receive_count < max_receive_count and outcome.back_at + timing.LAST_CHANCE < dropped_at:
         return outcome
     record, seen = (outcome.write.record, outcome.write.seen) if outcome.write else (outcome.standing,) * 2
     doubtful = record is not None and record.status in {state.SENDING, state.UNCERTAIN}
@@ -71,7 +76,8 @@ def at_last_delivery(outcome: Outcome, max_receive_count: int, now: datetime) ->
 def undead(outcome: Outcome, until: datetime) -> Outcome:
     """Return what is left where the copy to the dead-letter queue failed: the message itself, back on the queue."""
     write = _reopened(outcome.write, outcome.code) if outcome.write else None
-    return Outcome(outcome.delivery, "dead_letter_failed", write, back_at=until, details=outcome.details)
+    # Not the outcome's own details: they can be the provider's words, which are for the copy and not for the log.
+    return Outcome(outcome.delivery, "dead_letter_failed", write, back_at=until, details="no copy could be made")
 
 
 def _reopened(write: Write, code: str | None) -> Write | None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # it takes; that set takes 5 ms to compile.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+SERVER_ERROR = 500
+
 logger = Logger(child=True)
 
 
@@ -44,8 +46,8 @@ class Queues:
     def copy(self, outcomes: Sequence[Outcome]) -> set[str]:
         """Copy messages to the dead-letter queue with their reasons; return the message ids of those not copied.
 
-        A message that SQS refuses (too long with its reasons) is no reason to leave out the next one; SQS not
-        answering is, since each further try would cost the same time-out.
+        A message that SQS refuses (too long with its reasons) is no reason to leave out the next one; SQS in trouble
+        is, since each further try would cost the same time.
         """
         failed: set[str] = set()
         for index, each in enumerate(outcomes):
@@ -53,16 +55,16 @@ class Queues:
                 self.client().send_message(
                     QueueUrl=self.dead_letter_url, MessageBody=each.delivery.body, MessageAttributes=_reasons(each)
                 )
-            except ClientError as error:
+            except (ClientError, BotoCoreError) as error:
                 logger.warning("no copy in the dead-letter queue", extra=said(each, error))
-                failed.add(each.delivery.message_id)
-            except BotoCoreError as error:
-                logger.warning("no copy in the dead-letter queue", extra=said(each, error))
+                if is_refusal(error):
+                    failed.add(each.delivery.message_id)
+                    continue
                 return failed | {later.delivery.message_id for later in outcomes[index:]}
         return failed
 
     def hide(self, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Set when each message comes back. Where that fails it does so after the queue's own visibility."""
+        """Set when each message comes back; what SQS in trouble leaves out, does after the queue's own visibility."""
         for each in outcomes:
             try:
                 self.client().change_message_visibility(
@@ -70,15 +72,19 @@ class Queues:
                     ReceiptHandle=each.delivery.receipt_handle,
                     VisibilityTimeout=timing.visibility_s(each.back_at or now, now),
                 )
-            except ClientError as error:
+            except (ClientError, BotoCoreError) as error:
                 logger.warning("visibility not set", extra=said(each, error))
-            except BotoCoreError as error:
-                logger.warning("visibility not set, nor of those after it", extra=said(each, error))
-                return
+                if not is_refusal(error):
+                    return
 
     def _url(self, queue_arn: str) -> str:
         name = queue_arn.rpartition(":")[2]
         return next((url for url in self.urls if url.rpartition("/")[2] == name), self.urls[0])
+
+
+def is_refusal(error: ClientError | BotoCoreError) -> bool:
+    """Return whether SQS has answered that it will not have this one; else it did not answer, or not to it."""
+    return isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERROR
 
 
 def said(outcome: Outcome, error: ClientError | BotoCoreError) -> dict[str, str]:

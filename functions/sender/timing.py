@@ -29,10 +29,14 @@ VISIBILITY_S = 6 * FUNCTION_TIMEOUT_S + MAX_BATCH_WINDOW_S
 
 RESERVE_S = 8  # the copies to the dead-letter queue, the result, and the visibilities, with one slow try each
 MIN_REQUEST_S = 1
+QUEUE_RETENTION = timedelta(days=7)
+LAST_CHANCE = timedelta(
+    hours=1
+)  # what comes back that short before its queue drops it, may not be delivered any more
 LEASE_MARGIN = timedelta(seconds=5)  # the clocks of two machines
 
-# At most 10 s, 30 s, 90 s … 1 h, and half of that at least: the default MaxReceiveCount of 8 rides out an outage of one
-# to two hours.
+# At most 10 s, 30 s, 90 s … 1 h, and half of that at least: the default MaxReceiveCount of 8 rides out an outage of
+# one to two hours.
 FIRST_PAUSE_S = 10
 PAUSE_GROWTH = 3
 MAX_PAUSE_S = 3600
@@ -54,9 +58,9 @@ def request_s(remaining_s: float) -> float | None:
 def pause(tries: int, retry_after_s: float | None, chance: float) -> timedelta:
     """Return how long a message waits that was not sent: growing, and spread by `chance` from 0 to 1.
 
-    The provider's own Retry-After is kept and only added to, so that waiting messages do not return in one wave. Whom it
-    has told to wait before, waits as long as without it if that is more: a provider that asks for a second each time
-    would use up a message's deliveries in no time.
+    The provider's own Retry-After is kept and only added to, so that waiting messages do not return in one wave. What
+    was put off before waits as long as without it, if that is more: a provider that asks for a second each time would
+    use up a message's deliveries in no time.
     """
     if retry_after_s is None:
         return timedelta(seconds=_grown_s(tries, chance))
@@ -68,7 +72,7 @@ def pause(tries: int, retry_after_s: float | None, chance: float) -> timedelta:
 
 def _grown_s(tries: int, chance: float) -> float:
     exponent = min(max(tries, 1) - 1, 10)  # beyond that it is the longest pause anyway
-    longest_s = min(FIRST_PAUSE_S * PAUSE_GROWTH**exponent, MAX_PAUSE_S)
+    longest_s: float = min(FIRST_PAUSE_S * PAUSE_GROWTH**exponent, MAX_PAUSE_S)
     return longest_s * (0.5 + chance / 2)
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from gatewayapi.record import EventRecord
 
+MAX_LIFE_S = 6 * 86_400  # of a message at the provider: five days, and some for the handset's answer
 MAX_AGE = timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"]))
 KEYS = Secret(os.environ["WEBHOOK_KEY_SECRET_ARN"])
 TABLE = Table(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"]))
@@ -86,8 +87,10 @@ def sign_for(principal: str, body: bytes) -> Answer:
 def measure_delivery(event: EventRecord) -> None:
     """Count the seconds from acceptance, whose time the msg_id carries, to a final status."""
     accepted_at = clock.from_ulid(event.msg_id or "")
-    if event.status in FINAL and event.status_at is not None and accepted_at is not None:
-        seconds = (event.status_at - accepted_at).total_seconds()
+    if event.status not in FINAL or event.status_at is None or accepted_at is None:
+        return
+    seconds = (event.status_at - accepted_at).total_seconds()
+    if seconds < MAX_LIFE_S:  # a sample's msg_id can be of any year, and one would spoil the metric
         metrics.add_metric("AcceptToFinalSeconds", MetricUnit.Seconds, max(0.0, seconds))
 
 

@@ -1,4 +1,4 @@
-"""A gate on the sender's way to the local AWS: it counts the calls, and on order holds, cuts or refuses some.
+"""A gate on a function's way to the local AWS: it counts the calls, and on order holds, cuts or refuses some.
 
 The function is pointed at it by AWS_ENDPOINT_URL. Every request passes as it is, with its signature, so that IAM is
 enforced as without it. A cut call ends as a lost connection does, one that is held never ends: both before AWS has
@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from local.waiting import wait_for
 
 ANSWER_WITHIN_S = 30
-BAD_REQUEST = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,11 @@ class Call:
         """Return the status of each message record that the call puts, by reference."""
         puts = [item["Put"]["Item"] for item in self.document.get("TransactItems", ()) if "Put" in item]
         return {item["pk"]["S"]: item["status"]["S"] for item in puts if "status" in item}
+
+    def files(self) -> set[str]:
+        """Return the keys under which the call files an event."""
+        puts = [item["Put"]["Item"] for item in self.document.get("TransactItems", ()) if "Put" in item]
+        return {item["pk"]["S"] for item in puts if item["sk"]["S"].startswith("EVENT#")}
 
     def copies(self) -> str | None:
         """Return the reference of the message that the call copies to the dead-letter queue, if it does."""
@@ -58,6 +62,35 @@ def copy_of(reference: str) -> Matches:
     return lambda call: call.copies() == reference
 
 
+def event_of(key: str) -> Matches:
+    """Match the call that files an event under this key."""
+    return lambda call: key in call.files()
+
+
+def key_reading(call: Call) -> bool:
+    """Match the call that reads a secret."""
+    return call.operation == "GetSecretValue"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What AWS says when it does not do what was asked; `reasons` are those of a cancelled transaction's items."""
+
+    code: str = "ThrottlingException"
+    status: int = 400
+    reasons: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return the answer's JSON."""
+        said: dict[str, Any] = {"__type": f"com.amazonaws.dynamodb.v20120810#{self.code}", "message": "on order"}
+        if self.reasons:
+            said["CancellationReasons"] = [{"Code": reason} for reason in self.reasons]
+        return said
+
+
+THROTTLED = Refusal()
+
+
 @dataclass
 class Order:
     """What happens to the calls that match: all of them, or the first `count`."""
@@ -66,7 +99,7 @@ class Order:
     fault: Literal["hold", "cut", "refuse"]
     moment: Literal["before", "after"]
     count: int | None
-    refusal: str
+    refusal: Refusal
     struck: int = 0
     _released: Event = field(default_factory=Event)
 
@@ -114,7 +147,7 @@ class Gate(ThreadingHTTPServer):
         moment: Literal["before", "after"] = "before",
         *,
         count: int | None = None,
-        refusal: str = "ThrottlingException",
+        refusal: Refusal = THROTTLED,
     ) -> Order:
         """Order a fault for the calls that match."""
         order = Order(matches, fault, moment, count, refusal)
@@ -180,8 +213,8 @@ class _Passage(BaseHTTPRequestHandler):
     def _end(self, order: Order) -> None:
         order.suffer()
         if order.fault == "refuse":
-            refusal = {"__type": f"com.amazonaws.dynamodb.v20120810#{order.refusal}", "message": "on order"}
-            self._answer(BAD_REQUEST, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(refusal).encode())
+            said = json.dumps(order.refusal.document()).encode()
+            self._answer(order.refusal.status, {"Content-Type": "application/x-amz-json-1.0"}, said)
             return
         self.close_connection = True
 

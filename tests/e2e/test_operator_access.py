@@ -1,4 +1,7 @@
-"""The two policies that the stack hands out, each worn by a user who has nothing else, with IAM enforced."""
+"""The two policies that the stack hands out, each worn by a user who has nothing else, with IAM enforced.
+
+And who may have a body signed, which neither policy is enough for.
+"""
 
 import json
 from collections.abc import Callable
@@ -6,8 +9,13 @@ from typing import Any
 
 import botocore.session
 import pytest
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from gatewayapi.signature import sign
 from local.emulator import REGION
 from local.stack import Stack
 from local.waiting import wait_for
@@ -19,14 +27,21 @@ DENIED = {"AccessDenied", "AccessDeniedException"}
 MESSAGE = {"sender": "Example", "recipient": 4512345678, "message": "Hello"}
 
 
-def user(stack: Stack, name: str, policy_arn: str) -> Client:
-    """Make a user with this one policy, and return what makes the user's clients."""
+def credentials(stack: Stack, name: str, policy_arn: str | None) -> Credentials:
+    """Make a user with this one policy or with none, and return the user's credentials."""
     iam = stack.client("iam")
     iam.create_user(UserName=name)
-    iam.attach_user_policy(UserName=name, PolicyArn=policy_arn)
+    if policy_arn:
+        iam.attach_user_policy(UserName=name, PolicyArn=policy_arn)
     key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def user(stack: Stack, name: str, policy_arn: str) -> Client:
+    """Make a user with this one policy, and return what makes the user's clients."""
+    keys = credentials(stack, name, policy_arn)
     session = botocore.session.Session()
-    session.set_credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    session.set_credentials(keys.access_key, keys.secret_key)
     return lambda service: session.create_client(service, endpoint_url=stack.endpoint, region_name=REGION)
 
 
@@ -121,3 +136,50 @@ def test_each_may_not_do_what_the_other_may(stack: Stack, producer: Client, cons
 
 def test_a_producer_may_not_put_a_message_into_the_dead_letter_queue(stack: Stack, producer: Client) -> None:
     assert refused(stack, producer, ("sqs", "send_message", {"QueueUrl": "DeadLetterQueueUrl"}), MessageBody="{}")
+
+
+def route(stack: Stack, path: str) -> str:
+    """Return the ARN of one of the API's routes, as a policy names it."""
+    host, stage = stack.outputs["SignUrl"].removeprefix("https://").split("/")[:2]
+    account = stack.outputs["QueueArn"].split(":")[4]
+    return f"arn:aws:execute-api:{REGION}:{account}:{host.split('.')[0]}/{stage}/POST/{path}"
+
+
+def ask(stack: Stack, asking: Credentials) -> tuple[int, bytes]:
+    """Ask for a body to be signed, with these credentials, and return the status and the answer."""
+    request = AWSRequest("POST", stack.sign_url, data=BODY, headers={"Content-Type": "application/json"})
+    SigV4Auth(asking, "execute-api", REGION).add_auth(request)
+    headers = dict(request.headers)
+    answer = urllib3.request("POST", stack.sign_url, body=BODY, headers=headers, timeout=60, retries=False)
+    return answer.status, answer.data
+
+
+BODY = b'{"to": "be signed"}'
+POLICIES: dict[str, Callable[[Stack], str | None]] = {
+    "nothing": lambda _: None,
+    "producer": lambda stack: stack.outputs["ProducerPolicyArn"],
+    "consumer": lambda stack: stack.outputs["ConsumerPolicyArn"],
+    "another route": lambda stack: invoking(stack, "webhooks"),
+}
+
+
+def invoking(stack: Stack, path: str) -> str:
+    """Return the ARN of a policy to invoke this route and no other."""
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": route(stack, path)}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    policy = stack.client("iam").create_policy(PolicyName=f"invoke-{path}", PolicyDocument=document)
+    return str(policy["Policy"]["Arn"])
+
+
+@pytest.mark.parametrize(("name", "policy"), POLICIES.items(), ids=POLICIES)
+def test_a_principal_without_leave_to_invoke_the_route_gets_no_signature(
+    stack: Stack, name: str, policy: Callable[[Stack], str | None]
+) -> None:
+    status, answer = ask(stack, credentials(stack, f"asking-{name.replace(' ', '-')}", policy(stack)))
+    assert status == 403
+    assert b"v1=" not in answer
+
+
+def test_a_principal_with_leave_to_invoke_the_route_gets_the_signature(stack: Stack) -> None:
+    status, answer = ask(stack, credentials(stack, "asking-signer", invoking(stack, "sign")))
+    assert (status, json.loads(answer)) == (200, {"signature": sign(BODY, stack.webhook_key)})

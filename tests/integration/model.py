@@ -28,6 +28,8 @@ KEY = "key-of-the-model"
 RECONCILE_AFTER = timedelta(seconds=900)
 TIMEOUT = timedelta(seconds=timing.FUNCTION_TIMEOUT_S)
 MAX_DELIVERIES = 60
+NUMBER = 4512345678
+STRANGERS = Acceptance("msg-of-somebody-else", "order-1", "")  # of another sender in the provider's account
 
 Webhooks = Literal["none", "fast", "late", "overdue"]
 
@@ -72,7 +74,7 @@ class World:
 
     def produce(self, name: str = "order-1", text: str = "Hello", **fields: object) -> Queued:
         """Have a producer put a message on the queue."""
-        given = {"message": text, "recipient": 4512345678, "sender": "Shop", "reference": name, **fields}
+        given = {"message": text, "recipient": NUMBER, "sender": "Shop", "reference": name, **fields}
         body = json.dumps(given)
         self.laws.produced(body)
         return self.queue.send(body, self.tick())
@@ -119,17 +121,24 @@ class World:
             self.deliver(self.queue.visible(self.now))
 
     def tell(self) -> None:
-        """Deliver all webhooks that are due, in the wrong order and one of them twice."""
+        """Deliver all webhooks that are due, in the wrong order and one of them twice, and one that is not ours."""
         due, self._untold = self._untold, []
         for each in due:
             for status in ("DELIVERED", "ENROUTE", "DELIVERED"):
                 self.webhook(each, status)
+        self.webhook(STRANGERS, "DELIVERED", recipient=NUMBER + 1)
 
-    def webhook(self, acceptance: Acceptance, status: str) -> None:
+    def webhook(self, acceptance: Acceptance, status: str, recipient: int = NUMBER) -> None:
         """Deliver one webhook to the webhook function's code."""
         self.note(f"webhook: {acceptance.reference} {status}")
         at = to_text(START + timedelta(days=1) if status == "DELIVERED" else START)
-        event = {"msg_id": acceptance.msg_id, "reference": acceptance.reference, "status": status, "status_at": at}
+        event = {
+            "msg_id": acceptance.msg_id,
+            "recipient": recipient,
+            "reference": acceptance.reference,
+            "status": status,
+            "status_at": at,
+        }
         envelope = {
             "event_id": f"{acceptance.msg_id} {status}",
             "timestamp": to_text(self.now),

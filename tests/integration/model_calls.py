@@ -102,7 +102,8 @@ class Outside:
     def _aws(self, name: str, do: Callable[[], None]) -> None:
         def make(fault: str) -> None:
             if fault == "unavailable":
-                raise ClientError({"Error": {"Code": "InternalServerError", "Message": fault}}, name)
+                answer: Any = {"Error": {"Code": "InternalServerError", "Message": fault}}
+                raise ClientError(answer | {"ResponseMetadata": {"HTTPStatusCode": 500}}, name)
             do()
             if fault == "answer lost":
                 raise ReadTimeoutError(endpoint_url="http://model.invalid")

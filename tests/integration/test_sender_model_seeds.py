@@ -1,6 +1,6 @@
 """The search finds what it is for: each of these mistakes, seeded into the real code, breaks a law in some run.
 
-Two of them were no seeds, but found by the model in this code: the twins of what is held, and the pause that forgets.
+Two of them stood in this code until the model found them: the twins of what is held, and the pause that forgets.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,9 +20,10 @@ from gatewayapi.client import _accepted as read_entry
 from gatewayapi.errors import UnknownOutcomeError
 from gatewayapi.record import MessageRecord
 from gatewayapi.state import Step, Verdict
+from gatewayapi.table import Table
 from outcome import Outcome, at_last_delivery
 from queues import Queues
-from tests.integration.model import Setting
+from tests.integration.model import NUMBER, Setting
 from tests.integration.model_laws import BackwardsError, FalseError, LostError, TwiceError
 from tests.integration.model_search import Prepare, a_pair, explore, one, twins_apart
 
@@ -132,6 +133,11 @@ def a_result_overwrites_a_webhook(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(state, "accept", accept)
 
 
+def a_strangers_webhook_counts(patch: pytest.MonkeyPatch) -> None:
+    real = Table.store
+    patch.setattr(Table, "store", lambda table, event: real(table, replace(event, recipient=NUMBER)))
+
+
 @dataclass(frozen=True, slots=True)
 class Seed:
     """A mistake, the law that it breaks, and what kind of run shows it."""
@@ -163,6 +169,7 @@ SEEDS = [
     ),
     Seed(answers_are_matched_by_position, FalseError, prepare=a_pair),
     Seed(a_result_overwrites_a_webhook, BackwardsError, Setting(webhooks="fast")),
+    Seed(a_strangers_webhook_counts, LostError, Setting(webhooks="late"), only=frozenset({"429"})),
 ]
 
 

@@ -98,6 +98,14 @@ def test_no_text_no_token_and_no_number_is_logged(world: World) -> None:
         assert said in log
 
 
+def test_the_providers_words_are_not_logged_where_their_copy_fails(world: World) -> None:
+    world.provider.order(kind="422")
+    world.calls.refuse(BURY, Refusal("InvalidParameterValue"))
+    lines = [json.loads(line) for line in world.send(message()).log.splitlines()]
+    (line,) = [each for each in lines if each.get("message") == "message"]
+    assert (line["outcome"], line["reason"]) == ("dead_letter_failed", "no copy could be made")
+
+
 def test_each_message_that_was_not_simply_accepted_is_logged_with_its_ids_and_its_outcome(world: World) -> None:
     accepted, bad = world.put(message(), message("bad", recipient=1))
     log = world.deliver([accepted, bad]).log

@@ -1,6 +1,7 @@
 """Never hammering: when a message comes back that was not sent, and that nothing more goes out meanwhile."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -26,6 +27,19 @@ def test_pauses_grow_with_each_try_up_to_an_hour(world: World) -> None:
     queued = world.put(message())
     for count, longest_s in enumerate(PAUSES_S, start=1):
         assert outside(world.deliver(queued, receive_count=count).hidden_s, longest_s / 2, longest_s) == []
+
+
+def test_a_message_that_would_come_back_too_late_for_its_queue_is_held(world: World) -> None:
+    world.start(MAX_RECEIVE_COUNT="1000")
+    world.provider.order(kind="429", retry_after=6 * 3600, count=None)
+    queued = world.put(message("put-off"))
+    world.ahead = timedelta(days=6, hours=12)
+    assert len(world.deliver(queued).failed) == 1
+    world.ahead = timedelta(days=6, hours=18)
+    assert world.deliver(queued, receive_count=2).failed == []
+    (letter,) = world.dead()
+    assert letter.code == "RETRIES_EXHAUSTED"
+    assert world.record("put-off").status == "HELD"
 
 
 def test_deliveries_that_were_no_tries_lengthen_no_pause(world: World) -> None:

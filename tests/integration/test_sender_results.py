@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.calls import Refusal
 from tests.integration.sender_messages import Record, message, messages
-from tests.integration.sender_world import HIDE, WRITE, World, world
+from tests.integration.sender_world import BURY, HIDE, WRITE, World, world
 from tests.integration.test_table_events import event
 
 __all__ = ["world"]
@@ -65,7 +65,8 @@ def test_a_result_that_is_not_recorded_waits_for_the_lease_and_then_for_the_webh
     assert doubtful.outcomes() == {"uncertain": 2}
     assert all(900 <= each <= 902 for each in doubtful.hidden_s)
     for reference in ("order-1", "order-2"):
-        world.webhook(event("DELIVERED", key=reference, reference=reference))
+        recipient = world.record(reference).recipient
+        world.webhook(event("DELIVERED", key=reference, reference=reference, recipient=recipient))
     assert world.deliver(queued).failed == []
     assert world.provider.counts() == {"order-1": 1, "order-2": 1}
 
@@ -139,9 +140,20 @@ def test_a_webhook_faster_than_a_lost_answer_settles_the_message(world: World) -
 
 
 def test_a_visibility_that_cannot_be_set_leaves_the_message_to_the_queues_own(world: World) -> None:
-    world.calls.refuse(HIDE, Refusal("InternalError", 500), count=None)
+    world.calls.refuse(HIDE, Refusal("InvalidParameterValue"), count=None)
     world.provider.order(kind="503")
     queued = world.put(*messages(2))
     run = world.deliver(queued)
     assert run.failed == [each["messageId"] for each in queued]
     assert run.calls[HIDE] == 2
+
+
+@pytest.mark.parametrize("operation", [HIDE, BURY])
+def test_a_queue_in_trouble_is_asked_once(world: World, operation: str) -> None:
+    world.calls.refuse(operation, Refusal("InternalError", 500), count=None)
+    world.provider.order(kind="503")
+    good, bad = messages(3), [message(f"bad-{number}", recipient=1) for number in range(3)]
+    queued = world.put(*(good if operation == HIDE else bad))
+    run = world.deliver(queued)
+    assert sorted(run.failed) == sorted(each["messageId"] for each in queued)
+    assert run.calls[operation] == 1

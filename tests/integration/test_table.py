@@ -27,6 +27,7 @@ def message(reference: str = "order-1", status: str = state.SENDING, **fields: A
         "updated_at": NOW,
         "expires_at": NOW.replace(microsecond=0) + timedelta(days=90),
         "message_id": f"queue-{reference}",
+        "recipient": 4512345678,
     }
     return MessageRecord(reference=reference, status=status, **{**given, **fields})
 
@@ -127,6 +128,14 @@ def test_a_conflict_that_stays_is_an_obstacle_without_a_record(aws: Aws, table: 
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT, NO_REASON)), count=None)
     assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {"order-1": None, "order-2": None}
     assert aws.calls.counts() == {"TransactWriteItems": CONFLICT_ROUNDS}
+
+
+def test_a_throttled_transaction_is_tried_again(aws: Aws, table: Table) -> None:
+    reasons = ({"Code": "None"}, {"Code": "ThrottlingError"})
+    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=reasons))
+    assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {}
+    assert found(aws, "order-1")
+    assert found(aws, "order-2")
 
 
 def test_a_conflict_beside_an_obstacle_is_tried_again_without_it(aws: Aws, table: Table) -> None:

@@ -87,6 +87,43 @@ def test_a_delivery_report_settles_a_message_in_any_lower_state(aws: Aws, table:
     assert moved.status == ("DELIVERED" if lower else status)
 
 
+STRANGER: dict[str, Any] = {"msg_id": "01JQRJWK259Y1YEECJZB50909W", "recipient": 4587654321}
+
+
+@pytest.mark.parametrize("status", [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD, state.ACCEPTED])
+def test_another_senders_event_under_our_reference_is_filed_and_moves_nothing(
+    aws: Aws, table: Table, status: str
+) -> None:
+    ours = message(status=status, recipient=4512345678, msg_id=MSG_ID if status == state.ACCEPTED else None)
+    table.put([Write(ours)])
+    assert table.store(event("DELIVERED", **STRANGER))
+    assert found(aws) == ours
+    assert events_filed(aws) == {"DELIVERED-10"}
+
+
+@pytest.mark.parametrize("recipient", ["+45 12 34 56 78", "abc", "", None])
+def test_an_event_whose_recipient_is_no_number_moves_its_message(
+    aws: Aws, table: Table, recipient: str | None
+) -> None:
+    table.put([Write(message(status=state.UNCERTAIN))])
+    assert table.store(event("DELIVERED", recipient=recipient))
+    (call,) = aws.calls.parameters("TransactWriteItems")[1:]
+    update = call["TransactItems"][1]["Update"]
+    assert ":recipient" not in update["ExpressionAttributeValues"]  # DynamoDB would refuse what is no number
+    moved = found(aws)
+    assert moved is not None
+    assert moved.status == "DELIVERED"
+
+
+@pytest.mark.parametrize("known", [{"msg_id": MSG_ID}, {"recipient": 4512345678}], ids=["id", "number"])
+def test_the_id_or_the_number_is_enough_to_know_a_message(aws: Aws, table: Table, known: dict[str, Any]) -> None:
+    table.put([Write(message(status=state.UNCERTAIN, **{"recipient": None, **known}))])
+    assert table.store(event("DELIVERED"))
+    moved = found(aws)
+    assert moved is not None
+    assert moved.status == "DELIVERED"
+
+
 @pytest.mark.parametrize("own", [state.HELD, state.RETRYING, state.INVALID, state.LAPSED, state.SENDING])
 def test_a_status_named_like_one_of_ours_is_filed_and_moves_nothing(aws: Aws, table: Table, own: str) -> None:
     before = message(status=state.ACCEPTED)

@@ -18,8 +18,8 @@ def refused(code: str, status: int = 400) -> Fault:
     return lambda world: world.fail(code, status=status)
 
 
-def cancelled(*reasons: str) -> Fault:
-    return lambda world: world.fail(CANCELLED, *reasons)
+def cancelled(*reasons: str, count: int = 1) -> Fault:
+    return lambda world: world.fail(CANCELLED, *reasons, count=count)
 
 
 def broken(error: Exception) -> Fault:
@@ -47,10 +47,9 @@ FAULTS = {
     "access denied": refused("AccessDeniedException"),
     "key of the table disabled": refused("KMSDisabledException"),
     "the same transaction under way": refused("TransactionInProgressException"),
-    "event throttled": cancelled("ThrottlingError", "None"),
-    "message throttled": cancelled("None", "ThrottlingError"),
-    "throughput of the event's partition": cancelled("ProvisionedThroughputExceeded", "None"),
-    "known and throttled": cancelled("ConditionalCheckFailed", "ThrottlingError"),
+    "event throttled": cancelled("ThrottlingError", "None", count=4),
+    "message throttled": cancelled("None", "ThrottlingError", count=4),
+    "throughput of the event's partition": cancelled("ProvisionedThroughputExceeded", "None", count=4),
     "unknown reason": cancelled("None", "SomethingNew"),
     "too few reasons": cancelled("ConditionalCheckFailed"),
     "cancelled without reasons": refused(CANCELLED),
@@ -77,7 +76,7 @@ def test_whatever_dynamodb_does_an_event_is_stored_once(world: World, fault: Fau
     assert (found.status, found.status_at) == ("DELIVERED", NOW)
 
 
-@pytest.mark.parametrize("fault", [refused("InternalServerError", 500), cancelled("ThrottlingError"), lost])
+@pytest.mark.parametrize("fault", [refused("InternalServerError", 500), cancelled("ThrottlingError", count=4), lost])
 def test_whatever_dynamodb_does_a_quarantined_body_is_stored_once(world: World, fault: Fault) -> None:
     fault(world)
     assert world.post(b"no event").status == 503

@@ -138,7 +138,7 @@ def test_a_known_event_is_known_by_the_cancellation(wire: Wire) -> None:
         (refused("ServiceUnavailable", 503), 2, StorageError),
         (refused("ThrottlingException"), 2, StorageError),
         (refused("ProvisionedThroughputExceededException"), 2, StorageError),
-        (cancelled("ThrottlingError", "None"), 1, StorageError),
+        (cancelled("ThrottlingError", "None"), 4, StorageError),
         (refused("AccessDeniedException"), 1, StorageError),
         (refused("ResourceNotFoundException"), 1, StorageError),
         (cancelled("ValidationError", "None"), 1, UnstorableError),

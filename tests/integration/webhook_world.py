@@ -185,6 +185,7 @@ def message(status: str = "ACCEPTED", **fields: Any) -> MessageRecord:  # noqa: 
         "updated_at": before,
         "expires_at": NOW + timedelta(days=90),
         "message_id": "id-1",
+        "recipient": NUMBER,
         **fields,
     }
     return MessageRecord(**given)

@@ -127,6 +127,13 @@ def test_an_answer_that_accepts_nothing_is_tried_later(provider: Script, status:
     assert (caught.value.status, caught.value.retry_after_s) == (status, None)
 
 
+@pytest.mark.parametrize("status", [102, 103])
+def test_a_word_before_the_answer_is_not_the_answer(provider: Script, status: int) -> None:
+    before = f"HTTP/1.1 {status} Wait\r\n\r\n".encode()
+    with pytest.raises(UnknownOutcomeError, match=str(status)):
+        provider.send(before + document(202, ENTRY))
+
+
 @pytest.mark.parametrize("status", [500, 501, 502, 504, 505, 507])
 def test_a_server_that_failed_may_have_accepted(provider: Script, status: int) -> None:
     with pytest.raises(UnknownOutcomeError, match=str(status)):

@@ -67,6 +67,20 @@ def secret(vault: Vault) -> Secret:
     return Secret(ARN, client=lambda: vault.client)
 
 
+def test_a_key_two_rotations_old_is_none_although_the_one_between_cannot_be_read(
+    vault: Vault, secret: Secret, watch: Watch
+) -> None:
+    vault.has(CURRENT, "key-2")
+    vault.has(PREVIOUS, "key-1")
+    assert secret.reread()
+    watch.now_s += 60
+    vault.has(CURRENT, "key-3")
+    vault.refuses(PREVIOUS, "ThrottlingException")
+    with pytest.raises(SecretError):
+        secret.reread()
+    assert (secret.current(), secret.previous()) == ("key-3", None)
+
+
 def test_nothing_is_read_before_it_is_needed(vault: Vault, secret: Secret) -> None:
     assert secret.previous() is None
     assert not vault.asked

@@ -60,6 +60,12 @@ def test_a_change_tells_what_was_there_before_and_what_to_report_of_it() -> None
     assert list(changes(event)) == [Change("1", SENDING, None), Change("2", ACCEPTED, SENDING)]
 
 
+def test_who_mends_a_bad_record_is_not_in_its_place() -> None:
+    mended, removed = entry(1, SENDING, None), entry(2, None, SENDING)
+    mended["dynamodb"]["OldImage"] = removed["dynamodb"]["OldImage"] = {"pk": {"S": "by hand"}}
+    assert records(as_lambda_gets_it(mended, removed)) == [SENDING]
+
+
 def test_what_the_ttl_deletes_is_no_change() -> None:
     event = as_lambda_gets_it(entry(1, None, ACCEPTED, userIdentity=TTL), entry(2, SENDING, None))
     assert records(event) == [SENDING]

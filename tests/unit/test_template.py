@@ -2,6 +2,7 @@
 
 import ast
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_numbers_stay_within_what_aws_and_the_sender_allow() -> None:
         "ReconcileAfter": (1, timing.MAX_VISIBILITY_S),
         "WebhookRate": (1, 10_000),
         "MaxEventAge": (1, 7 * DAY_S),
-        "RetentionDays": (8, 3650),
+        "RetentionDays": (15, 3650),
     }
 
 
@@ -143,11 +144,24 @@ def test_no_message_is_dropped_by_sqs_before_it_has_lapsed_or_been_looked_at(que
     # A message that SQS moves keeps its age, so its days in the first queue are missing from the second's.
     assert longest_expiration_s + 12 * 3600 < kept_s <= dead_s / 2
     assert dead_s == 14 * DAY_S
+    assert timedelta(seconds=kept_s) == timing.QUEUE_RETENTION
 
 
 def test_a_replayed_event_is_too_old_or_a_known_duplicate() -> None:
     ahead_s = 300
     assert PARAMETERS["MaxEventAge"]["MaxValue"] + ahead_s < PARAMETERS["RetentionDays"]["MinValue"] * DAY_S
+
+
+def test_what_was_sent_after_all_is_known_as_long_as_its_dead_letter_can_be_redriven() -> None:
+    dead_s = properties("DeadLetterQueue")["MessageRetentionPeriod"]
+    assert dead_s < PARAMETERS["RetentionDays"]["MinValue"] * DAY_S
+
+
+@pytest.mark.parametrize("queue", ["Queue", "UrgentQueue"])
+def test_the_largest_message_fits_into_the_dead_letter_queue_with_its_reasons(queue: str) -> None:
+    reasons = 3 * 1000 * 4
+    largest, room = (properties(it)["MaximumMessageSize"] for it in (queue, "DeadLetterQueue"))
+    assert largest + reasons <= room
 
 
 def test_an_uncertain_message_can_be_hidden_until_it_is_decided() -> None:

@@ -112,7 +112,7 @@ class Client:
             "User-Agent": "gatewayapi-serverless",
         }
         read_s = self._timeout_s if timeout_s is None else timeout_s
-        timeout = urllib3.Timeout(connect=min(self._connect_timeout_s, read_s), read=read_s)
+        timeout = urllib3.Timeout(connect=min(self._connect_timeout_s, read_s), read=read_s, total=read_s)
         if time.time() - self._used_at > MAX_IDLE_S:  # the wall clock goes on while Lambda freezes the process
             self._pool.close()
             self._pool = self._connect()
@@ -166,7 +166,7 @@ def _read(answer: urllib3.BaseHTTPResponse) -> object:
         raise TokenRefusedError(status)
     if status == UNPROCESSABLE:
         raise RefusedError(tuple(_refusals(answer)))
-    if status == UNAVAILABLE or status < SERVER_ERROR:
+    if status == UNAVAILABLE or MULTIPLE_CHOICES <= status < SERVER_ERROR:
         # 429 and 503 by their meaning; a redirect or a 404 is a wrong host, which is no message's fault either.
         raise TryLaterError(status, _retry_after_s(answer.headers.get("Retry-After")))
     raise UnknownOutcomeError(f"the provider answered {status}")

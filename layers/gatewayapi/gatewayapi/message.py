@@ -44,7 +44,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that keeps every rule; `sender` is None where the stack's DefaultSender is meant."""
+    """A message as `from_fields` makes it, with every rule kept; `sender` is None where DefaultSender is meant."""
 
     message: str
     recipient: int

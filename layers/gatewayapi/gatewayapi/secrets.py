@@ -64,12 +64,12 @@ class Secret:
             return False
         self._reread_at = started
         self.renew()
+        self._previous = None  # or what the next line cannot read would leave the one before it valid
         try:
             self._previous = self._read(PREVIOUS)
         except SecretError as error:
             if not isinstance(error.__cause__, self._client().exceptions.ResourceNotFoundException):
-                raise
-            self._previous = None  # never rotated
+                raise  # or else it was never rotated
         return True
 
     def _read(self, stage: str) -> str:

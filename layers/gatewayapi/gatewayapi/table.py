@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-MAX_WRITES = 100  # of one transaction
 CONFLICT_ROUNDS = 4
 CONFLICT_PAUSE_S = 0.03
 
 _CONDITION_FAILED = "ConditionalCheckFailed"
+# Nothing was written, and trying again is worth it: another write is under way, or the table's capacity is growing.
+# The latter, of a transaction, botocore does not try again by itself.
 _CONFLICT = "TransactionConflict"
+_THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded"}
 _INVALID = {"ValidationError", "ValidationException"}  # of an item of a transaction, and of a request
 
 
@@ -66,18 +68,21 @@ class Table:
         had.
         """
         obstacles: dict[str, MessageRecord | None] = {}
-        pending = list(writes)
+        pending, throttled = list(writes), False
         for _ in self._rounds():
             reasons = self._transact([self._put(write) for write in pending]) if pending else []
             if not reasons:
                 return obstacles
             stuck = []
+            throttled = any(reason["Code"] in _THROTTLED for reason in reasons)
             for write, reason in zip(pending, reasons, strict=True):
                 if reason["Code"] == _CONDITION_FAILED:
                     obstacles[write.record.reference] = _existing(reason)
                 else:
                     stuck.append(write)
             pending = stuck
+        if throttled:
+            raise StorageError("the table is throttled")
         return obstacles | dict.fromkeys((write.record.reference for write in pending), None)
 
     def store(self, event: EventRecord) -> bool:
@@ -85,7 +90,9 @@ class Table:
 
         The message moves only to a higher rank, or to a later `status_at` (then the greater name) within the
         same, so that any order of any events ends in the same state. Where there is no such message, or it is
-        further already, the event is filed alone. Raises StorageError, as UnstorableError where that is final.
+        further already, the event is filed alone; so is that of another sender in the same account who happens to
+        use our reference, which is told by msg_id and recipient. Raises StorageError, as UnstorableError where that
+        is final.
         """
         put = self._file(event.to_item())
         # A status of our own name in a webhook is filed and moves nothing: HELD, say, would have it sent again.
@@ -148,7 +155,12 @@ class Table:
             "attribute_not_exists(status_at) OR status_at < :status_at"
             " OR (status_at = :status_at AND #status < :status)"
         )
-        condition = f"attribute_exists(pk) AND ({lower} OR ({equal} AND ({later})))"
+        # Either is enough: an uncertain message has no msg_id yet, and the provider may write a number its own way.
+        ours = "msg_id = :msg_id OR attribute_not_exists(msg_id)"
+        if isinstance(event.recipient, int):  # as the provider writes it; kept as it came where it is a text
+            values[":recipient"] = {"N": str(event.recipient)}
+            ours = "msg_id = :msg_id OR recipient = :recipient"
+        condition = f"attribute_exists(pk) AND ({ours}) AND ({lower} OR ({equal} AND ({later})))"
         update = (
             "SET #status = :status, status_at = :status_at, updated_at = :now, expires_at = :expires_at,"
             " msg_id = if_not_exists(msg_id, :msg_id)"
@@ -178,7 +190,7 @@ class Table:
             codes = {reason.get("Code") for reason in reasons}
             if codes & _INVALID:
                 raise UnstorableError("the table does not take it") from error
-            if len(reasons) != len(items) or not codes <= {"None", _CONDITION_FAILED, _CONFLICT}:
+            if len(reasons) != len(items) or not codes <= {"None", _CONDITION_FAILED, _CONFLICT, *_THROTTLED}:
                 raise StorageError(f"the transaction was cancelled: {sorted(map(str, codes))}") from error
             return reasons
         except (ClientError, BotoCoreError) as error:
@@ -189,7 +201,7 @@ class Table:
 
     @staticmethod
     def _rounds() -> Iterable[int]:
-        """Count the tries that conflicts are worth, with a growing, jittered pause before each but the first."""
+        """Count the tries that conflicts and throttles are worth, with growing, jittered pauses between them."""
         for attempt in range(CONFLICT_ROUNDS):
             if attempt > 1:  # the second follows a failed condition more often than a conflict
                 time.sleep(random.uniform(0.5, 1) * CONFLICT_PAUSE_S * 2**attempt)  # noqa: S311 - jitter

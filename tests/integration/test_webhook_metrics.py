@@ -1,0 +1,50 @@
+"""What the webhook counts of each request, in the lines that CloudWatch takes metrics from."""
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+
+from local.envelope import ULID_ALPHABET
+from tests.integration.webhook_world import NOW, Answer, World, envelope, message, world
+
+__all__ = ["world"]
+
+
+def metrics(answer: Answer) -> dict[str, list[float]]:
+    """Return the metrics of an answer's log by name."""
+    (line,) = (json.loads(line) for line in answer.log.splitlines() if '"_aws"' in line)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    return {each["Name"]: line[each["Name"]] for each in directive["Metrics"]}
+
+
+def ulid_of(at: datetime) -> str:
+    number = int(at.timestamp() * 1000) << 80
+    return "".join(ULID_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def test_each_answer_is_counted_by_what_became_of_the_body(world: World) -> None:
+    world.put(message())
+    assert metrics(world.post(envelope())) == {"EventStored": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(world.post(envelope())) == {"EventDuplicate": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(world.post(b"hello")) == {"EventQuarantined": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(world.post(envelope(), key="another key")) == {"SignatureRefused": [1.0]}
+    world.now += timedelta(days=8)
+    assert metrics(world.post(envelope(event_id="late"))) == {"AgeRefused": [1.0]}
+
+
+@pytest.mark.parametrize(
+    ("status", "before", "measured"),
+    [
+        ("DELIVERED", timedelta(seconds=30), [30.0]),
+        ("EXPIRED", timedelta(days=5), [432_000.0]),
+        ("DELIVERED", timedelta(seconds=-1), [0.0]),  # two machines' clocks
+        ("ENROUTE", timedelta(seconds=30), None),
+        ("DELIVERED", timedelta(days=300), None),  # a sample's
+    ],
+)
+def test_the_seconds_from_acceptance_to_a_final_status_are_measured(
+    world: World, status: str, before: timedelta, measured: list[float] | None
+) -> None:
+    answer = world.post(envelope({"status": status, "msg_id": ulid_of(NOW - before)}))
+    assert metrics(answer).get("AcceptToFinalSeconds") == measured
