@@ -12,7 +12,7 @@ LOCK := .venv-lock
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test check format bench soak campaign provider event status smoke lock clean
+.PHONY: help demo local test check format bench soak campaign provider event status smoke dashboard lock clean
 
 help: ## Show this list
 	@echo "make <target>, with what it takes:"
@@ -61,6 +61,9 @@ status: $(VENV)/.local-stamp ## Show a message's life from the table: REFERENCE=
 smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: STACK=name
 	@test -n "$$STACK" || { echo "Which stack? make smoke STACK=name" >&2; exit 2; }
 	$(RUN) local.smoke --stack "$$STACK" $(ARGS)
+
+dashboard: $(VENV)/.local-stamp ## Draw docs/dashboard.svg anew, from a run of two minutes with some trouble in it
+	$(RUN) local.dashboard $(ARGS) > docs/dashboard.svg
 
 lock: $(LOCK)/.stamp ## Write all locks anew; newer versions only with ARGS=--upgrade
 	@for lock in layers/gatewayapi/requirements requirements-pip requirements-local requirements-dev \

@@ -1,7 +1,5 @@
 """The stack's dashboard, drawn from a run on this machine: what an operator sees, with real figures in it.
 
-    python -m local.dashboard > docs/dashboard.svg
-
 Two minutes of messages, with trouble at the provider and strangers at the door, are drawn in steps of five seconds.
 What only CloudWatch measures (the age of the oldest message, errors and throttles of Lambda) stays empty.
 """
