@@ -9,7 +9,7 @@ from tests.e2e.world import Fields, World
 # Before it accepts, the simulator waits longer than it takes to find and kill a process, and not as long as the
 # sender would wait.
 LATENCY: Fields = {"kind": "latency", "seconds": 4}
-SETTLED = ["SENDING", "ENROUTE", "DELIVERED"]
+SETTLED = ["SENDING", "DELIVERED"]
 HELD = ["SENDING", "UNCERTAIN", "HELD"]
 # The client tries a call twice, so that a fault has to strike twice to reach the sender.
 ATTEMPTS = 2
@@ -81,7 +81,7 @@ def test_killed_between_claim_and_request_it_is_held_since_nobody_can_know(world
 
 @pytest.mark.parametrize("reference", ["asked", "answered", "frozen"])
 def test_killed_between_request_and_result_the_webhook_settles_it(world: World, reference: str) -> None:
-    assert world.statuses(reference) == SETTLED
+    assert world.told(reference) == SETTLED
     assert len(world.desk.sms(reference)) == 1
     assert world.letters(reference) == []
 
@@ -128,7 +128,7 @@ def test_without_a_table_for_the_claim_the_message_is_sent_later(world: World, f
 def test_without_a_table_for_the_result_the_webhook_settles_it(world: World, fault: str) -> None:
     reference = f"{fault}-result"
     assert sum(map(result_of(reference), world.gate.calls())) == ATTEMPTS
-    assert world.statuses(reference) == SETTLED
+    assert world.told(reference) == SETTLED
     assert len(world.desk.sms(reference)) == 1
     assert world.letters(reference) == []
 

@@ -85,7 +85,7 @@ def test_a_message_that_may_have_been_accepted_and_was_not_is_held_too(world: Wo
 
 
 def test_a_webhook_that_overtakes_the_answer_leaves_no_doubt(world: World) -> None:
-    assert world.statuses(OVERTAKEN) == ["SENDING", "ENROUTE", "DELIVERED"]
+    assert world.told(OVERTAKEN) == ["SENDING", "DELIVERED"]
     assert len(world.desk.sms(OVERTAKEN)) == 1
 
 

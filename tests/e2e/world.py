@@ -119,6 +119,10 @@ class World:
         """Return the statuses of a message's record, as of the last look at the stream."""
         return [record.status for record in self.life(reference)]
 
+    def told(self, reference: str) -> list[str]:
+        """Return the statuses without ENROUTE, whose webhook the next one overtakes where the machine is busy."""
+        return [status for status in self.statuses(reference) if status != "ENROUTE"]
+
     def wait_for_status(self, reference: str, status: str) -> None:
         """Wait until a message's record has had this status."""
 
