@@ -152,10 +152,30 @@ def first_looks() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("alarm", "look"), first_looks(), ids=lambda it: it if it.endswith("Alarm") else "")
 def test_an_alarms_first_look_works_as_it_stands(run: Run, sent: str, alarm: str, look: str) -> None:
     assert sent
-    setting_up = re.search(r"^```sh\n(export STACK.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL)
-    assert setting_up is not None
-    told = run("bash", "-euo", "pipefail", "-c", f"{AWS}\n{setting_up[1]}\n{look}")
+    told = run("bash", "-euo", "pipefail", "-c", f"{AWS}\n{block('export STACK')}\n{look}")
     assert told.returncode == 0, f"{alarm}: {told.stdout}"
+
+
+@pytest.mark.skipif(not shutil.which("aws") or not shutil.which("jq"), reason="needs the AWS CLI and jq")
+def test_one_dead_letter_is_put_back_by_hand(run: Run, world: World, tmp_path: Path) -> None:
+    world.letters("")  # which hides all that are there
+    first = world.send(world.message("by-hand", recipient=1))
+    world.wait_for_status("by-hand", "INVALID")
+    world.drain()
+    commands = block("aws sqs receive-message")
+    told = run("bash", "-euo", "pipefail", "-c", f"{AWS}\n{block('export STACK')}\ncd '{tmp_path}'\n{commands}")
+    assert told.returncode == 0, told.stdout
+    world.drain()
+    again = world.life("by-hand")[-1]
+    assert (again.status, again.message_id != first) == ("INVALID", True)
+    assert len(world.letters("by-hand")) == 1
+
+
+def block(begin: str) -> str:
+    """Return the commands of docs/operations.md that begin like this."""
+    found = re.search(rf"^```sh\n({begin}.*?)^```$", OPERATIONS, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return str(found[1])
 
 
 def example(fence: str, reference: str) -> str:
