@@ -30,9 +30,7 @@ VISIBILITY_S = 6 * FUNCTION_TIMEOUT_S + MAX_BATCH_WINDOW_S
 RESERVE_S = 8  # the copies to the dead-letter queue, the result, and the visibilities, with one slow try each
 MIN_REQUEST_S = 1
 QUEUE_RETENTION = timedelta(days=7)
-LAST_CHANCE = timedelta(
-    hours=1
-)  # what comes back that short before its queue drops it, may not be delivered any more
+LAST_CHANCE = timedelta(hours=1)  # what would come back later than this before its queue drops it is held instead
 LEASE_MARGIN = timedelta(seconds=5)  # the clocks of two machines
 
 # At most 10 s, 30 s, 90 s … 1 h, and half of that at least: the default MaxReceiveCount of 8 rides out an outage of
