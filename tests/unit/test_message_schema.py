@@ -17,6 +17,7 @@ from gatewayapi import message
 from gatewayapi.errors import MessageError
 from tests.unit import messages
 from tests.unit.message_edges import EDGES
+from tests.unit.schema_messages import from_schema
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "events" / "schemas" / "message.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -69,6 +70,12 @@ def test_the_schema_s_examples_are_messages(example: dict[str, Any]) -> None:
 def test_both_take_every_valid_message(fields: dict[str, Any]) -> None:
     assert refusal(fields) is None
     VALIDATOR.validate(fields)
+
+
+@given(from_schema(SCHEMA))
+def test_the_code_takes_what_is_made_from_the_schema(fields: dict[str, Any]) -> None:
+    error = refusal(fields)
+    assert error is None or only_described(error, fields)
 
 
 @given(messages.messages)
