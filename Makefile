@@ -7,9 +7,9 @@ VENV := .venv
 LINT := .venv-lint
 LOCK := .venv-lock
 
-# MAKEFLAGS and PYTHON stay here: `sam build` runs a make of its own, which is to use the environment's Python.
+# These variables stay here: `sam build` runs a make of its own, which is to use the environment's Python.
 # The layer's package is found as in Lambda: by its folder, not installed.
-RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
+RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON -u ARGS PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 .PHONY: help demo local test check format bench soak campaign provider event status smoke dashboard lock clean
