@@ -125,7 +125,8 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def ulid() -> str:
-    """A fresh ULID: 48 bits of milliseconds, 80 of chance, in Crockford's base 32."""
-    number = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
+def ulid(at: datetime | None = None) -> str:
+    """A ULID of now or of another time: 48 bits of milliseconds, 80 of chance, in Crockford's base 32."""
+    milliseconds = time.time_ns() // 1_000_000 if at is None else int(at.timestamp() * 1000)
+    number = milliseconds << 80 | int.from_bytes(os.urandom(10), "big")
     return "".join(ULID_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

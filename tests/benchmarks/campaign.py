@@ -39,7 +39,6 @@ class Campaign:
     def __init__(self, stack: Stack) -> None:
         self.stack, self.desk = stack, Desk(stack.provider_url)
         self._lever = Lever(stack)
-        self._processes = f"{stack.folder}/ministack-lambda-{self._lever.name}-"
         self._sent: dict[str, datetime] = {}
         # The simulator's list is long in the end, and asked for often: each entry is fetched once.
         self._requests: list[dict[str, Any]] = []
@@ -83,7 +82,7 @@ class Campaign:
     def cpu_s(self) -> float:
         """Return the CPU seconds that the sender's processes have used."""
         ticks = 0
-        for process in workers.processes(self._processes):
+        for process in workers.processes(self._lever.processes):
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")

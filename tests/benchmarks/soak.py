@@ -20,6 +20,7 @@ from tests.benchmarks.figures import put
 from tests.benchmarks.idiom import Idiom
 from tests.e2e import workers
 from tests.e2e.desk import Desk
+from tests.e2e.function import processes_of
 from tests.e2e.lever import Lever
 
 DOCUMENT = Path("docs/reliability.md")
@@ -76,7 +77,7 @@ class Soak:
         self.stack, self.name = stack, name
         self._queue_url, self._dead_letter_url = queue_url, dead_letter_url
         self._desk = Desk(stack.provider_url)
-        self._processes = f"{stack.folder}/ministack-lambda-{function}-"
+        self._processes = processes_of(stack, function)
         self._chance = random.Random(name)
 
     def run(self, messages: int, kills: int) -> Tally:

@@ -6,9 +6,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from local.emulator import REGION
-from local.stack import NAME, Stack
+from local.stack import Stack
 from local.waiting import wait_for
 from tests.e2e import workers
+from tests.e2e.function import name_of, processes_of, update
 
 Record = dict[str, Any]
 
@@ -26,10 +27,8 @@ class Lever:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._functions = stack.client("lambda")
-        resource = stack.client("cloudformation").describe_stack_resource(
-            StackName=NAME, LogicalResourceId="SenderFunction"
-        )
-        self.name = str(resource["StackResourceDetail"]["PhysicalResourceId"])
+        self.name = name_of(stack, "SenderFunction")
+        self.processes = processes_of(stack, self.name)
         self._mappings = [
             each["UUID"]
             for each in self._functions.list_event_source_mappings()["EventSourceMappings"]
@@ -51,10 +50,7 @@ class Lever:
     def configure(self, **variables: str) -> dict[str, str]:
         """Set environment variables, and return those that were there; the processes start anew with them."""
         found = self._functions.get_function_configuration(FunctionName=self.name)["Environment"]["Variables"]
-        self._functions.update_function_configuration(
-            FunctionName=self.name, Environment={"Variables": {**found, **variables}}
-        )
-        wait_for(self._is_updated, "the function's update")
+        update(self._stack, self.name, Environment={"Variables": {**found, **variables}})
         return {name: found.get(name, "") for name in variables}
 
     @contextmanager
@@ -113,23 +109,15 @@ class Lever:
 
     def kill(self) -> None:
         """Kill every process of the function, which must have one."""
-        assert workers.kill(self._processes) > 0
+        assert workers.kill(self.processes) > 0
 
     def freeze(self) -> None:
         """Stop every process of the function, which must have one."""
-        assert workers.freeze(self._processes) > 0
-
-    @property
-    def _processes(self) -> str:
-        return f"{self._stack.folder}/ministack-lambda-{self.name}-"
+        assert workers.freeze(self.processes) > 0
 
     def _enable(self, *, on: bool) -> None:
         for mapping in self._mappings:
             self._functions.update_event_source_mapping(UUID=mapping, Enabled=on)
-
-    def _is_updated(self) -> bool:
-        found = self._functions.get_function_configuration(FunctionName=self.name)
-        return bool(found["LastUpdateStatus"] == "Successful")
 
     def _record(self, message: dict[str, Any]) -> Record:
         return {

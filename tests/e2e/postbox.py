@@ -13,12 +13,14 @@ from typing import Any
 import urllib3
 
 from gatewayapi.signature import sign
-from local.stack import NAME, Stack
+from local.stack import Stack
 from local.waiting import wait_for
 from tests.e2e import workers
+from tests.e2e.function import name_of, processes_of, update
 
 Fields = dict[str, Any]
 
+FUNCTION = "WebhookFunction"
 TIMEOUT_S = 60
 JSON = "application/json"
 MSG_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -87,35 +89,18 @@ def restart(stack: Stack) -> None:
     """End every process of the function: the next one knows nothing of what those had read."""
     with configured(stack):
         pass
-    processes = f"{stack.folder}/ministack-lambda-{_name(stack)}-"
+    processes = processes_of(stack, name_of(stack, FUNCTION))
     wait_for(lambda: not workers.processes(processes), "the function's processes to end")
 
 
 @contextmanager
 def configured(stack: Stack, *, timeout_s: int | None = None, **variables: str) -> Iterator[None]:
     """Give the function another time-out and more variables for a while; its processes end before and after."""
-    functions, name = stack.client("lambda"), _name(stack)
-    found = functions.get_function_configuration(FunctionName=name)
-
-    def configure(timeout_s: int, variables: dict[str, str]) -> None:
-        functions.update_function_configuration(
-            FunctionName=name, Timeout=timeout_s, Environment={"Variables": variables}
-        )
-        wait_for(
-            lambda: functions.get_function_configuration(FunctionName=name)["LastUpdateStatus"] == "Successful",
-            "the function's update",
-        )
-
+    name = name_of(stack, FUNCTION)
+    found = stack.client("lambda").get_function_configuration(FunctionName=name)
     known = found["Environment"]["Variables"]
-    configure(timeout_s or found["Timeout"], {**known, **variables})
+    update(stack, name, Timeout=timeout_s or found["Timeout"], Environment={"Variables": {**known, **variables}})
     try:
         yield
     finally:
-        configure(found["Timeout"], known)
-
-
-def _name(stack: Stack) -> str:
-    resource = stack.client("cloudformation").describe_stack_resource(
-        StackName=NAME, LogicalResourceId="WebhookFunction"
-    )
-    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
+        update(stack, name, Timeout=found["Timeout"], Environment={"Variables": known})

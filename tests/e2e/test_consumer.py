@@ -14,6 +14,7 @@ from local.sam import PROJECT
 from local.smoke import event
 from local.stack import NAME, Stack
 from local.waiting import wait_for
+from tests.e2e.function import name_of
 
 BEFORE = [f"consumed-{number}" for number in range(5)]
 AFTER = [f"consumed-after-{number}" for number in range(3)]
@@ -69,11 +70,8 @@ class Consumer:
 
     def invoke(self, *records: Fields) -> None:
         """Deliver records as the mapping does."""
-        resource = self.stack.client("cloudformation").describe_stack_resource(
-            StackName=self.name, LogicalResourceId="ConsumerFunction"
-        )
         answer = self.stack.client("lambda").invoke(
-            FunctionName=resource["StackResourceDetail"]["PhysicalResourceId"],
+            FunctionName=name_of(self.stack, "ConsumerFunction", stack_name=self.name),
             Payload=json.dumps({"Records": records}).encode(),
         )
         assert "FunctionError" not in answer, answer["Payload"].read()

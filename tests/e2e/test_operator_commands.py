@@ -15,7 +15,7 @@ from local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from local.live import instructions
 from local.sam import PROJECT, own_environment
 from local.stack import NAME, Stack
-from local.waiting import wait_for
+from tests.e2e.postbox import configured
 from tests.e2e.world import World
 
 WITHIN_S = 120
@@ -100,13 +100,8 @@ def test_smoke_tries_the_endpoint_and_leaves_nothing_behind(run: Run, venv: str,
 
 def test_smoke_fails_where_the_endpoint_does_not_work(run: Run, venv: str, stack: Stack) -> None:
     # Without the current key, /sign has nothing to sign with.
-    functions, name = stack.client("lambda"), webhook_function(stack)
-    found = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    set_variables(stack, name, found | {"WEBHOOK_KEY_SECRET_ARN": stack.outputs["ApiTokenSecretArn"]})
-    try:
+    with configured(stack, WEBHOOK_KEY_SECRET_ARN=stack.outputs["ApiTokenSecretArn"]):
         told = run("make", f"VENV={venv}", "smoke", f"STACK={NAME}")
-    finally:
-        set_variables(stack, name, found)
     assert told.returncode != 0
     assert "/sign answered 503" in told.stdout
 
@@ -221,19 +216,3 @@ def test_the_javascript_example_sends(run: Run, world: World, tmp_path: Path) ->
     assert told.returncode == 0, told.stdout
     world.stack.client("sqs").send_message(**json.loads(told.stdout))
     world.wait_for_status("from-javascript", "DELIVERED")
-
-
-def webhook_function(stack: Stack) -> str:
-    resource = stack.client("cloudformation").describe_stack_resource(
-        StackName=NAME, LogicalResourceId="WebhookFunction"
-    )
-    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
-
-
-def set_variables(stack: Stack, function: str, variables: dict[str, str]) -> None:
-    functions = stack.client("lambda")
-    functions.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
-    wait_for(
-        lambda: functions.get_function_configuration(FunctionName=function)["LastUpdateStatus"] == "Successful",
-        "the function's update",
-    )

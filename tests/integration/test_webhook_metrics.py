@@ -1,11 +1,11 @@
 """What the webhook counts of each request, in the lines that CloudWatch takes metrics from."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from local.envelope import ULID_ALPHABET
+from local.envelope import ulid
 from tests.integration.webhook_world import NOW, Answer, World, envelope, message, world
 
 __all__ = ["world"]
@@ -16,11 +16,6 @@ def metrics(answer: Answer) -> dict[str, list[float]]:
     (line,) = (json.loads(line) for line in answer.log.splitlines() if '"_aws"' in line)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     return {each["Name"]: line[each["Name"]] for each in directive["Metrics"]}
-
-
-def ulid_of(at: datetime) -> str:
-    number = int(at.timestamp() * 1000) << 80
-    return "".join(ULID_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def test_each_answer_is_counted_by_what_became_of_the_body(world: World) -> None:
@@ -46,5 +41,5 @@ def test_each_answer_is_counted_by_what_became_of_the_body(world: World) -> None
 def test_the_seconds_from_acceptance_to_a_final_status_are_measured(
     world: World, status: str, before: timedelta, measured: list[float] | None
 ) -> None:
-    answer = world.post(envelope({"status": status, "msg_id": ulid_of(NOW - before)}))
+    answer = world.post(envelope({"status": status, "msg_id": ulid(NOW - before)}))
     assert metrics(answer).get("AcceptToFinalSeconds") == measured
