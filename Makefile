@@ -12,7 +12,7 @@ LOCK := .venv-lock
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON -u ARGS PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test check format bench soak campaign provider event status smoke dashboard lock clean
+.PHONY: help demo local test check format bench soak campaign provider event status smoke lock clean
 
 help: ## Show this list
 	@echo "make <target>, with what it takes:"
@@ -24,14 +24,15 @@ demo: $(VENV)/.local-stamp ## Start the stack on this machine, send three messag
 local: $(VENV)/.local-stamp ## Keep the same stack up until Ctrl-C, and print its endpoints and example commands
 	$(RUN) local.live $(ARGS)
 
-test: $(VENV)/.dev-stamp ## Run all tests, as CI does; fewer with ARGS="-m 'not e2e'" or ARGS=tests/unit
-	$(RUN) pytest $(ARGS)
+test: $(VENV)/.dev-stamp ## Run all tests, as CI does
+	$(RUN) pytest --numprocesses auto -m "not e2e" $(ARGS)
+	$(RUN) pytest -m e2e $(ARGS)
 
 check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Judge format, style, types, templates and security, without changing anything
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
-	$(RUN) bandit --quiet --configfile pyproject.toml --recursive layers functions local events
+	$(RUN) bandit --quiet --configfile pyproject.toml --recursive layers functions examples simulator local tools
 	@$(LINT)/bin/cfn-lint --config-file cfn-lint.yaml
 	@$(LINT)/bin/checkov --config-file .checkov.yaml
 
@@ -40,34 +41,31 @@ format: $(VENV)/.dev-stamp ## Format the code, and mend what ruff can mend by it
 	$(RUN) ruff format .
 
 bench: $(VENV)/.dev-stamp ## Measure CPU, cold starts and calls beside the usual idiom; a few minutes
-	$(RUN) tests.benchmarks $(ARGS)
+	$(RUN) benchmarks $(ARGS)
 
 soak: $(VENV)/.dev-stamp ## Send 2,000 messages through faults and killed workers, and count lost and doubled ones
-	$(RUN) tests.benchmarks.soak $(ARGS)
+	$(RUN) benchmarks.soak $(ARGS)
 
 campaign: $(VENV)/.dev-stamp ## Send 20,000 messages, and measure latencies beside them and the cost of each
-	$(RUN) tests.benchmarks.campaign $(ARGS)
+	$(RUN) benchmarks.campaign $(ARGS)
 
 provider: $(VENV)/.local-stamp ## Run the provider's simulator alone; options as ARGS="--port 0 --token …"
-	$(RUN) local.provider $(ARGS)
+	$(RUN) simulator.provider $(ARGS)
 
 event: $(VENV)/.local-stamp ## Stamp a webhook sample with the time and sign it; options as ARGS="…"
-	$(RUN) local.sample $(ARGS)
+	$(RUN) tools.sample $(ARGS)
 
 status: $(VENV)/.local-stamp ## Show a message's life from the table: REFERENCE=… and, for a deployed stack, STACK=…
 	@test -n "$$REFERENCE" || { echo "Which message? make status REFERENCE=… [STACK=…]" >&2; exit 2; }
-	$(RUN) local.status --reference "$$REFERENCE" $${STACK:+--stack "$$STACK"} $(ARGS)
+	$(RUN) tools.status --reference "$$REFERENCE" $${STACK:+--stack "$$STACK"} $(ARGS)
 
 smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: STACK=name
 	@test -n "$$STACK" || { echo "Which stack? make smoke STACK=name" >&2; exit 2; }
-	$(RUN) local.smoke --stack "$$STACK" $(ARGS)
-
-dashboard: $(VENV)/.local-stamp ## Draw docs/dashboard.svg anew, from a run of two minutes with some trouble in it
-	$(RUN) local.dashboard $(ARGS) > docs/dashboard.svg
+	$(RUN) tools.smoke --stack "$$STACK" $(ARGS)
 
 lock: $(LOCK)/.stamp ## Write all locks anew; newer versions only with ARGS=--upgrade
-	@for lock in layers/gatewayapi/requirements requirements-pip requirements-local requirements-dev \
-		requirements-lint requirements-lock; do \
+	@for lock in layers/gatewayapi/requirements requirements/pip requirements/local requirements/dev \
+		requirements/lint requirements/lock; do \
 		echo "$$lock.txt"; \
 		$(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 			--custom-compile-command "make lock" $(ARGS) --output-file "$$lock.txt" "$$lock.in" || exit 1; \
@@ -86,7 +84,7 @@ define create
 	exit 1; }
 @echo "Making the environment $(1)" >&2
 @"$(PYTHON)" -m venv --clear $(1)
-$(call install,$(1),requirements-pip.txt)
+$(call install,$(1),requirements/pip.txt)
 endef
 
 # $(call install,folder,lock). The lock is complete, so nothing is resolved; and byte code is written when a module is
@@ -96,24 +94,24 @@ define install
 	--no-compile --requirement $(2) >&2
 endef
 
-$(VENV)/.local-stamp: requirements-pip.txt requirements-local.txt
+$(VENV)/.local-stamp: requirements/pip.txt requirements/local.txt
 	$(call create,$(VENV))
 	@echo "Installing the local AWS and its tools (once, about a minute)" >&2
-	$(call install,$(VENV),requirements-local.txt)
+	$(call install,$(VENV),requirements/local.txt)
 	@touch $@
 
-$(VENV)/.dev-stamp: requirements-dev.txt $(VENV)/.local-stamp
+$(VENV)/.dev-stamp: requirements/dev.txt $(VENV)/.local-stamp
 	@echo "Installing the tools for tests and checks (once)" >&2
-	$(call install,$(VENV),requirements-dev.txt)
+	$(call install,$(VENV),requirements/dev.txt)
 	@touch $@
 
-$(LINT)/.stamp: requirements-pip.txt requirements-lint.txt
+$(LINT)/.stamp: requirements/pip.txt requirements/lint.txt
 	$(call create,$(LINT))
 	@echo "Installing the linters of the templates (once)" >&2
-	$(call install,$(LINT),requirements-lint.txt)
+	$(call install,$(LINT),requirements/lint.txt)
 	@touch $@
 
-$(LOCK)/.stamp: requirements-pip.txt requirements-lock.txt
+$(LOCK)/.stamp: requirements/pip.txt requirements/lock.txt
 	$(call create,$(LOCK))
-	$(call install,$(LOCK),requirements-lock.txt)
+	$(call install,$(LOCK),requirements/lock.txt)
 	@touch $@

@@ -10,9 +10,9 @@ from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord, Reco
 from gatewayapi.signature import sign
 from local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from local.life import masked
-from local.smoke import event
 from local.stack import NAME, Stack
 from local.tail import follow
+from tools.smoke import event
 
 
 def main() -> int:

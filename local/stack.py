@@ -22,10 +22,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from local import sam
-from local.deployed import on_local_aws
 from local.emulator import Emulator
 from local.processes import Processes
 from local.waiting import REQUEST_S, answers, wait_for
+from tools.deployed import on_local_aws
 
 NAME = "gatewayapi"
 FORBIDDEN = 403
@@ -34,7 +34,7 @@ FORBIDDEN = 403
 class Stack:
     """The deployed stack, from `with` to the end of its block.
 
-    `parameters` override the template's; `provider` holds further arguments of `python -m local.provider`;
+    `parameters` override the template's; `provider` holds further arguments of `python -m simulator`;
     `progress` is called with a line for each step.
     """
 
@@ -129,7 +129,7 @@ class Stack:
         log = self.folder / "provider.log"
         with log.open("w") as output:
             process = self._processes.start(
-                [sys.executable, "-m", "local.provider", "--token", self.token, *self._provider_arguments],
+                [sys.executable, "-m", "simulator", "--token", self.token, *self._provider_arguments],
                 {**sam.own_environment(), "TMPDIR": str(self.folder)},
                 output=output,
                 directory=sam.PROJECT,

@@ -1,12 +1,16 @@
 """What all tests share: repeatable hypothesis runs, and an environment in which no real account is in reach."""
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-FOLDER_MARKS = ("unit", "integration", "e2e")
+pytest_plugins = ["tests.moto_aws"]
+
+# A test that starts the deployed stack is end to end, one that has an AWS in this process is an integration test, and
+# all others are unit tests. Files that start a stack without these fixtures set `pytestmark` themselves.
+MARKS = ("unit", "integration", "e2e")
+FIXTURE_MARKS = {"stack": "e2e", "aws": "integration"}
 
 # Read by boto3 and by the functions when they are imported, so set before any test module is.
 # The credentials are none: a client that slips past moto and the local AWS is refused, not billed.
@@ -54,9 +58,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, so that `-m "not e2e"` needs no line in any test."""
-    tests = Path(__file__).parent
+    """Mark each test by the fixtures that it uses, so that `-m "not e2e"` needs no line in any test."""
     for item in items:
-        folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
-        if folder in FOLDER_MARKS:
-            item.add_marker(folder)
+        if any(item.get_closest_marker(mark) for mark in MARKS):
+            continue
+        fixtures = getattr(item, "fixturenames", ())
+        item.add_marker(next((mark for name, mark in FIXTURE_MARKS.items() if name in fixtures), "unit"))

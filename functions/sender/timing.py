@@ -11,7 +11,7 @@
   so it outlives the lease. Source: "Configuring a queue to use with Lambda" in the Lambda developer guide.
 - A message comes back by a visibility of its own, within the 12 hours that SQS allows from its receipt.
 
-tests/unit/test_template.py holds the template against these.
+tests/stack/test_template.py holds the template against these.
 """
 
 from __future__ import annotations

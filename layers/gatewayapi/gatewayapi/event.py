@@ -13,7 +13,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from gatewayapi import attribute
+from gatewayapi import dynamodb_values as attribute
 from gatewayapi.clock import from_text
 from gatewayapi.errors import EventAgeError, EventError
 from gatewayapi.record import EventRecord, QuarantineRecord

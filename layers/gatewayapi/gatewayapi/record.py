@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gatewayapi.attribute import from_attribute, to_attribute
 from gatewayapi.clock import from_text, to_text
+from gatewayapi.dynamodb_values import from_attribute, to_attribute
 from gatewayapi.errors import RecordError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gatewayapi import state
-from gatewayapi.attribute import to_attribute
 from gatewayapi.clock import to_text
+from gatewayapi.dynamodb_values import to_attribute
 from gatewayapi.errors import RecordError, StorageError, UnstorableError
 from gatewayapi.record import MESSAGE_SK, EventRecord, MessageRecord, QuarantineRecord, epoch, from_item
 

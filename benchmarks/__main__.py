@@ -1,0 +1,137 @@
+"""`make bench`: what this costs in processor time, beside what people write today and beside the least there is.
+
+The measured functions run with the folders and the environment that Lambda gives them, cold under Lambda's own
+runtime client, against fakes of AWS and the provider in another process, whose time does not count. It writes
+docs/performance.md unless told to be quick, and fails where a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import measures, parts, report, samples, scale
+from benchmarks.figures import put
+from benchmarks.layout import Layout, lay_out
+from benchmarks.report import Figure, Limit
+from benchmarks.services import Services, serving
+
+DOCUMENT = Path(__file__).parents[1] / "docs/performance.md"
+ROUNDS, DETAIL_ROUNDS, QUICK_ROUNDS = 15, 7, 3
+MAX_LAYER_MB = 8
+TOP_PACKAGES = 10
+
+# Messages; how often a round runs each contender; and the most that is allowed of the least and of the peer.
+BATCHES = (
+    (1, (60, 60, 30), None, None),
+    (10, (30, 30, 5), 1.3, 0.13),
+    (100, (5, 5, 1), 1.1, 0.035),
+)
+CALLS = {"sender, batch of 100": ("sender", samples.batch(100)), "webhook": ("webhook", samples.webhook())}
+
+
+def warm(layout: Layout, services: Services, folder: Path, rounds: int) -> list[Figure]:
+    """Return the figures of warm invocations."""
+    rows = []
+    for size, counts, least, peer in BATCHES:
+        invocations = dict(zip(("sender", "least_sender", "peer_sender"), counts, strict=True))
+        series = measures.warm(layout, services, saved(folder, samples.batch(size)), invocations, rounds)
+        limits = Limit("least_sender", least), Limit("peer_sender", peer)
+        rows.append(Figure(f"a message, batch of {size}", series, "sender", *limits, per=size))
+    invocations = {"webhook": 60, "least_webhook": 60, "peer_webhook": 30}
+    series = measures.warm(layout, services, saved(folder, samples.webhook()), invocations, rounds)
+    limits = Limit("least_webhook", 1.25), Limit("peer_webhook", 0.35)
+    return [*rows, Figure("a webhook", series, "webhook", *limits)]
+
+
+def cold(layout: Layout, services: Services, rounds: int, over: str = "") -> list[Figure]:
+    """Return the figures of cold starts."""
+    series = measures.cold(layout, services, rounds)
+    return [
+        Figure(f"a cold start of the {name}{over}", series, name, Limit("floor", 0.95), Limit(f"peer_{name}", 0.55))
+        for name in ("sender", "webhook")
+    ]
+
+
+def reconnected(layout: Layout, services: Services, folder: Path, rounds: int) -> Figure:
+    """Return the figure of a webhook whose connection was closed while it was idle."""
+    names = ("webhook", "least_webhook", "peer_webhook")
+    series = measures.reconnected(layout, services, saved(folder, samples.webhook()), names, rounds)
+    name = "a webhook after idle connections broke, over TLS"
+    return Figure(name, series, "webhook", Limit("least_webhook"), Limit("peer_webhook"))
+
+
+def details(layout: Layout, services: Services, folder: Path, rounds: int) -> list[str]:
+    """Return the tables that show where the time goes."""
+    ours, peer = layout.functions["sender"], layout.functions["peer_sender"]
+
+    def timed(measured: tuple[parts.Part, ...], *, of_peer: bool = False) -> list[tuple[str, float]]:
+        function = peer if of_peer else ours
+        return [(part.name, parts.time_s(part, function, services, rounds, samples.batch(100))) for part in measured]
+
+    source = layout.without_byte_code(ours, folder / "source")
+    without = parts.SOURCE.name, parts.time_s(parts.SOURCE, source, services, rounds)
+    imports = {name: parts.imports_s(layout.functions[name], services, rounds) for name in ("sender", "webhook")}
+    return [
+        report.parts("a cold start's parts", [*timed(parts.COLD), without]),
+        report.parts("left as they are", timed(parts.LEFT)),
+        report.parts("a batch's parts", timed(parts.BATCH)),
+        report.parts("imported beside boto3 and a client", timed(parts.DEPENDENCIES, of_peer=True)),
+        *(
+            report.parts(f"importing the {name}, by package", list(spent.items())[:TOP_PACKAGES])
+            for name, spent in imports.items()
+        ),
+    ]
+
+
+def saved(folder: Path, event: samples.Event) -> Path:
+    """Write an event for a worker to read, and return the file."""
+    file = folder / "event.json"
+    file.write_text(json.dumps(event))
+    return file
+
+
+def main() -> int:
+    """Measure, print, and write the document's figures; return how many targets were missed."""
+    arguments = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    arguments.add_argument("--quick", action="store_true", help="few rounds, and the document left as it is")
+    quick = arguments.parse_args().quick
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    with tempfile.TemporaryDirectory(prefix="gatewayapi-bench-") as name:
+        folder = Path(name)
+        layout = lay_out(folder / "lambda")
+        with serving(folder / "plain") as services:
+            rows = warm(layout, services, folder, rounds) + cold(layout, services, rounds)
+            called = {
+                name: measures.calls(layout, services, saved(folder, event), function)
+                for name, (function, event) in CALLS.items()
+            }
+            tables = details(layout, services, folder, min(rounds, DETAIL_ROUNDS))
+        with serving(folder / "tls", tls=True) as services:
+            rows += cold(layout, services, rounds, over=", over TLS")
+            rows.append(reconnected(layout, services, folder, rounds))
+        size_mb = layout.size_mb()
+    missed = [words for row in rows for words in row.missed()]
+    text = "\n\n".join(
+        [
+            f"Measured by `make bench` on {report.machine()}; {rounds} rounds, in brackets the middle half of them.",
+            report.figures(rows),
+            report.calls(called),
+            f"The layer, unpacked with byte code for one Python: {size_mb:.1f} MB (at most {MAX_LAYER_MB}).",
+            *tables,
+        ]
+    )
+    carried = scale.rates({row.per: row.median_s() for row in rows[: len(BATCHES)]}, rows[len(BATCHES)].median_s())
+    print(f"{text}\n\n{carried}")
+    if not quick:
+        put(DOCUMENT, "processor time", text)
+        put(DOCUMENT, "scale", carried)
+    print("\n" + "\n".join(["missed: " + words for words in missed] or ["every target is met"]), file=sys.stderr)
+    return len(missed) + (size_mb > MAX_LAYER_MB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""`make campaign`: how long a message takes at rest and during a campaign, and whether the cost per message grows.
+
+On the deployed local stack, with single probes on both queues: at rest, and while a whole campaign waits in the main
+queue. A probe is measured from SendMessage to the provider's request, and its webhooks from their sending to the
+answer, which comes after the record and so after its place in the stream. The local AWS delivers batches of at most
+ten and starts a process for each invocation at once, on a small machine: read the ratios, not the seconds.
+"""
+
+import argparse
+import itertools
+import os
+import statistics
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import put
+from benchmarks.soak import body
+from local.stack import Stack
+from local.waiting import wait_for
+from tests.stack import function_processes as workers
+from tests.stack.direct_invocations import Lever
+from tests.stack.simulator_control import Desk
+
+DOCUMENT = Path("docs/performance.md")
+PARTS = 4
+WARM = 20  # probes for each queue, at once: each process that will run has its cold start then
+ARRIVES_WITHIN_S = 1200
+CONCURRENCY = 2  # of each lane: as many as the machine has cores
+
+
+class Campaign:
+    """The stack under measurement."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack, self.desk = stack, Desk(stack.provider_url)
+        self._lever = Lever(stack)
+        self._sent: dict[str, datetime] = {}
+        # The simulator's list is long in the end, and asked for often: each entry is fetched once.
+        self._requests: list[dict[str, Any]] = []
+        self._lock = threading.Lock()
+        for mapping in stack.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
+            stack.client("lambda").update_event_source_mapping(
+                UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": CONCURRENCY}
+            )
+        # The campaign's webhooks are left out, or they would be what is measured.
+        self.desk.order({"kind": "webhook-drop", "count": None, "reference_contains": "campaign"})
+
+    def probe(self, count: int, name: str, queue: str, *, each_ends: bool) -> None:
+        """Send probes, one after the other; with `each_ends`, the next when the last one is with the provider."""
+        for number in range(count):
+            reference = f"{name}-{number}"
+            self._sent[reference] = datetime.now(UTC)
+            self._send(self.stack.outputs[queue], [body(number, reference)])
+            if each_ends:
+                wait_for(partial(self._has_arrived, reference), reference, ARRIVES_WITHIN_S)
+
+    def enqueue(self, count: int) -> None:
+        """Put the campaign on the queue, and let it go when all of it is there."""
+        with self._lever.paused():
+            for start in range(0, count, 10):
+                bodies = [body(number, f"campaign-{number}") for number in range(start, start + 10)]
+                self._send(self.stack.outputs["QueueUrl"], bodies)
+
+    def waits(self, name: str) -> list[float]:
+        """Return each probe's seconds from SendMessage to the provider's request."""
+        waits = []
+        for request in self._seen():
+            at = datetime.fromisoformat(request["at"])
+            waits += [(at - self._sent[each]).total_seconds() for each in request["references"] if is_of(each, name)]
+        return waits
+
+    def webhooks(self, name: str) -> list[float]:
+        """Return the seconds that each of the probes' webhooks took to be answered."""
+        attempts = self.desk.ask("deliveries")["deliveries"]
+        return [each["seconds"] for each in attempts if is_of(each["reference"] or "", name)]
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that the sender's processes have used."""
+        ticks = 0
+        for process in workers.processes(self._lever.processes):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def cost(self, count: int) -> list[float]:
+        """Return the sender's CPU milliseconds per message in each part of the campaign, as it is sent."""
+        marks = [(self.accepted(), self.cpu_s())]
+        for part in range(1, PARTS + 1):
+            goal = count * part // PARTS
+            wait_for(partial(self._has_sent, goal), f"{goal} messages", ARRIVES_WITHIN_S)
+            marks.append((self.accepted(), self.cpu_s()))
+        return [
+            1000 * (cpu - cpu_before) / (sent - before)
+            for (before, cpu_before), (sent, cpu) in itertools.pairwise(marks)
+        ]
+
+    def has_ended(self, messages: int) -> bool:
+        """Return whether so many are with the provider, and their webhooks with us."""
+        sent = sum(request["accepted"] for request in self._seen())
+        return sent >= messages and self.desk.is_quiet()
+
+    def accepted(self) -> int:
+        """Return how many messages of the campaign the provider has."""
+        accepted = {each for request in self._seen() if request["accepted"] for each in request["references"]}
+        return sum(1 for reference in accepted if is_of(reference, "campaign"))
+
+    def _seen(self) -> list[dict[str, Any]]:
+        with self._lock:
+            self._requests += self.desk.requests(since=len(self._requests))
+            return list(self._requests)
+
+    def _has_arrived(self, reference: str) -> bool:
+        return any(reference in request["references"] for request in self._seen())
+
+    def _has_sent(self, goal: int) -> bool:
+        return self.accepted() >= goal
+
+    def _send(self, url: str, bodies: list[str]) -> None:
+        entries: Any = [{"Id": str(index), "MessageBody": text} for index, text in enumerate(bodies)]
+        self.stack.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+
+
+def is_of(reference: str, name: str) -> bool:
+    """Return whether a reference is one of the messages of this name."""
+    return reference.rpartition("-")[0] == name
+
+
+def row(name: str, seconds: list[float]) -> str:
+    """Return a row of the table: the median and the 95th percentile."""
+    p95 = statistics.quantiles(seconds, n=20)[-1]
+    return f"| {name} | {statistics.median(seconds):.2f} s | {p95:.2f} s |"
+
+
+def main() -> int:
+    """Measure, print, and write the figures where asked to."""
+    parser = argparse.ArgumentParser(prog="campaign", description=__doc__)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--probes", type=int, default=20)
+    parser.add_argument("--write", action="store_true", help=f"write the figures into {DOCUMENT}")
+    settings = parser.parse_args()
+    with Stack(progress=print) as stack:
+        campaign = Campaign(stack)
+        for queue in ("QueueUrl", "UrgentQueueUrl"):
+            campaign.probe(WARM, f"warm-{queue}", queue, each_ends=False)
+        wait_for(partial(campaign.has_ended, 2 * WARM), "what warms", ARRIVES_WITHIN_S)
+        campaign.probe(settings.probes, "rest", "QueueUrl", each_ends=True)
+        wait_for(partial(campaign.has_ended, 2 * WARM + settings.probes), "the probes at rest", ARRIVES_WITHIN_S)
+        print("enqueuing the campaign")
+        campaign.enqueue(settings.messages)
+        print("sending it")
+        began = time.monotonic()
+        beside = threading.Thread(target=measure_beside, args=[campaign, settings.probes])
+        beside.start()
+        costs = campaign.cost(settings.messages)
+        seconds = time.monotonic() - began
+        beside.join()
+        wait_for(lambda: len(campaign.waits("behind")) == settings.probes, "the last probes", ARRIVES_WITHIN_S)
+        wait_for(campaign.desk.is_quiet, "the webhooks", ARRIVES_WITHIN_S)
+        quarters = ", ".join(f"{cost:.2f} ms" for cost in costs)
+        lines = [
+            "| | p50 | p95 |",
+            "| --- | --- | --- |",
+            row("queue to provider, at rest", campaign.waits("rest")),
+            row("queue to provider during a campaign, urgent queue", campaign.waits("urgent")),
+            row("queue to provider during a campaign, behind it in the main queue", campaign.waits("behind")),
+            row("webhook to stored and in the stream, at rest", campaign.webhooks("rest")),
+            row("webhook to stored and in the stream, during a campaign", campaign.webhooks("urgent")),
+            "",
+            f"{settings.messages} messages in {seconds:.0f} s; CPU per message in each quarter of them: {quarters}.",
+        ]
+    text = "\n".join(lines)
+    print(f"\n{text}")
+    if settings.write:
+        put(DOCUMENT, "campaign", text)
+    return 0
+
+
+def measure_beside(campaign: Campaign, probes: int) -> None:
+    """Send probes into both queues while the campaign waits."""
+    campaign.probe(probes, "behind", "QueueUrl", each_ends=False)
+    campaign.probe(probes, "urgent", "UrgentQueueUrl", each_ends=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

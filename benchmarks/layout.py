@@ -1,0 +1,181 @@
+"""Lambda as far as a function's processor time depends on it: its folders and its environment.
+
+The folders are searched in Lambda's order: the function's code, then the layer, both as their Makefile builds them;
+then what the runtime brings, boto3 above all, with its byte code. The peers' dependencies get theirs too, which is
+more than `sam build` would give them.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmarks.services import Services
+
+PROJECT = Path(__file__).parents[1]
+HERE = Path(__file__).parent
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+RUNTIME = (
+    "awslambdaric",
+    "boto3",
+    "botocore",
+    "jmespath",
+    "python-dateutil",
+    "s3transfer",
+    "simplejson",
+    "six",
+    "snapshot-restore-py",
+    "urllib3",
+)
+PEER = (
+    "annotated-types",
+    "aws-lambda-powertools",
+    "certifi",
+    "charset-normalizer",
+    "idna",
+    "jmespath",
+    "pydantic",
+    "pydantic-core",
+    "requests",
+    "typing-extensions",
+    "typing-inspection",
+    "urllib3",
+)
+OURS = ("sender", "webhook")
+PEERS = ("peer_sender", "peer_webhook")
+BARE = ("floor", "least_sender", "least_webhook")
+
+_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret"
+_SQS = "https://sqs.eu-west-1.amazonaws.com/123456789012"
+SETTINGS = {
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+    "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's disk is read-only
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+    "AWS_EXECUTION_ENV": f"AWS_Lambda_python{VERSION}",
+    "AWS_REGION": "eu-west-1",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "ASIABENCHMARKBENCHMA",
+    "AWS_SECRET_ACCESS_KEY": "benchmark",
+    "AWS_SESSION_TOKEN": "benchmark" * 60,  # as long as Lambda's
+    "TABLE_NAME": "gatewayapi-benchmark",
+    "IDEMPOTENCY_TABLE": "gatewayapi-benchmark-idempotency",
+    "QUEUE_URL": f"{_SQS}/queue",
+    "URGENT_QUEUE_URL": f"{_SQS}/urgent",
+    "DEAD_LETTER_QUEUE_URL": f"{_SQS}/dead-letters",
+    "TOKEN_SECRET_ARN": f"{_ARN}:token-AbCdEf",
+    "WEBHOOK_KEY_SECRET_ARN": f"{_ARN}:key-AbCdEf",
+    "DEFAULT_SENDER": "",
+    "UNCERTAIN_SENDS": "Hold",
+    "RECONCILE_AFTER_S": "900",
+    "RETENTION_DAYS": "90",
+    "MAX_RECEIVE_COUNT": "8",
+    "MAX_EVENT_AGE_S": "604800",
+    "SEND_MODE": "Live",
+    "ALLOWED_PREFIXES": "",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "POWERTOOLS_METRICS_NAMESPACE": "GatewayApi",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One measured function: its module, which is also its name, and the folders that it is searched in."""
+
+    name: str
+    folders: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The functions by name, and the layer's folder of packages."""
+
+    functions: dict[str, Function]
+    layer: Path
+
+    def size_mb(self) -> float:
+        """Return the megabytes of the layer's files."""
+        return sum(path.stat().st_size for path in self.layer.rglob("*") if path.is_file()) / 1e6
+
+    def without_byte_code(self, function: Function, folder: Path) -> Function:
+        """Return a function with the same layer as source only, copied to `folder`."""
+        shutil.copytree(self.layer, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        return Function(function.name, tuple(folder if each == self.layer else each for each in function.folders))
+
+
+def lay_out(root: Path) -> Layout:
+    """Make the folders under `root`."""
+    runtime, peer = _linked(root / "runtime", RUNTIME), _linked(root / "peer", PEER)
+    build("GatewayApiLayer", PROJECT / "layers/gatewayapi", root / "layer")
+    layer = root / "layer/python"
+    for folder in (runtime, peer):  # an installer may have left it to the first import
+        _run(sys.executable, "-m", "compileall", "-q", str(folder))
+    functions = {}
+    for name in OURS:
+        task = root / "tasks" / name
+        build(f"{name.title()}Function", PROJECT / "functions" / name, task)
+        functions[name] = Function(name, (task, layer, runtime))
+    for name in (*PEERS, *BARE):
+        task = root / "tasks" / name
+        task.mkdir()
+        shutil.copy(HERE / f"{name}.py", task)
+        functions[name] = Function(name, (task, peer, runtime) if name in PEERS else (task, runtime))
+    return Layout(functions, layer)
+
+
+def build(resource: str, source: Path, artifacts: Path) -> None:
+    """Build a resource of the template as `sam build` does, with byte code for this Python."""
+    _run(
+        "make",
+        "--silent",
+        f"--directory={source}",
+        f"--makefile={PROJECT / 'layers/gatewayapi/Makefile'}",
+        f"build-{resource}",
+        f"ARTIFACTS_DIR={artifacts}",
+        f"PYTHON={sys.executable}",
+        f"PYTHON_RUNTIME=python{VERSION}",
+        f"BYTE_CODE_FOR={VERSION}",
+    )
+
+
+def environment(function: Function, services: Services) -> dict[str, str]:
+    """Return the whole environment of a function: Lambda's, the template's, and where the fakes listen."""
+    return SETTINGS | {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(map(str, function.folders)),
+        "LAMBDA_TASK_ROOT": str(function.folders[0]),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "POWERTOOLS_SERVICE_NAME": function.name,
+        **services.variables(),
+    }
+
+
+def python(*arguments: str) -> list[str]:
+    """Return the command of a Python that sees its own library and PYTHONPATH, and nothing else installed here."""
+    return [sys.executable, "-S", *arguments]
+
+
+def _linked(folder: Path, distributions: Iterable[str]) -> Path:
+    folder.mkdir(parents=True)
+    for name in distributions:
+        distribution = importlib.metadata.distribution(name)
+        for top in {Path(file).parts[0] for file in distribution.files or []} - {"..", "__pycache__"}:
+            place = Path(str(distribution.locate_file(top)))
+            if place.exists() and place.suffix != ".dist-info":
+                (folder / top).symlink_to(place)
+    return folder
+
+
+def _run(*arguments: str) -> None:
+    subprocess.run(arguments, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -1,0 +1,191 @@
+"""Where the time goes: pieces of a cold start and of a batch, each in fresh processes with the function's own path.
+
+A part is Python text that is prepared for, then timed. Text, because it is for a child that has imported nothing yet.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.layout import environment, python
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from benchmarks.layout import Function
+    from benchmarks.services import Services
+
+# Collections fall where they may, so that they are kept out of what is small; they have a line of their own.
+_CHILD = """
+import gc, json, os, sys, time
+gc.disable()
+answer = os.fdopen(os.dup(1), "w")
+os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+before, code, times, event = sys.argv[1:]
+names = {"EVENT": json.loads(event), "gc": gc}
+exec(before, names)
+code, used = compile(code, "part", "exec"), []
+for _ in range(int(times)):
+    started = time.process_time()
+    exec(code, names)
+    used.append(time.process_time() - started)
+print(min(used), file=answer, flush=True)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing to time: `code` after `before`, so many times in one process where only the best of them counts."""
+
+    name: str
+    code: str
+    before: str = "pass"
+    times: int = 1
+
+
+_BOTOCORE = "import botocore.session, botocore.config"
+_POWERTOOLS = "import aws_lambda_powertools.logging, aws_lambda_powertools.metrics"
+_OURS = "from gatewayapi import aws"
+_THEIRS = "from botocore.session import get_session"
+_CLIENT = "client = aws.client('dynamodb')"
+
+COLD = (
+    Part("botocore, imported", _BOTOCORE),
+    Part("boto3 on top of it: not used", "import boto3", _BOTOCORE),
+    Part("Logger and Metrics, imported", _POWERTOOLS, _BOTOCORE),
+    Part("the DynamoDB client, made as here", _CLIENT, _OURS),
+    Part("… as botocore makes it", "get_session().create_client('dynamodb')", _THEIRS),
+    Part("the Secrets Manager client, from the same session", "aws.client('secretsmanager')", f"{_OURS}; {_CLIENT}"),
+    Part(
+        "… as botocore makes it, from another session",
+        "get_session().create_client('secretsmanager')",
+        f"{_THEIRS}; get_session().create_client('dynamodb')",
+    ),
+    Part(
+        "the authorities for TLS, once (botocore: for each connection)", "tls.context()", "from gatewayapi import tls"
+    ),
+    Part("the sender, imported with the collector stopped", "import sender"),
+    Part("… with the collector running", "import sender", "gc.enable(); gc.disable = lambda: None"),
+)
+SOURCE = Part("… without the layer's byte code", "import sender")
+LEFT = (
+    Part(
+        "botocore's list of all endpoints, which no service here asks",
+        "json.loads(file.read_bytes())",
+        "import botocore, json, pathlib; file = pathlib.Path(botocore.__file__).with_name('data') / 'endpoints.json'",
+    ),
+    Part("a session with botocore's built-in handlers", "Session()", "from botocore.session import Session"),
+    Part("… without them", "Session(include_builtin_handlers=False)", "from botocore.session import Session"),
+)
+
+DEPENDENCIES = tuple(
+    Part(name, f"import {module}", "import boto3; boto3.client('dynamodb')")
+    for name, module in (
+        ("Powertools: Logger", "aws_lambda_powertools.logging"),
+        ("Powertools: Metrics", "aws_lambda_powertools.metrics"),
+        ("Powertools: batch", "aws_lambda_powertools.utilities.batch"),
+        ("Powertools: data classes", "aws_lambda_powertools.utilities.data_classes"),
+        ("Powertools: parameters", "aws_lambda_powertools.utilities.parameters"),
+        ("Powertools: idempotency", "aws_lambda_powertools.utilities.idempotency"),
+        ("Powertools: REST resolver", "aws_lambda_powertools.event_handler"),
+        ("Powertools: parser", "aws_lambda_powertools.utilities.parser"),
+        ("pydantic", "pydantic"),
+        ("requests", "requests"),
+    )
+)
+
+_BATCH = """
+import json, os
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.session import get_session
+import delivery, sender
+from gatewayapi import aws, clock
+from gatewayapi.client import Client
+from gatewayapi.record import MessageRecord
+from gatewayapi.table import Write
+from outcome import Outcome
+now = clock.now()
+deliveries = [delivery.from_record(each) for each in EVENT["Records"]]
+records = [
+    MessageRecord(each.reference, "SENDING", each.sent_at, now, now, each.message_id, 1,
+        each.message.fingerprint(each.reference), each.message.recipient, "Shop", lease_until=now)
+    for each in deliveries
+]
+put = {"TableName": "a-table", "ConditionExpression": "attribute_not_exists(pk)"}
+writes = [{"Put": {**put, "Item": each.to_item()}} for each in records]
+requests = [each.message.request(each.reference, "Shop", None) for each in deliveries]
+provider = Client("a-token", os.environ["GATEWAYAPI_URL"])
+ours = aws.client("dynamodb")
+theirs = get_session().create_client("dynamodb", config=Config(parameter_validation=False))
+checked = get_session().create_client("dynamodb")
+body = json.dumps(writes).encode()
+signer = SigV4Auth(Credentials("key", "secret", "token" * 90), "dynamodb", "eu-west-1")
+outcomes = [Outcome(each, "accepted", Write(record)) for each, record in zip(deliveries, records)]
+"""
+_VALUES = """
+for index in range(99):
+    sender.metrics.add_metric("Probe", "Seconds", 0.123 + index)
+sender.metrics.flush_metrics()
+"""
+BATCH = tuple(
+    Part(name, code, _BATCH, times=100)
+    for name, code in (
+        ("100 messages read and checked", "[delivery.from_record(each) for each in EVENT['Records']]"),
+        ("their fingerprints", "[each.message.fingerprint(each.reference) for each in deliveries]"),
+        ("their records in DynamoDB's form", "[each.to_item() for each in records]"),
+        ("a transaction of 100, from call to answer", "ours.transact_write_items(TransactItems=writes)"),
+        ("… of that its JSON", "json.dumps(writes).encode()"),
+        ("… of that its signature", "signer.add_auth(AWSRequest('POST', 'https://host/', {}, body))"),
+        ("… through botocore's own serialiser", "theirs.transact_write_items(TransactItems=writes)"),
+        ("… with its parameters checked too", "checked.transact_write_items(TransactItems=writes)"),
+        ("a transaction of 2, from call to answer", "ours.transact_write_items(TransactItems=writes[:2])"),
+        ("… through botocore's own serialiser", "theirs.transact_write_items(TransactItems=writes[:2])"),
+        ("… with its parameters checked too", "checked.transact_write_items(TransactItems=writes[:2])"),
+        ("the request to the provider, from call to answer", "provider.send_many(requests)"),
+        ("the log line and the metrics", "sender.report(outcomes)"),
+        ("99 more values of a metric: not written", _VALUES),
+    )
+)
+
+
+def time_s(part: Part, function: Function, services: Services, rounds: int, event: object = None) -> float:
+    """Return the median of a part's seconds of processor time in so many fresh processes."""
+    arguments = ("-W", "ignore", "-c", _CHILD, part.before, part.code, str(part.times), json.dumps(event))
+    used = [float(_run(function, services, *arguments).stdout) for _ in range(rounds)]
+    return statistics.median(used)
+
+
+def imports_s(function: Function, services: Services, rounds: int) -> Mapping[str, float]:
+    """Return the seconds that importing a function spends in each package, by Python's own measure; largest first."""
+    totals: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        spent: Counter[str] = Counter()
+        lines = _run(function, services, "-X", "importtime", "-c", f"import {function.name}").stderr.splitlines()
+        for line in lines:
+            own, _, module = line.removeprefix("import time:").split("|")
+            if own.strip().isdigit():
+                spent[module.strip().partition(".")[0]] += int(own)
+        for package, microseconds in spent.items():
+            totals.setdefault(package, []).append(microseconds / 1e6)
+    medians = {package: statistics.median(seconds) for package, seconds in totals.items()}
+    return dict(sorted(medians.items(), key=lambda each: -each[1]))
+
+
+def _run(function: Function, services: Services, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        python(*arguments),
+        env=environment(function, services),
+        cwd=function.folders[0],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )

@@ -1,0 +1,53 @@
+"""What one stack carries, worked out of the measured processor times and of what AWS documents.
+
+An invocation takes its processor time, stretched to the share of a core that its memory buys, and the time that it
+waits for others. What others take depends on them, so it is assumed, and stands beside the result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.report import table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MEMORY_MB = 512  # template.yaml's
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: one core, and less in proportion.
+CORE_MB = 1769
+TABLE_S = 0.010  # a transaction, from call to answer
+PROVIDER_S = 0.100  # a request
+CONCURRENCIES = (2, 10, 50, 200)
+WEBHOOKS = 500  # a second: what template.yaml lets through
+
+
+def sender_s(cpu_s: float) -> float:
+    """Return the seconds of an invocation with a claim, a request and a result."""
+    return _stretched(cpu_s) + 2 * TABLE_S + PROVIDER_S
+
+
+def webhook_s(cpu_s: float) -> float:
+    """Return the seconds of an invocation that stores one event."""
+    return _stretched(cpu_s) + TABLE_S
+
+
+def rates(batches_s: Mapping[int, float], webhook_cpu_s: float) -> str:
+    """Return the tables of rates, from the processor seconds of a batch of each size, and of a webhook."""
+    head = ("messages in a batch", "an invocation", *(f"a second, {many} at once" for many in CONCURRENCIES))
+    rows = []
+    for size, cpu_s in batches_s.items():
+        each_s = sender_s(cpu_s)
+        rows.append(
+            (str(size), f"{1000 * each_s:.0f} ms", *(f"{many * size / each_s:,.0f}" for many in CONCURRENCIES))
+        )
+    each_s = webhook_s(webhook_cpu_s)
+    webhooks = (
+        f"A webhook takes {1000 * each_s:.0f} ms: one instance carries {1 / each_s:.0f} a second, and"
+        f" {WEBHOOKS:,} a second need {WEBHOOKS * each_s:.0f} instances at once."
+    )
+    return f"{table(head, rows)}\n\n{webhooks}"
+
+
+def _stretched(cpu_s: float) -> float:
+    return cpu_s * CORE_MB / MEMORY_MB

@@ -1,0 +1,80 @@
+"""The fake services from the measuring side: started, counted, hung up on, and ended."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import botocore
+
+from benchmarks.layout import PROJECT
+from tests.layer.certificates import self_signed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Where AWS and the provider listen, and with TLS the authorities to trust."""
+
+    aws: str
+    provider: str
+    authorities: Path | None = None
+
+    def variables(self) -> dict[str, str]:
+        """Return what leads a function to them; each library has its own name for the authorities."""
+        variables = {"AWS_ENDPOINT_URL": self.aws, "GATEWAYAPI_URL": self.provider}
+        if self.authorities is not None:
+            names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+            variables |= dict.fromkeys(names, str(self.authorities))
+        return variables
+
+    def counts(self) -> dict[str, int]:
+        """Return the calls and the new connections since this was asked for last."""
+        counts: dict[str, int] = json.loads(self._ask("/benchmark/counts"))
+        return {name: count for name, count in counts.items() if count}
+
+    def hang_up(self) -> None:
+        """Have every connection closed without a word."""
+        self._ask("/benchmark/hangup")
+
+    def _ask(self, path: str) -> bytes:
+        context = ssl.create_default_context(cafile=self.authorities) if self.authorities else None
+        with urllib.request.urlopen(self.aws + path, timeout=10, context=context) as answer:
+            return bytes(answer.read())
+
+
+@contextmanager
+def serving(folder: Path, *, tls: bool = False) -> Iterator[Services]:
+    """Start both services in a process of their own, and end it; `folder` is for the files that TLS needs."""
+    files: tuple[Path, ...] = ()
+    authorities = None
+    if tls:
+        folder.mkdir()
+        files = (self_signed(folder)[0], folder / "key.pem")
+        # Reading the authorities is most of what TLS costs a function, so the bundle has all of botocore's own too.
+        authorities = folder / "authorities.pem"
+        bundled = Path(botocore.__file__).with_name("cacert.pem").read_bytes()
+        authorities.write_bytes(bundled + b"\n" + files[0].read_bytes())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.fake", *map(str, files)],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        ports = json.loads(process.stdout.readline())
+        scheme = "https" if tls else "http"
+        urls = {name: f"{scheme}://127.0.0.1:{port}" for name, port in ports.items()}
+        yield Services(urls["aws"], urls["provider"], authorities)
+    finally:
+        process.communicate()

@@ -1,0 +1,1 @@
+"""GatewayAPI on this machine: its sending API, its webhooks and its faults, without sending an SMS."""

@@ -1,0 +1,7 @@
+"""`python -m simulator` runs the simulator until a signal ends it."""
+
+import sys
+
+from simulator.provider import main
+
+sys.exit(main())

@@ -1,0 +1,172 @@
+"""The client against the simulated provider: what is sent, what comes back, and which answer is which message's."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gatewayapi.client import Accepted, Client
+from gatewayapi.errors import RefusedError, TokenRefusedError, TryLaterError, UnknownOutcomeError
+from simulator.provider import Provider, Settings
+from tests.layer.raw_server import RawServer, Request, Wire, answer
+
+TOKEN = "token-for-tests"
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider(Settings(token=TOKEN)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(provider: Provider) -> Client:
+    return Client(TOKEN, provider.url)
+
+
+def message(reference: str | None, **fields: object) -> dict[str, Any]:
+    given = {"message": "Hej 🍓", "recipient": 4512345678, "sender": "Shop", **fields}
+    return given if reference is None else {**given, "reference": reference}
+
+
+def test_a_sent_message_is_accepted_once_with_every_field(client: Client, provider: Provider) -> None:
+    sent = message("order-1", priority="urgent", label="Orders", expiration="PT1H")
+    accepted = client.send(sent)
+    (entry,) = provider.messages()
+    assert accepted == Accepted(entry.msg_id, 4512345678, "order-1")
+    assert {name: getattr(entry.message, name) for name in sent} == sent
+
+
+def test_a_message_may_go_without_a_reference(client: Client, provider: Provider) -> None:
+    assert client.send(message(None)).reference is None
+    assert provider.counts() == {None: 1}
+
+
+def test_many_messages_are_one_request(client: Client, provider: Provider) -> None:
+    references = [f"order-{number}" for number in range(100)]
+    accepted = client.send_many([message(reference) for reference in references])
+    assert [entry and entry.reference for entry in accepted] == references
+    assert [entry and entry.msg_id for entry in accepted] == [entry.msg_id for entry in provider.messages()]
+    assert [(seen.path, seen.messages) for seen in provider.requests()] == [("/mobile/multi", 100)]
+
+
+def test_answers_are_matched_by_reference_and_never_by_position(client: Client, provider: Provider) -> None:
+    provider.order(kind="reorder")
+    accepted = client.send_many([message("a"), message("b"), message("c")])
+    by_reference = {entry.message.reference: entry.msg_id for entry in provider.messages()}
+    assert [(entry and entry.reference, entry and entry.msg_id) for entry in accepted] == list(by_reference.items())
+
+
+def test_a_message_that_the_answer_leaves_out_is_none(client: Client, provider: Provider) -> None:
+    provider.order(kind="omit", reference="b")
+    accepted = client.send_many([message("a"), message("b"), message("c")])
+    assert [entry and entry.reference for entry in accepted] == ["a", None, "c"]
+    assert provider.counts() == {"a": 1, "b": 1, "c": 1}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [message("a")] * 2,
+        [message("a"), message(None)],
+        [message(f"order-{number}") for number in range(1001)],
+    ],
+)
+def test_messages_that_could_not_be_told_apart_are_not_sent(
+    client: Client, provider: Provider, messages: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(ValueError, match="1 to 1000 messages, each with a reference of its own"):
+        client.send_many(messages)
+    assert not provider.requests()
+
+
+def test_a_thousand_messages_are_taken(client: Client) -> None:
+    accepted = client.send_many([message(f"order-{number}") for number in range(1000)])
+    assert sum(entry is not None for entry in accepted) == 1000
+
+
+def test_a_refusal_names_the_messages_and_their_fields(client: Client, provider: Provider) -> None:
+    with pytest.raises(RefusedError) as caught:
+        client.send_many([message("a"), message("b", sender="x"), message("c", recipient=5, message=7)])
+    refusals = [(finding.index, finding.field) for finding in caught.value.refusals]
+    assert refusals == [(1, "sender"), (2, "recipient"), (2, "message")]
+    assert caught.value.refusals[0].reason == "String should have at least 3 characters"
+    assert not provider.messages()
+
+
+def test_a_refusal_of_a_single_message_has_no_index(client: Client) -> None:
+    with pytest.raises(RefusedError) as caught:
+        client.send(message("a", sender="x"))
+    assert [(finding.index, finding.field) for finding in caught.value.refusals] == [(None, "sender")]
+
+
+def test_a_wrong_token_is_refused_and_a_new_one_works_at_once(client: Client, provider: Provider) -> None:
+    provider.token = "another"
+    with pytest.raises(TokenRefusedError) as caught:
+        client.send(message("a"))
+    assert caught.value.status == 403
+    client.token = "another"
+    assert client.send(message("a")).reference == "a"
+    assert provider.counts() == {"a": 1}
+
+
+@pytest.mark.parametrize("token", ["", "two\nlines", "trailing\n", "nul\x00", "blåbær", "bær\u2713"])
+def test_a_token_that_no_header_can_hold_is_refused_before_anything_is_sent(provider: Provider, token: str) -> None:
+    with pytest.raises(TokenRefusedError):
+        Client(token, provider.url).send(message("a"))
+    assert not provider.requests()
+
+
+@pytest.mark.parametrize("kind", ["429", "503"])
+def test_a_throttled_request_accepts_nothing_and_passes_the_wish_on(
+    client: Client, provider: Provider, kind: str
+) -> None:
+    provider.order(kind=kind, retry_after=7)
+    with pytest.raises(TryLaterError) as caught:
+        client.send_many([message("a"), message("b")])
+    assert (caught.value.status, caught.value.retry_after_s) == (int(kind), 7)
+    assert not provider.messages()
+
+
+@pytest.mark.parametrize("kind", ["500", "502", "504", "reset", "rubbish"])
+def test_an_acceptance_that_gets_lost_is_an_unknown_outcome(client: Client, provider: Provider, kind: str) -> None:
+    provider.order(kind=kind)
+    with pytest.raises(UnknownOutcomeError):
+        client.send(message("a"))
+    assert provider.counts() == {"a": 1}
+
+
+def test_a_hang_is_given_up_in_time_and_is_an_unknown_outcome(client: Client, provider: Provider) -> None:
+    provider.order(kind="hang", seconds=600)
+    with pytest.raises(UnknownOutcomeError, match="ReadTimeoutError"):
+        client.send(message("a"), timeout_s=0.2)
+    assert provider.wait_for_requests(1)
+    assert provider.counts() == {"a": 1}
+
+
+def test_a_client_has_a_time_out_of_its_own(provider: Provider) -> None:
+    provider.order(kind="hang", seconds=600)
+    with pytest.raises(UnknownOutcomeError, match="ReadTimeoutError"):
+        Client(TOKEN, provider.url, timeout_s=0.2).send(message("a"))
+
+
+def test_a_request_is_utf_8_json_under_the_url_s_path_with_the_token() -> None:
+    seen: list[Request | None] = []
+
+    def serve(wire: Wire) -> None:
+        seen.append(wire.request())
+        wire.send(answer(202, b'{"msg_id": "m-1", "recipient": 1, "reference": "a"}'))
+
+    with RawServer(serve) as server:
+        Client(TOKEN, server.url + "/behind/a/proxy/").send(message("a"))
+    (request,) = seen
+    assert request is not None
+    line, *headers = request.head.split("\r\n")
+    assert line == "POST /behind/a/proxy/mobile/single HTTP/1.1"
+    assert f"Authorization: Token {TOKEN}" in headers
+    assert "Content-Type: application/json" in headers
+    assert not any(header.startswith("Transfer-Encoding") for header in headers)
+    assert json.loads(request.body) == message("a")
+    assert "🍓".encode() in request.body

@@ -1,0 +1,159 @@
+"""A connection is kept while it is fresh, and one that ended in between costs no message anything."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from gatewayapi import client as client_module
+from gatewayapi.client import MAX_IDLE_S, Client
+from gatewayapi.errors import TryLaterError, UnknownOutcomeError, UnreachableError
+from simulator.provider import Provider, Settings
+from tests.layer.raw_server import RawServer, Wire, answer
+
+TOKEN = "token-for-tests"
+ACCEPTED = b'{"msg_id": "%s", "recipient": 4512345678, "reference": "%s"}'
+
+
+class Watch:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_743_508_800.0
+
+    def time(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture(autouse=True)
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    made = Watch()
+    monkeypatch.setattr(client_module, "time", made)
+    return made
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    with Provider(Settings(token=TOKEN)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(provider: Provider) -> Client:
+    return Client(TOKEN, provider.url)
+
+
+def message(reference: str) -> dict[str, object]:
+    return {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": reference}
+
+
+def connections(provider: Provider) -> int:
+    return len({seen.connection for seen in provider.requests()})
+
+
+def test_all_requests_go_over_one_connection(client: Client, provider: Provider) -> None:
+    client.send(message("a"))
+    client.send_many([message("b"), message("c")])
+    provider.order(kind="429")
+    with pytest.raises(TryLaterError):
+        client.send(message("d"))
+    client.send(message("d"))
+    assert connections(provider) == 1
+
+
+def test_a_connection_is_kept_until_it_is_too_old_to_trust(client: Client, provider: Provider, watch: Watch) -> None:
+    client.send(message("a"))
+    watch.now_s += MAX_IDLE_S
+    client.send(message("b"))
+    assert connections(provider) == 1
+    watch.now_s += MAX_IDLE_S + 0.001
+    client.send(message("c"))
+    assert connections(provider) == 2
+    assert provider.counts() == {"a": 1, "b": 1, "c": 1}
+
+
+def test_the_age_counts_from_the_last_request(client: Client, provider: Provider, watch: Watch) -> None:
+    for reference in "abcde":
+        client.send(message(reference))
+        watch.now_s += MAX_IDLE_S * 0.9
+    assert connections(provider) == 1
+
+
+def test_an_idle_connection_that_the_provider_closed_is_no_error(client: Client, provider: Provider) -> None:
+    for reference in "abc":
+        client.send(message(reference))
+        provider.disconnect()
+    assert provider.counts() == {"a": 1, "b": 1, "c": 1}
+    assert connections(provider) == 3
+
+
+def test_a_provider_that_comes_back_is_found_again(client: Client, provider: Provider) -> None:
+    client.send(message("a"))
+    provider.refuse_connections()
+    with pytest.raises(UnreachableError):
+        client.send(message("b"))
+    provider.accept_connections()
+    client.send(message("b"))
+    assert provider.counts() == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("kind", ["reset", "hang"])
+def test_a_broken_connection_is_not_used_again(client: Client, provider: Provider, kind: str) -> None:
+    provider.order(kind=kind, **({"seconds": 600} if kind == "hang" else {}))
+    with pytest.raises(UnknownOutcomeError):
+        client.send(message("a"), timeout_s=0.2)
+    client.send(message("b"))
+    assert provider.wait_for_requests(2)
+    assert connections(provider) == 2
+
+
+def test_an_answer_that_says_so_ends_its_connection() -> None:
+    def serve(wire: Wire) -> None:
+        wire.request()
+        wire.send(answer(429, Connection="close"))
+
+    with RawServer(serve) as server:
+        client = Client(TOKEN, server.url)
+        for _ in range(2):
+            with pytest.raises(TryLaterError):
+                client.send(message("a"))
+    assert server.connections == 2
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
+    def serve(wire: Wire) -> None:
+        while request := wire.request():
+            mine, other = (b"a", b"b") if b'"reference":"a"' in request.body else (b"b", b"a")
+            wire.send(answer(202, ACCEPTED % (b"right", mine)) + answer(202, ACCEPTED % (b"wrong", other)))
+
+    with RawServer(serve) as server:
+        client = Client(TOKEN, server.url)
+        assert [client.send(message(reference)).msg_id for reference in "abab"] == ["right"] * 4
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("local", [True, False])
+def test_no_redirect_takes_the_token_and_the_text_elsewhere(status: int, *, local: bool) -> None:
+    seen: list[object] = []
+
+    def elsewhere(wire: Wire) -> None:
+        seen.append(wire.request())
+
+    with RawServer(elsewhere) as other:
+
+        def redirect(wire: Wire) -> None:
+            while request := wire.request():
+                seen.append(request)
+                wire.send(answer(status, Location="/elsewhere" if local else f"{other.url}/mobile/single"))
+
+        with RawServer(redirect) as server, pytest.raises(TryLaterError) as caught:
+            Client(TOKEN, server.url).send(message("a"))
+    assert caught.value.status == status
+    assert (other.connections, len(seen)) == (0, 1)
+
+
+def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> None:
+    with RawServer(lambda wire: wire.reset()) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        Client(TOKEN, provider.url).send(message("a"))
+    assert proxy.connections == 0

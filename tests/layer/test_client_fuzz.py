@@ -1,0 +1,145 @@
+"""Whatever a server answers, the client says one of the things it can say, and never accepts another's message."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gatewayapi.client import Accepted, Client
+from gatewayapi.errors import Refusal, RefusedError, SendError, UnknownOutcomeError
+from tests.layer.raw_server import RawServer, Wire, answer
+
+MESSAGES = [
+    {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": reference}
+    for reference in ("a", "b")
+]
+
+
+@dataclass(slots=True)
+class Script:
+    """A server that answers with the same bytes, and may close the connection after each answer."""
+
+    raw: bytes = b""
+    stays: bool = True
+    client: Client = field(init=False)
+
+    def serve(self, wire: Wire) -> None:
+        while wire.request():
+            wire.send(self.raw)
+            if not self.stays:
+                return
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[Script]:
+    made = Script()
+    with RawServer(made.serve) as server:
+        made.client = Client("token", server.url, timeout_s=10)
+        yield made
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from(["a", "b", "\ud800"])),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=10,
+)
+entries = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.one_of(json_values, st.sampled_from(["a", "b"])) for name in ("msg_id", "recipient", "reference")
+    },
+)
+acceptances = st.one_of(
+    json_values,
+    entries,
+    st.fixed_dictionaries({"responses": st.one_of(json_values, st.lists(st.one_of(json_values, entries)))}),
+)
+findings = st.fixed_dictionaries(
+    {},
+    optional={
+        "loc": st.one_of(json_values, st.lists(st.one_of(json_values, st.just("messages"), st.integers(0, 3)))),
+        "msg": json_values,
+    },
+)
+refusals = st.one_of(
+    json_values, st.fixed_dictionaries({"detail": st.one_of(json_values, st.lists(st.one_of(json_values, findings)))})
+)
+
+
+def as_bytes(documents: st.SearchStrategy[object]) -> st.SearchStrategy[bytes]:
+    return st.one_of(st.binary(), documents.map(lambda document: json.dumps(document).encode()))
+
+
+@given(status=st.sampled_from([200, 202, 204, 299]), body=as_bytes(acceptances), many=st.booleans())
+@example(status=202, body=b"[" * 990 + b"]" * 990, many=True)
+@example(status=202, body=b'{"responses": ' + b"[" * 980 + b"]" * 980 + b"}", many=True)
+def test_a_success_is_an_acceptance_of_the_message_or_an_unknown_outcome(
+    script: Script, status: int, body: bytes, *, many: bool
+) -> None:
+    script.raw = answer(status, body) if status != 299 else answer(200, body).replace(b"200", b"299", 1)
+    try:
+        accepted = script.client.send_many(MESSAGES) if many else [script.client.send(MESSAGES[0])]
+    except UnknownOutcomeError:
+        return
+    for entry, message in zip(accepted, MESSAGES, strict=False):
+        if entry is not None:
+            assert (entry.reference, bool(entry.msg_id)) == (message["reference"], True)
+            assert isinstance(entry.msg_id, str)
+            assert isinstance(entry.recipient, int | None)
+    assert many or isinstance(accepted[0], Accepted)
+
+
+@given(body=as_bytes(refusals), many=st.booleans())
+@example(body=b'{"detail": [{"loc": ' + b"[" * 980 + b"]" * 980 + b"}]}", many=True)
+def test_a_422_is_a_refusal_whatever_it_says(script: Script, body: bytes, *, many: bool) -> None:
+    script.raw = answer(422, body)
+    with pytest.raises(RefusedError) as caught:
+        script.client.send_many(MESSAGES) if many else script.client.send(MESSAGES[0])
+    for finding in caught.value.refusals:
+        assert isinstance(finding, Refusal)
+        assert finding.index is None or type(finding.index) is int
+        assert isinstance(finding.field, str)
+        assert isinstance(finding.reason, str)
+
+
+lines = st.one_of(
+    st.sampled_from(
+        [
+            b"HTTP/1.1 202 Accepted",
+            b"HTTP/1.1 100 Continue",
+            b"HTTP/1.0 202",
+            b"HTTP/2 202",
+            b"Content-Length: 5",
+            b"Content-Length: -5",
+            b"Content-Length: x",
+            b"Transfer-Encoding: chunked",
+            b"Content-Encoding: gzip",
+            b"Connection: close",
+            b"Retry-After: 1",
+            b"x" * 70_000,
+            b"",
+            b"5",
+            b"ffffffffffffffff",
+            b"{}",
+        ]
+    ),
+    st.binary(),
+)
+
+
+@given(st.one_of(st.binary(), st.lists(lines, min_size=1).map(b"\r\n".join)))
+@example(b"HTTP/1.1 202 Accepted\r\n" + b"X: y\r\n" * 200 + b"\r\n")
+@example(b"HTTP/1.1 202 Accepted\r\nContent-Length: 5\r\n\r\n{}")
+@example(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}")
+@example(b"HTTP/1.1 202 Accepted\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}")
+@example(b"HTTP/1.1 99999 What\r\n\r\n")
+def test_bytes_that_are_no_http_are_one_of_our_errors(script: Script, raw: bytes) -> None:
+    script.raw, script.stays = raw, False
+    try:
+        with pytest.raises(SendError):
+            script.client.send(MESSAGES[0])
+    finally:
+        script.stays = True

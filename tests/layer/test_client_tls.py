@@ -1,0 +1,119 @@
+"""Over TLS the token goes to the provider alone, and a handshake that fails sent nothing."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from urllib3.exceptions import ProtocolError, SSLError
+
+from gatewayapi import client as client_module
+from gatewayapi import tls
+from gatewayapi.client import Accepted, Client
+from gatewayapi.errors import UnknownOutcomeError, UnreachableError
+from tests.layer.certificates import self_signed
+from tests.layer.raw_server import RawServer, Wire, answer
+
+MESSAGE = {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": "a"}
+
+
+def accept(wire: Wire) -> None:
+    while wire.request():
+        wire.send(answer(202, b'{"msg_id": "m-1", "recipient": 4512345678, "reference": "a"}'))
+
+
+@pytest.fixture(autouse=True)
+def fresh_context() -> Iterator[None]:
+    """Read the authorities anew, which a process does once."""
+    tls.context.cache_clear()
+    yield
+    tls.context.cache_clear()
+
+
+def trust(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+
+def test_a_message_is_sent_over_tls_on_one_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, context = self_signed(tmp_path)
+    trust(monkeypatch, certificate)
+    with RawServer(accept, context) as server:
+        client = Client("token", server.url)
+        assert [client.send(MESSAGE) for _ in range(3)] == [Accepted("m-1", 4512345678, "a")] * 3
+    assert server.connections == 1
+
+
+def test_the_authorities_are_read_once_for_all_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate, context = self_signed(tmp_path)
+    trust(monkeypatch, certificate)
+    with RawServer(accept, context) as server:
+        client = Client("token", server.url)
+        monkeypatch.setattr(ssl, "create_default_context", None)
+        monkeypatch.setattr(client_module, "MAX_IDLE_S", -1)
+        for _ in range(2):
+            client.send(MESSAGE)
+        Client("token", server.url).send(MESSAGE)
+    assert server.connections == 3
+
+
+def refused(wire: Wire) -> None:
+    raise AssertionError(wire.request())
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_nothing(tmp_path: Path) -> None:
+    _, context = self_signed(tmp_path)
+    with RawServer(refused, context) as server, pytest.raises(UnreachableError) as caught:
+        Client("token", server.url).send(MESSAGE)
+    assert isinstance(caught.value.__cause__, SSLError)
+
+
+@pytest.mark.parametrize(("host", "days"), [("127.0.0.2", 1), ("messaging.invalid", 1), ("127.0.0.1", -1)])
+def test_a_certificate_of_another_host_or_time_gets_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, days: int
+) -> None:
+    certificate, context = self_signed(tmp_path, host, days=days)
+    trust(monkeypatch, certificate)
+    with RawServer(refused, context) as server, pytest.raises(UnreachableError) as caught:
+        Client("token", server.url).send(MESSAGE)
+    assert isinstance(caught.value.__cause__, SSLError)
+
+
+def close_in_the_handshake(wire: Wire) -> None:
+    wire.socket.recv(65536)
+
+
+def reset_in_the_handshake(wire: Wire) -> None:
+    wire.socket.recv(65536)
+    wire.reset()
+
+
+def speak_http(wire: Wire) -> None:
+    wire.socket.recv(65536)
+    wire.send(answer(400))
+
+
+def stay_silent(wire: Wire) -> None:
+    while wire.socket.recv(65536):
+        pass
+
+
+@pytest.mark.parametrize("serve", [close_in_the_handshake, reset_in_the_handshake, speak_http, stay_silent])
+def test_a_handshake_that_fails_sent_nothing(serve: Callable[[Wire], None]) -> None:
+    with RawServer(serve) as server, pytest.raises(UnreachableError):
+        Client("token", server.url.replace("http:", "https:"), connect_timeout_s=0.3).send(MESSAGE)
+    assert server.connections == 1
+
+
+def test_a_reset_after_the_request_is_an_unknown_outcome_over_tls_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, context = self_signed(tmp_path)
+    trust(monkeypatch, certificate)
+
+    def serve(wire: Wire) -> None:
+        wire.request()
+        wire.reset()
+
+    with RawServer(serve, context) as server, pytest.raises(UnknownOutcomeError) as caught:
+        Client("token", server.url).send(MESSAGE)
+    assert isinstance(caught.value.__cause__, ProtocolError)

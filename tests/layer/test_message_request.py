@@ -1,0 +1,111 @@
+"""What a message becomes: the queue's body, the provider's request, and the fingerprint that stands for its text."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gatewayapi.message import Message, from_body, from_fields
+from simulator import submission
+from tests.layer.messages import messages
+
+LATER = datetime(2025, 4, 1, 14, tzinfo=timezone(timedelta(hours=2)))
+PLAIN = Message("Hello", 4512345678)
+FULL = Message("Hello", 4512345678, "Shop", "order-1", "PT1H", "urgent", "Promotion")
+
+
+@given(messages)
+def test_a_body_is_read_back_as_the_same_message(message: Message) -> None:
+    assert from_fields(from_body(message.body()), default_sender="Shop") == message
+
+
+def test_a_body_takes_no_more_of_the_queue_s_room_than_its_text() -> None:
+    assert Message("🍓", 4512345678).body() == '{"message":"🍓","recipient":4512345678}'
+
+
+def test_a_body_leaves_out_what_is_open() -> None:
+    assert json.loads(PLAIN.body()) == {"message": "Hello", "recipient": 4512345678}
+
+
+def test_a_request_is_filled_with_what_the_message_leaves_open() -> None:
+    assert PLAIN.request("id-1", "Default", LATER) == {
+        "message": "Hello",
+        "recipient": 4512345678,
+        "sender": "Default",
+        "reference": "id-1",
+        "expiration": "2025-04-01T12:00:00.000000+00:00",
+    }
+
+
+def test_a_request_keeps_what_the_message_says() -> None:
+    assert FULL.request("order-1", "Default", LATER) == {
+        "message": "Hello",
+        "recipient": 4512345678,
+        "sender": "Shop",
+        "reference": "order-1",
+        "expiration": "2025-04-01T12:00:00.000000+00:00",
+        "priority": "urgent",
+        "label": "Promotion",
+    }
+
+
+def test_a_request_without_an_expiration_names_none() -> None:
+    assert "expiration" not in PLAIN.request("id-1", "Default", None)
+
+
+@given(messages)
+def test_the_provider_takes_every_valid_message(message: Message) -> None:
+    now = datetime.now(UTC)
+    request = message.request("id-1", "Shop", now + timedelta(hours=1))
+    read = submission.read(json.dumps(request).encode(), "application/json", many=False, now=now)
+    assert not read.problems
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"message": "Hello!"},
+        {"recipient": 4512345679},
+        {"sender": "Shops"},
+        {"sender": None},
+        {"priority": "normal"},
+        {"priority": None},
+        {"label": "promotion"},
+        {"label": ""},
+        {"label": None},
+    ],
+)
+def test_another_content_has_another_fingerprint(other: dict[str, Any]) -> None:
+    assert replace(FULL, **other).fingerprint("order-1") != FULL.fingerprint("order-1")
+
+
+@given(messages, messages)
+def test_two_fingerprints_are_the_same_where_the_content_is(first: Message, second: Message) -> None:
+    def content(message: Message) -> Message:
+        return replace(message, expiration=None, reference=None, priority=message.priority or "normal")
+
+    same = content(first) == content(second)
+    assert (first.fingerprint("order-1") == second.fingerprint("order-1")) == same
+
+
+def test_a_new_deadline_is_the_same_content() -> None:
+    assert replace(FULL, expiration="PT2H").fingerprint("order-1") == FULL.fingerprint("order-1")
+
+
+def test_the_priority_that_is_meant_anyway_is_the_same_content() -> None:
+    assert replace(PLAIN, priority="normal").fingerprint("id-1") == PLAIN.fingerprint("id-1")
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_equal_texts_do_not_show_under_different_references(first: str, second: str) -> None:
+    assume(first != second)
+    assert PLAIN.fingerprint(first) != PLAIN.fingerprint(second)
+
+
+def test_a_fingerprint_does_not_change_between_releases() -> None:
+    # Records outlive a deployment, and a changed fingerprint would refuse their redelivered messages.
+    assert PLAIN.fingerprint("id-1") == "de1681e61c07547e4e2dda4b43f881faf97a757730c5f032fc3493b5cfa6b8c0"

@@ -1,0 +1,135 @@
+"""The JSON Schema for producers and the code's own rules take and refuse the same messages."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import example as case
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from gatewayapi import message
+from gatewayapi.errors import MessageError
+from tests.layer import messages
+from tests.layer.message_edges import EDGES
+from tests.layer.schema_messages import from_schema
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "events" / "schemas" / "message.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]", re.ASCII)
+
+
+def refusal(fields: Mapping[str, object]) -> MessageError | None:
+    """The code's finding, for the fields as they come out of a queue message's body."""
+    try:
+        message.from_fields(message.from_body(json.dumps(fields)), default_sender="Shop")
+    except MessageError as error:
+        return error
+    return None
+
+
+def only_described(error: MessageError, fields: Mapping[str, Any]) -> bool:
+    """Whether the rule that is broken is one that no schema can say, and a description does."""
+    if error.reason in {"must be valid Unicode", "must be at most 5 days after the message was enqueued"}:
+        return True
+    return (
+        error.path == "$.expiration" and DAY.match(str(fields["expiration"])) is not None and not on_calendar(fields)
+    )
+
+
+def on_calendar(fields: Mapping[str, Any]) -> bool:
+    try:
+        return bool(date.fromisoformat(fields["expiration"][:10]))
+    except ValueError:
+        return False
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+
+
+def test_the_schema_knows_the_code_s_fields_and_describes_each() -> None:
+    properties = SCHEMA["properties"]
+    assert properties.keys() == message.FIELDS
+    assert all(properties[name]["description"] for name in properties)
+
+
+@pytest.mark.parametrize("example", SCHEMA["examples"])
+def test_the_schema_s_examples_are_messages(example: dict[str, Any]) -> None:
+    VALIDATOR.validate(example)
+    assert refusal(example) is None
+
+
+@given(messages.fields)
+def test_both_take_every_valid_message(fields: dict[str, Any]) -> None:
+    assert refusal(fields) is None
+    VALIDATOR.validate(fields)
+
+
+@given(from_schema(SCHEMA))
+def test_the_code_takes_what_is_made_from_the_schema(fields: dict[str, Any]) -> None:
+    error = refusal(fields)
+    assert error is None or only_described(error, fields)
+
+
+@given(messages.messages)
+def test_what_the_code_builds_the_schema_takes(built: message.Message) -> None:
+    VALIDATOR.validate(json.loads(built.body()))
+
+
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(),
+    st.text("0123456789+- \n"),
+    st.text("0123456789PYWDTHMS.:Z+- \n"),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(), st.integers(), max_size=2),
+    st.just("lone \ud800"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name in EDGES for value in (*EDGES[name], None, True, [], {})]
+)
+def test_both_draw_every_edge_in_the_same_place(name: str, value: object) -> None:
+    agree({"message": "Hello", "recipient": 4512345678, "sender": "Shop", name: value})
+
+
+@given(messages.fields, st.dictionaries(st.sampled_from(sorted(message.FIELDS)), anything, max_size=2))
+@case({}, {})
+@case({"message": "Hello"}, {})
+@case({"recipient": 4512345678}, {})
+def test_both_agree_whatever_stands_in_a_field(fields: dict[str, Any], other: dict[str, Any]) -> None:
+    agree(fields | other)
+
+
+@given(messages.fields, st.text(), anything)
+@case({"message": "Hello", "recipient": 4512345678}, "Message", "Hello")
+def test_both_refuse_an_unknown_field(fields: dict[str, Any], name: str, value: object) -> None:
+    assume(name not in message.FIELDS)
+    agree({**fields, name: value})
+    assert refusal({**fields, name: value}) is not None
+
+
+@given(st.one_of(st.none(), st.integers(), st.text(), st.lists(st.integers())))
+def test_both_refuse_what_is_no_object(document: object) -> None:
+    assert not VALIDATOR.is_valid(document)
+    with pytest.raises(MessageError):
+        message.from_body(json.dumps(document))
+
+
+def agree(fields: Mapping[str, object]) -> None:
+    error = refusal(fields)
+    if error is None:
+        VALIDATOR.validate(fields)
+    elif not only_described(error, fields):
+        assert not VALIDATOR.is_valid(fields), error

@@ -1,0 +1,107 @@
+"""An AWS for each test, in this process: moto, with the table, the queues and the secrets of the template."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.session import get_session
+from moto import mock_aws
+
+from gatewayapi.table import Table
+from tests.aws_calls import Calls
+from tests.conftest import ENVIRONMENT
+
+TOKEN = "token-for-tests"
+KEY = "key-for-tests"
+RETENTION_DAYS = int(ENVIRONMENT["RETENTION_DAYS"])
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """The clients of one test, checking every parameter (as the functions' own do not), and what they are asked."""
+
+    dynamodb: Any
+    sqs: Any
+    secretsmanager: Any
+    calls: Calls
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUrls:
+    """The three queues."""
+
+    main: str
+    urgent: str
+    dead_letters: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecretArns:
+    """The two secrets; they hold TOKEN and KEY."""
+
+    token: str
+    webhook_key: str
+
+
+@pytest.fixture(scope="session")
+def clients() -> dict[str, Any]:
+    """Made once, since reading the services' models takes longer than most tests. Use them through `aws`."""
+    session = get_session()
+    config = Config(retries={"mode": "standard", "total_max_attempts": 2}, parameter_validation=True)
+    services = ("dynamodb", "sqs", "secretsmanager")
+    return {service: session.create_client(service, config=config) for service in services}
+
+
+@pytest.fixture
+def aws(clients: dict[str, Any]) -> Iterator[Aws]:
+    with mock_aws(), Calls(clients.values()) as calls:
+        yield Aws(**clients, calls=calls)
+
+
+@pytest.fixture
+def table(aws: Aws) -> Table:
+    """The table, empty; `scan` reads it past the code under test."""
+    name = ENVIRONMENT["TABLE_NAME"]
+    aws.dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "S"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    aws.calls.forget()
+    return Table(aws.dynamodb, name, RETENTION_DAYS)
+
+
+@pytest.fixture
+def queues(aws: Aws) -> QueueUrls:
+    names = [
+        ENVIRONMENT[each].rpartition("/")[2] for each in ("QUEUE_URL", "URGENT_QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
+    ]
+    made = QueueUrls(*(aws.sqs.create_queue(QueueName=name)["QueueUrl"] for name in names))
+    aws.calls.forget()
+    return made
+
+
+@pytest.fixture
+def secrets(aws: Aws) -> SecretArns:
+    made = (
+        aws.secretsmanager.create_secret(Name=name, SecretString=value)["ARN"]
+        for name, value in (("token", TOKEN), ("webhook-key", KEY))
+    )
+    arns = SecretArns(*made)
+    aws.calls.forget()
+    return arns
+
+
+@pytest.fixture
+def no_log() -> Iterator[None]:
+    """For tests in which thousands of calls fail: a log line for each would be most of the work."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)

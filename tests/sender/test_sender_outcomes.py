@@ -1,0 +1,164 @@
+"""What an answer makes of a message: the rows of the design's table, each against a provider that gives it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gatewayapi import state
+from simulator.provider import Provider
+from tests.layer.test_table_events import event
+from tests.sender.sender_function import World, world
+from tests.sender.sqs_records import NUMBER, message, messages
+
+__all__ = ["world"]
+
+RECONCILE_S = 900
+
+
+def test_an_accepted_message_is_recorded_and_acknowledged(world: World) -> None:
+    (queued,) = world.put(message(label="spring", priority="urgent"))
+    run = world.deliver([queued])
+    (accepted,) = world.provider.messages()
+    record = world.record("order-1")
+    assert run.failed == []
+    assert run.outcomes() == {"accepted": 1}
+    assert world.waiting() == 0
+    assert (record.status, record.msg_id, record.attempts) == ("ACCEPTED", accepted.msg_id, 1)
+    assert (record.recipient, record.sender, record.label, record.priority) == (NUMBER, "Shop", "spring", "urgent")
+    assert record.message_id == queued["messageId"]
+    assert record.accepted_at is not None
+    assert record.queued_at <= record.accepted_at <= world.now()
+    assert record.expires_at == (record.accepted_at + timedelta(days=90)).replace(microsecond=0)
+    assert (record.lease_until, record.error) == (None, None)
+    sent = accepted.message
+    assert (sent.recipient, sent.sender, sent.label, sent.priority) == (NUMBER, "Shop", "spring", "urgent")
+
+
+def test_answers_in_another_order_find_their_messages(world: World) -> None:
+    world.provider.order(kind="reorder")
+    assert world.send(*messages(5)).failed == []
+    for accepted in world.provider.messages():
+        assert world.record(str(accepted.message.reference)).msg_id == accepted.msg_id
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "500"},
+        {"kind": "502"},
+        {"kind": "504"},
+        {"kind": "status", "status": 599, "when": "after"},
+        {"kind": "reset"},
+        {"kind": "hang", "seconds": 5},
+        {"kind": "rubbish"},
+        {"kind": "rubbish", "body": ""},
+        {"kind": "rubbish", "body": "[]"},
+        {"kind": "rubbish", "body": '{"msg_id": 7, "recipient": 4512345678, "reference": "order-1"}'},
+        {"kind": "rubbish", "body": '{"msg_id": "01", "recipient": 4512345678, "reference": "another"}'},
+    ],
+    ids=str,
+)
+def test_a_message_whose_acceptance_nobody_heard_is_uncertain_until_a_webhook_settles_it(
+    world: World, fault: dict[str, Any]
+) -> None:
+    world.provider.order(**fault)
+    world.remaining_s = 9.2  # leaves 1.2 for the request
+    queued = world.put(message())
+    run = world.deliver(queued)
+    assert run.outcomes() == {"uncertain": 1}
+    assert run.failed == [queued[0]["messageId"]]
+    assert RECONCILE_S <= run.hidden_s[0] <= RECONCILE_S + 2
+    record = world.record("order-1")
+    assert (record.status, record.lease_until, record.msg_id) == ("UNCERTAIN", None, None)
+    assert record.error is not None
+    assert record.error["code"] == "UNCERTAIN"
+
+    early = world.deliver(queued)
+    assert (early.outcomes(), early.failed) == ({"waiting": 1}, run.failed)
+
+    (accepted,) = world.provider.messages()
+    world.webhook(event("DELIVERED", msg_id=accepted.msg_id))
+    settled = world.deliver(queued)
+    assert (settled.outcomes(), settled.failed) == ({"settled": 1}, [])
+    assert world.record("order-1").msg_id == accepted.msg_id
+    assert world.provider.counts() == {"order-1": 1}
+    assert world.waiting() == 0
+
+
+def test_the_message_that_an_answer_leaves_out_is_uncertain_and_the_others_are_accepted(world: World) -> None:
+    world.provider.order(kind="omit", reference="order-2")
+    run = world.send(*messages(3))
+    assert world.statuses() == {"order-1": "ACCEPTED", "order-2": "UNCERTAIN", "order-3": "ACCEPTED"}
+    assert run.outcomes() == {"accepted": 2, "uncertain": 1}
+    assert len(run.failed) == 1
+    assert set(world.provider.counts().values()) == {1}
+
+
+def test_a_batch_without_an_answer_is_uncertain_as_a_whole_and_asked_for_once(world: World) -> None:
+    world.provider.order(kind="reset")
+    run = world.send(*messages(10))
+    assert run.outcomes() == {"uncertain": 10}
+    assert len(run.failed) == 10
+    assert len(world.provider.requests()) == 1
+
+
+def gone(provider: Provider, _start: Callable[..., None]) -> None:
+    provider.refuse_connections()
+
+
+def no_such_name(_provider: Provider, start: Callable[..., None]) -> None:
+    start(GATEWAYAPI_URL="http://gatewayapi.invalid")
+
+
+def no_tls(provider: Provider, start: Callable[..., None]) -> None:
+    start(GATEWAYAPI_URL=f"https://127.0.0.1:{provider.port}")
+
+
+@pytest.mark.parametrize("cut", [gone, no_such_name, no_tls])
+def test_a_message_that_never_left_is_sent_once_the_way_is_free(
+    world: World, cut: Callable[[Provider, Callable[..., None]], None]
+) -> None:
+    cut(world.provider, world.start)
+    queued = world.put(*messages(2))
+    run = world.deliver(queued)
+    assert run.outcomes() == {"unreachable": 2}
+    assert run.failed == [each["messageId"] for each in queued]
+    assert set(world.statuses().values()) == {"RETRYING"}
+    if cut is gone:
+        world.provider.accept_connections()
+    world.start(GATEWAYAPI_URL=world.provider.url)
+    assert world.deliver(queued).failed == []
+    assert world.provider.counts() == {"order-1": 1, "order-2": 1}
+    assert world.record("order-1").attempts == 2
+
+
+@pytest.mark.parametrize("kind", ["429", "503"])
+def test_a_message_that_was_turned_away_is_sent_later(world: World, kind: str) -> None:
+    world.provider.order(kind=kind)
+    queued = world.put(message())
+    run = world.deliver(queued)
+    record = world.record("order-1")
+    assert run.outcomes() == {"throttled": 1}
+    assert run.failed == [queued[0]["messageId"]]
+    assert (record.status, record.lease_until) == ("RETRYING", None)
+    assert record.error == {"code": "TRY_LATER", "details": f"the provider answered {kind}"}
+    assert world.deliver(queued).failed == []
+    assert world.record("order-1").error is None
+    assert world.provider.counts() == {"order-1": 1}
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 413, 418])
+def test_an_answer_that_is_about_the_host_or_the_request_is_no_messages_fault(world: World, status: int) -> None:
+    world.provider.order(kind="status", status=status)
+    assert world.send(message()).outcomes() == {"throttled": 1}
+    assert world.statuses() == {"order-1": state.RETRYING}
+
+
+def test_without_time_for_a_request_none_is_begun(world: World) -> None:
+    world.remaining_s = 8.5
+    run = world.send(*messages(2))
+    assert run.outcomes() == {"unreachable": 2}
+    assert world.provider.requests() == []
+    assert set(world.statuses().values()) == {"RETRYING"}

@@ -1,0 +1,99 @@
+"""The simulator sends a webhook until it is taken, with growing pauses, and never too many at once."""
+
+import socket
+import threading
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from simulator.provider import Pace
+from tests.simulator.simulator_client import QUICK, WAIT_S, Receiver, Visitor, message, provider
+
+
+@pytest.mark.parametrize("refusal", [500, 401, 302, 404])
+def test_a_webhook_is_sent_again_unchanged_until_it_is_taken(refusal: int) -> None:
+    tries: Counter[str] = Counter()
+
+    def answer(envelope: dict[str, Any]) -> int:
+        tries[envelope["event_id"]] += 1
+        return 204 if tries[envelope["event_id"]] == 4 else refusal
+
+    with Receiver(answer) as receiver, provider(receiver.url) as running, Visitor(running.url) as visitor:
+        visitor.single(recipient=4512399903)
+        assert running.wait_until_delivered(WAIT_S)
+        assert [a.answer for a in running.deliveries()] == [refusal, refusal, refusal, 204]
+        assert [a.attempt for a in running.deliveries()] == [1, 2, 3, 4]
+        assert len(set(receiver.received)) == 1
+        assert visitor.control("GET", "deliveries?since=3")["deliveries"][0]["status"] == "REJECTED"
+
+
+def test_pauses_between_repetitions_grow_up_to_a_limit() -> None:
+    pauses_s = [Pace(retry_s=0.5, retry_at_most_s=30).pause_s(attempt) for attempt in range(1, 2000)]
+    assert pauses_s[:3] == [0.5, 1, 2]
+    assert all(earlier <= later for earlier, later in pairwise(pauses_s))
+    assert pauses_s[-1] == 30
+
+
+def test_an_endpoint_that_is_slow_or_away_is_tried_again() -> None:
+    release = threading.Event()
+
+    def answer(_: dict[str, Any]) -> int:
+        release.wait(WAIT_S)
+        return 200
+
+    pace = Pace(enroute_s=0, final_s=0, retry_s=0.01, answer_timeout_s=0.1)
+    taken = socket.socket()  # bound but not listening: connecting is refused for certain
+    taken.bind(("127.0.0.1", 0))
+    away = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+    with taken, provider(away, pace=pace) as running, Visitor(running.url) as visitor:
+        visitor.single(recipient=4512399903)
+        while not running.deliveries():
+            running.wait_until_delivered(0.01)
+        assert running.deliveries()[0].error == "NewConnectionError"
+        with Receiver(answer) as receiver:
+            running.set_webhook(receiver.url)
+            receiver.wait_for(2)
+            release.set()
+            assert running.wait_until_delivered(WAIT_S)
+        assert "ReadTimeoutError" in {attempt.error for attempt in running.deliveries()}
+        assert running.deliveries()[-1].answer == 200
+
+
+def test_no_more_webhooks_are_on_their_way_at_once_than_allowed() -> None:
+    full, release, lock = threading.Event(), threading.Event(), threading.Lock()
+    now, most = 0, 0
+
+    def answer(_: dict[str, Any]) -> int:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            if now == 3:
+                full.set()
+        release.wait(WAIT_S)
+        with lock:
+            now -= 1
+        return 200
+
+    pace = Pace(enroute_s=0, final_s=0, workers=3)
+    with Receiver(answer) as receiver, provider(receiver.url, pace=pace) as running, Visitor(running.url) as visitor:
+        visitor.multi(*[message() for _ in range(20)])
+        assert full.wait(WAIT_S)
+        assert running.pending() == 40
+        release.set()
+        assert running.wait_until_delivered(WAIT_S)
+        assert (most, len(receiver.received)) == (3, 40)
+
+
+def test_a_reset_forgets_what_was_to_be_sent() -> None:
+    slow = Pace(enroute_s=600, final_s=600, workers=QUICK.workers)
+    with Receiver() as receiver, provider(receiver.url, slow) as running, Visitor(running.url) as visitor:
+        visitor.single()
+        assert running.pending() == 2
+        assert not running.wait_until_delivered(0.01)
+        running.reset()
+        assert running.wait_until_delivered(WAIT_S)
+        assert running.messages() == []
+        assert receiver.received == []

@@ -1,0 +1,170 @@
+"""What is a message's own fault, or its own time: refused, reused, lapsed, and sent after all when redriven."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gatewayapi.clock import to_text
+from gatewayapi.record import MessageRecord
+from tests.stack.deployed_stack import World
+
+NAMED = ("named-1", "named-2", "named-3", "named-4")
+UNNAMED = ("unnamed-1", "unnamed-2", "unnamed-3")
+WORDS = "sender: Value error, refused on order"
+HOUR = timedelta(hours=1)
+FORMS = ("seconds", "duration", "time", "unix")
+DELAY_S = 3
+
+
+def forms(span: timedelta) -> dict[str, str | int]:
+    """Return an expiration this far ahead in each form that the field can have."""
+    now = time.time()
+    return {
+        "seconds": int(span.total_seconds()),
+        "duration": f"PT{int(span.total_seconds())}S",
+        "time": datetime.fromtimestamp(now + span.total_seconds(), UTC).isoformat(),
+        "unix": int(now + span.total_seconds()),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the tests compare with."""
+
+    expirations: dict[str, str | int]
+    held: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sent(world: World) -> Sent:
+    """Send everything, wait for the end, redrive what may be, and wait for the end again."""
+    world.begin()
+    world.desk.order(
+        {"kind": "422", "references": [NAMED[1]]},
+        {"kind": "422", "reference": UNNAMED[1], "count": 2},
+        {"kind": "422", "reference": "refused"},
+    )
+    world.send_batch(*map(world.message, NAMED))
+    world.send_batch(*map(world.message, UNNAMED))
+    for reference in ("refused", "reused"):
+        world.send(world.message(reference))
+    world.send(world.message("corrected", recipient=1))
+    expirations = forms(HOUR)
+    for form, expiration in expirations.items():
+        world.send(world.message(f"living-{form}", expiration=expiration), delay_s=DELAY_S)
+    for form, expiration in forms(timedelta(seconds=1)).items():
+        world.send(world.message(f"lapsed-{form}", expiration=expiration), delay_s=DELAY_S)
+    nameless = world.message()
+    world.desk.order({"kind": "reset", "when": "before", "recipient": nameless["recipient"]})
+    held = world.send(nameless)
+    world.drain()
+    world.send(world.message("reused", message="Another abracadabra"))
+    world.send(world.message("corrected"))
+    world.send(world.message("lapsed-seconds", expiration="PT1H"))
+    world.redrive("refused")
+    world.redrive(held)
+    world.drain()
+    return Sent(expirations, held)
+
+
+def test_a_named_message_is_invalid_and_the_others_go_out_in_the_same_invocation(world: World) -> None:
+    first, second = world.desk.requests(NAMED[0])
+    assert (tuple(first["references"]), first["outcome"]) == (NAMED, 422)
+    assert (second["references"], second["outcome"]) == ([NAMED[0], *NAMED[2:]], 202)
+    for reference in (NAMED[0], *NAMED[2:]):
+        assert world.statuses(reference).count("SENDING") == 1
+        assert world.statuses(reference)[-1] == "DELIVERED"
+
+
+@pytest.mark.parametrize("reference", [NAMED[1], UNNAMED[1]])
+def test_a_refused_message_carries_the_reason_of_the_provider(world: World, reference: str) -> None:
+    assert world.statuses(reference) == ["SENDING", "INVALID"]
+    error = world.life(reference)[-1].error
+    assert error is not None
+    (letter,) = world.letters(reference)
+    assert letter.said() == {
+        "ErrorCode": "PROVIDER_REFUSED",
+        "ErrorMessage": error["details"],
+        "Reference": reference,
+    }
+    assert "Value error, refused" in error["details"]
+
+
+def test_the_words_of_the_provider_name_the_field(world: World) -> None:
+    (letter,) = world.letters(NAMED[1])
+    assert letter.said()["ErrorMessage"] == WORDS
+
+
+def test_where_nobody_is_named_each_is_sent_alone(world: World) -> None:
+    together, *alone = [each for each in world.desk.requests() if {*UNNAMED} & {*each["references"]}]
+    assert (tuple(together["references"]), together["outcome"]) == (UNNAMED, 422)
+    assert [(each["references"], each["outcome"]) for each in alone] == [
+        ([UNNAMED[0]], 202),
+        ([UNNAMED[1]], 422),
+        ([UNNAMED[2]], 202),
+    ]
+    for reference in (UNNAMED[0], UNNAMED[2]):
+        assert world.statuses(reference).count("SENDING") == 1
+        assert len(world.desk.sms(reference)) == 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_message_that_waited_longer_than_it_may_live_is_not_sent(world: World, form: str) -> None:
+    first = world.life(f"lapsed-{form}")[0]
+    assert first.status == "LAPSED"
+    assert world.letters(f"lapsed-{form}") == []
+    if form != "seconds":  # that one was sent again with another deadline
+        assert len(world.life(f"lapsed-{form}")) == 1
+        assert world.desk.requests(f"lapsed-{form}") == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_provider_gets_what_is_left_counted_from_the_enqueueing(world: World, sent: Sent, form: str) -> None:
+    (sms,) = world.desk.sms(f"living-{form}")
+    record = world.life(f"living-{form}")[-1]
+    assert record.status == "DELIVERED"
+    assert waited(record) > timedelta(seconds=1)
+    given = sent.expirations[form]
+    expected = {
+        "seconds": record.queued_at + HOUR,
+        "duration": record.queued_at + HOUR,
+        "time": datetime.fromisoformat(given) if isinstance(given, str) and form == "time" else None,
+        "unix": datetime.fromtimestamp(given, UTC) if isinstance(given, int) else None,
+    }[form]
+    assert expected is not None
+    assert sms["expiration"] == to_text(expected)
+
+
+def waited(record: MessageRecord) -> timedelta:
+    assert record.accepted_at is not None
+    return record.accepted_at - record.queued_at
+
+
+def test_a_reference_that_is_used_again_for_another_message_is_refused(world: World) -> None:
+    assert len(world.desk.sms("reused")) == 1
+    assert world.statuses("reused").count("SENDING") == 1
+    (letter,) = world.letters("reused")
+    assert letter.said()["ErrorCode"] == "REFERENCE_REUSED"
+    assert "Another abracadabra" in letter.body
+
+
+@pytest.mark.parametrize(
+    ("reference", "before"),
+    [("refused", ["SENDING", "INVALID"]), ("corrected", ["INVALID"]), ("lapsed-seconds", ["LAPSED"])],
+)
+def test_a_message_that_was_never_sent_is_sent_when_it_comes_back(
+    world: World, reference: str, before: list[str]
+) -> None:
+    statuses = world.statuses(reference)
+    assert statuses[: len(before) + 1] == [*before, "SENDING"]
+    assert statuses[-1] == "DELIVERED"
+    assert len(world.desk.sms(reference)) == 1
+
+
+def test_a_held_message_keeps_its_identity_through_the_dead_letter_queue(world: World, sent: Sent) -> None:
+    statuses = world.statuses(sent.held)
+    assert statuses[:4] == ["SENDING", "UNCERTAIN", "HELD", "SENDING"]
+    assert statuses[-1] == "DELIVERED"
+    assert len(world.desk.sms(sent.held)) == 1

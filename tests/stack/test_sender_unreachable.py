@@ -1,0 +1,75 @@
+"""The provider cannot be reached at all: nothing was sent, so it is sent once it can be."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.stack.deployed_stack import Fields, World
+
+WAYS = ("refused", "unknown-host", "no-tls", "silent")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended(world: World) -> None:
+    """Point the sender at four wrong places in turn with a message for each, then at the right one."""
+    with ExitStack() as closing:
+        places = {
+            "refused": f"http://127.0.0.1:{closing.enter_context(bound())}",
+            "unknown-host": "https://nowhere.invalid",
+            "no-tls": world.stack.provider_url.replace("http:", "https:"),
+            "silent": f"http://127.0.0.1:{closing.enter_context(full())}",
+        }
+        assert tuple(places) == WAYS
+        world.begin()
+        # Delivered by hand, since each setting ends the processes, and with them whatever a mapping had given them.
+        with world.lever.paused():
+            try:
+                turned_away = [each for way, place in places.items() for each in turn_away(world, way, place)]
+            finally:
+                world.lever.configure(GATEWAYAPI_URL=world.stack.provider_url)
+        world.lever.show(turned_away)
+    world.drain()
+
+
+def turn_away(world: World, way: str, place: str) -> list[Fields]:
+    """Deliver a message while the provider is sought at this place, and return its delivery if it is to come back."""
+    world.lever.configure(GATEWAYAPI_URL=place)
+    records = world.lever.receive([world.send(world.message(f"place-{way}"))])
+    return records if world.lever.deliver(records) else []
+
+
+@contextmanager
+def bound() -> Iterator[int]:
+    """Give a port at which nobody listens, and nobody else can meanwhile."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        yield closed.getsockname()[1]
+
+
+@contextmanager
+def full() -> Iterator[int]:
+    """Give a port at which so many wait to be let in that a further connection is never made."""
+    with ExitStack() as closing:
+        listening = closing.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = closing.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_unreachable_provider_has_not_accepted_anything_so_it_is_sent_later(world: World, way: str) -> None:
+    reference = f"place-{way}"
+    statuses = world.statuses(reference)
+    assert statuses[:3] == ["SENDING", "RETRYING", "SENDING"]
+    assert "UNCERTAIN" not in statuses
+    assert statuses[-1] == "DELIVERED"
+    refused = world.life(reference)[1].error
+    assert refused is not None
+    assert refused["code"] == "UNREACHABLE"
+    assert len(world.desk.sms(reference)) == 1

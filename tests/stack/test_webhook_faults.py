@@ -1,0 +1,138 @@
+"""The deployed webhook without its table or its key: it says so in time, and what is posted again is stored once."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+
+from gatewayapi.signature import sign
+from local.stack import Stack
+from tests.stack.aws_proxy import Gate, Order, Refusal, event_of, key_reading
+from tests.stack.webhook_sender import configured, deliver, event, items, post, put_message, restart, status
+
+STORED, DUPLICATE, QUARANTINED = [(200, {"status": it}) for it in ("stored", "duplicate", "quarantined")]
+NOT_STORED = (503, {"error": {"code": "NOT_STORED", "message": "the event could not be stored, try again"}})
+# When the local AWS ends the function, whose answer is another then: the 5 s that the provider waits, and what a busy
+# machine takes longer.
+ENDS_S = 5 + 3
+
+
+@pytest.fixture(scope="module")
+def gate(stack: Stack) -> Iterator[Gate]:
+    """Stand before the function's calls to AWS; the first event has no fault, and all of the cold start."""
+    with Gate(stack.endpoint) as gate, configured(stack, timeout_s=ENDS_S, AWS_ENDPOINT_URL=gate.url):
+        assert deliver(stack, event("faults-none")) == STORED
+        yield gate
+
+
+def cancelled(*reasons: str) -> dict[str, Any]:
+    return {"fault": "refuse", "refusal": Refusal("TransactionCanceledException", reasons=reasons)}
+
+
+# Each strikes whenever the function asks, however often it does.
+FAULTS: dict[str, dict[str, Any]] = {
+    "throttled": {"fault": "refuse", "refusal": Refusal("ThrottlingException")},
+    "over the throughput": {"fault": "refuse", "refusal": Refusal("ProvisionedThroughputExceededException")},
+    "unavailable": {"fault": "refuse", "refusal": Refusal("ServiceUnavailable", status=503)},
+    "broken": {"fault": "refuse", "refusal": Refusal("InternalServerError", status=500)},
+    "cut": {"fault": "cut"},
+    "silent": {"fault": "hold"},
+    "event throttled": cancelled("ThrottlingError", "None"),
+    "message throttled": cancelled("None", "ThrottlingError"),
+    "conflict over the event": cancelled("TransactionConflict", "None"),
+    "conflict over the message": cancelled("None", "TransactionConflict"),
+}
+
+
+def events(stack: Stack, reference: str) -> list[bytes]:
+    """Return the bodies of the events that are filed under a reference."""
+    return [item["body"]["S"].encode() for item in items(stack, reference) if item["sk"]["S"].startswith("EVENT#")]
+
+
+def met(order: Order) -> bool:
+    """Return whether the function came upon the fault, and tried again before it gave up."""
+    return order.struck > 1
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=FAULTS)
+def test_what_the_table_does_not_take_is_answered_503_and_stored_once_when_it_is_posted_again(
+    stack: Stack, gate: Gate, name: str, fault: dict[str, Any]
+) -> None:
+    reference = f"faults-{name}"
+    put_message(stack, reference)
+    body = event(reference)
+    order = gate.order(event_of(reference), **fault)
+    assert deliver(stack, body) == NOT_STORED
+    assert met(order)
+    order.release()
+    assert (events(stack, reference), status(stack, reference)) == ([], "SENDING")
+    assert deliver(stack, body) == STORED
+    assert deliver(stack, body) == DUPLICATE
+    assert (events(stack, reference), status(stack, reference)) == ([body], "DELIVERED")
+
+
+@pytest.mark.parametrize("fault", ["cut", "hold"])
+def test_what_the_table_took_and_could_not_say_is_answered_503_and_known_when_it_is_posted_again(
+    stack: Stack, gate: Gate, fault: Literal["cut", "hold"]
+) -> None:
+    reference = f"faults-unheard-{fault}"
+    put_message(stack, reference)
+    body = event(reference)
+    order = gate.order(event_of(reference), fault, "after")
+    assert deliver(stack, body) == NOT_STORED
+    assert met(order)
+    order.release()
+    assert deliver(stack, body) == DUPLICATE
+    assert (events(stack, reference), status(stack, reference)) == ([body], "DELIVERED")
+
+
+PASSING: dict[str, dict[str, Any]] = {
+    "throttled": {"fault": "refuse"},
+    "cut": {"fault": "cut"},
+    "took it and was cut": {"fault": "cut", "moment": "after"},
+    "conflict": cancelled("None", "TransactionConflict"),
+}
+
+
+@pytest.mark.parametrize(("name", "fault"), PASSING.items(), ids=PASSING)
+def test_a_fault_that_passes_is_no_matter_of_the_provider(
+    stack: Stack, gate: Gate, name: str, fault: dict[str, Any]
+) -> None:
+    reference = f"faults-passing-{name}"
+    put_message(stack, reference)
+    body = event(reference)
+    order = gate.order(event_of(reference), count=1, **fault)
+    assert deliver(stack, body) == STORED
+    assert order.struck == 1
+    assert deliver(stack, body) == DUPLICATE
+    assert (events(stack, reference), status(stack, reference)) == ([body], "DELIVERED")
+
+
+def test_a_body_that_is_no_event_is_quarantined_once_too(stack: Stack, gate: Gate) -> None:
+    body = b"no event, and no table"
+
+    def kept() -> int:
+        return [item["body"].get("S") for item in items(stack, "QUARANTINE")].count(body.decode())
+
+    order = gate.order(event_of("QUARANTINE"), "refuse")
+    assert deliver(stack, body) == NOT_STORED
+    assert met(order)
+    order.release()
+    assert kept() == 0
+    assert deliver(stack, body) == QUARANTINED
+    assert deliver(stack, body) == DUPLICATE
+    assert kept() == 1
+
+
+def test_while_the_key_cannot_be_read_nobody_gets_in_and_the_provider_is_to_try_again(
+    stack: Stack, gate: Gate
+) -> None:
+    restart(stack)
+    body = event("faults-key")
+    order = gate.order(key_reading, "refuse", refusal=Refusal("InternalServiceError", status=500))
+    assert deliver(stack, body) == NOT_STORED
+    assert post(stack, body, sign(body, "no key of ours")) == NOT_STORED
+    order.release()
+    assert items(stack, "faults-key") == []
+    assert deliver(stack, body) == STORED
+    assert events(stack, "faults-key") == [body]

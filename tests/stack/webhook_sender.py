@@ -1,0 +1,106 @@
+"""The deployed webhook as the provider has it: bodies for it, the way in, and what the table then holds.
+
+Each request has a time-out that a small machine keeps when it starts a process for each of several at once.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import urllib3
+
+from gatewayapi.signature import sign
+from local.stack import Stack
+from local.waiting import wait_for
+from tests.stack import function_processes as workers
+from tests.stack.deployed_function import name_of, processes_of, update
+
+Fields = dict[str, Any]
+
+FUNCTION = "WebhookFunction"
+TIMEOUT_S = 60
+JSON = "application/json"
+MSG_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+NUMBER = 4512345678
+
+
+def envelope(reference: str, /, *, age: timedelta = timedelta(0), **told: object) -> Fields:
+    """Return a status event that is this old; `told` changes the fields inside."""
+    at = (datetime.now(UTC) - age).isoformat()
+    event = {"msg_id": MSG_ID, "recipient": NUMBER, "reference": reference, "status": "DELIVERED", "status_at": at}
+    return {
+        "event_id": str(uuid.uuid4()),
+        "timestamp": at,
+        "event_type": "message.status.sms",
+        "event": {**event, "error": None, **told},
+    }
+
+
+def event(reference: str, status: str = "DELIVERED", *, age: timedelta = timedelta(0), text: str = "") -> bytes:
+    """Return a status event's body; `text` is in a field that nobody knows."""
+    return json.dumps(envelope(reference, age=age, status=status, unknown=text), ensure_ascii=False).encode()
+
+
+def post(
+    stack: Stack, body: bytes, signature: str | None, *, content_type: str | None = JSON
+) -> tuple[int, dict[str, Any]]:
+    """Post a body, and return the status and the answer's JSON."""
+    named = {"Content-Type": content_type, "Signature": signature}
+    headers = {name: value for name, value in named.items() if value is not None}
+    answer = urllib3.request("POST", stack.webhook_url, body=body, headers=headers, timeout=TIMEOUT_S, retries=False)
+    return answer.status, answer.json()
+
+
+def deliver(stack: Stack, body: bytes) -> tuple[int, dict[str, Any]]:
+    """Post a body with the signature of the stack's own key."""
+    return post(stack, body, sign(body, stack.webhook_key))
+
+
+def items(stack: Stack, key: str) -> list[dict[str, Any]]:
+    """Return what the table has under a partition key."""
+    found: list[dict[str, Any]] = stack.client("dynamodb").query(
+        TableName=stack.outputs["TableName"],
+        KeyConditionExpression="pk = :key",
+        ExpressionAttributeValues={":key": {"S": key}},
+        ConsistentRead=True,
+    )["Items"]
+    return found
+
+
+def status(stack: Stack, reference: str) -> str:
+    """Return the status of a message's record."""
+    (found,) = [item["status"]["S"] for item in items(stack, reference) if item["sk"]["S"] == "MESSAGE"]
+    return str(found)
+
+
+def put_message(stack: Stack, reference: str) -> None:
+    """Put the record of a message that is being sent, as the sender does."""
+    now = {"S": datetime.now(UTC).isoformat(timespec="microseconds")}
+    record = {"pk": {"S": reference}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "message"}}
+    record |= {"queued_at": now, "updated_at": now, "expires_at": {"N": "9999999999"}, "attempts": {"N": "1"}}
+    record |= {"status": {"S": "SENDING"}, "recipient": {"N": str(NUMBER)}}
+    stack.client("dynamodb").put_item(TableName=stack.outputs["TableName"], Item=record)
+
+
+def restart(stack: Stack) -> None:
+    """End every process of the function: the next one knows nothing of what those had read."""
+    with configured(stack):
+        pass
+    processes = processes_of(stack, name_of(stack, FUNCTION))
+    wait_for(lambda: not workers.processes(processes), "the function's processes to end")
+
+
+@contextmanager
+def configured(stack: Stack, *, timeout_s: int | None = None, **variables: str) -> Iterator[None]:
+    """Give the function another time-out and more variables for a while; its processes end before and after."""
+    name = name_of(stack, FUNCTION)
+    found = stack.client("lambda").get_function_configuration(FunctionName=name)
+    known = found["Environment"]["Variables"]
+    update(stack, name, Timeout=timeout_s or found["Timeout"], Environment={"Variables": {**known, **variables}})
+    try:
+        yield
+    finally:
+        update(stack, name, Timeout=found["Timeout"], Environment={"Variables": known})

@@ -1,0 +1,93 @@
+"""`docs/openapi.yaml` against the function: its answers are those that are described, and no others."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from gatewayapi.event import MAX_BODY, MAX_NAME, from_body
+from tests.aws_calls import Refusal
+from tests.webhook.webhook_function import NOW, READ_KEY, Answer, Fields, World, envelope, request, world
+
+__all__ = ["world"]
+
+DESCRIPTION: Fields = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
+BY_API_GATEWAY = {("/webhooks", 429), ("/sign", 429)}
+
+
+def validate(instance: object, schema: Fields) -> None:
+    # The components go along, so that the references between them lead somewhere.
+    Draft202012Validator(schema | {"components": DESCRIPTION["components"]}).validate(instance)
+
+
+def ask_to_sign(world: World, body: bytes = b"{}", principal: str | None = "arn") -> Answer:
+    context = {"identity": {"userArn": principal}}
+    return world.invoke(request(body, "") | {"resource": "/sign", "requestContext": context})
+
+
+def unstored(world: World) -> Answer:
+    world.fail("InternalServerError", status=500)
+    return world.post(envelope())
+
+
+def unreadable(world: World) -> Answer:
+    world.calls.refuse(READ_KEY, Refusal("InternalServiceError", 500))
+    return ask_to_sign(world)
+
+
+def old(world: World) -> Answer:
+    world.now += timedelta(days=8)
+    return world.post(envelope())
+
+
+def duplicate(world: World) -> Answer:
+    world.post(envelope())
+    return world.post(envelope())
+
+
+ASKED: list[tuple[str, int, Callable[[World], Answer]]] = [
+    ("/webhooks", 200, lambda world: world.post(envelope())),
+    ("/webhooks", 200, duplicate),
+    ("/webhooks", 200, lambda world: world.post(b"no event")),
+    ("/webhooks", 400, old),
+    ("/webhooks", 401, lambda world: world.post(envelope(), "v1=")),
+    ("/webhooks", 413, lambda world: world.post(b"x" * (MAX_BODY + 1))),
+    ("/webhooks", 503, unstored),
+    ("/sign", 200, ask_to_sign),
+    ("/sign", 403, lambda world: ask_to_sign(world, principal=None)),
+    ("/sign", 413, lambda world: ask_to_sign(world, b"x" * (MAX_BODY + 1))),
+    ("/sign", 503, unreadable),
+]
+
+
+@pytest.mark.parametrize(("path", "status", "ask"), ASKED)
+def test_every_answer_is_described(world: World, path: str, status: int, ask: Callable[[World], Answer]) -> None:
+    answer = ask(world)
+    assert answer.status == status
+    content = DESCRIPTION["paths"][path]["post"]["responses"][str(status)]["content"]
+    validate(answer.body, content["application/json"]["schema"])
+
+
+def test_every_described_answer_exists() -> None:
+    described = {
+        (path, int(status)) for path, route in DESCRIPTION["paths"].items() for status in route["post"]["responses"]
+    }
+    assert described == {(path, status) for path, status, _ in ASKED} | BY_API_GATEWAY
+
+
+def test_the_described_limits_are_those_of_the_code() -> None:
+    schemas = DESCRIPTION["components"]["schemas"]
+    names = (schemas["Envelope"]["properties"][name] for name in ("event_id", "event_type"))
+    assert {it["maxLength"] for it in (*names, schemas["StatusEvent"]["properties"]["status"])} == {MAX_NAME}
+    assert f"{MAX_BODY:,} bytes" in DESCRIPTION["paths"]["/webhooks"]["post"]["requestBody"]["description"]
+
+
+def test_the_described_example_is_an_event(world: World) -> None:
+    (example,) = DESCRIPTION["components"]["schemas"]["Envelope"]["examples"]
+    validate(example, DESCRIPTION["components"]["schemas"]["Envelope"])
+    assert world.post(example).body == {"status": "stored"}
+    (kept,) = world.events()
+    assert from_body(kept.body.encode(), kept.signature, received_at=NOW, expires_at=kept.expires_at) == kept

@@ -1,0 +1,45 @@
+"""What the webhook counts of each request, in the lines that CloudWatch takes metrics from."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from simulator.webhook_events import ulid
+from tests.webhook.webhook_function import NOW, Answer, World, envelope, message, world
+
+__all__ = ["world"]
+
+
+def metrics(answer: Answer) -> dict[str, list[float]]:
+    """Return the metrics of an answer's log by name."""
+    (line,) = (json.loads(line) for line in answer.log.splitlines() if '"_aws"' in line)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    return {each["Name"]: line[each["Name"]] for each in directive["Metrics"]}
+
+
+def test_each_answer_is_counted_by_what_became_of_the_body(world: World) -> None:
+    world.put(message())
+    assert metrics(world.post(envelope())) == {"EventStored": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(world.post(envelope())) == {"EventDuplicate": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(world.post(b"hello")) == {"EventQuarantined": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(world.post(envelope(), key="another key")) == {"SignatureRefused": [1.0]}
+    world.now += timedelta(days=8)
+    assert metrics(world.post(envelope(event_id="late"))) == {"AgeRefused": [1.0]}
+
+
+@pytest.mark.parametrize(
+    ("status", "before", "measured"),
+    [
+        ("DELIVERED", timedelta(seconds=30), [30.0]),
+        ("EXPIRED", timedelta(days=5), [432_000.0]),
+        ("DELIVERED", timedelta(seconds=-1), [0.0]),  # two machines' clocks
+        ("ENROUTE", timedelta(seconds=30), None),
+        ("DELIVERED", timedelta(days=300), None),  # a sample's
+    ],
+)
+def test_the_seconds_from_acceptance_to_a_final_status_are_measured(
+    world: World, status: str, before: timedelta, measured: list[float] | None
+) -> None:
+    answer = world.post(envelope({"status": status, "msg_id": ulid(NOW - before)}))
+    assert metrics(answer).get("AcceptToFinalSeconds") == measured

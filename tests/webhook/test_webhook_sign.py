@@ -1,0 +1,97 @@
+"""POST /sign: a signature for whom API Gateway has authenticated, and for nobody else."""
+
+import json
+
+import pytest
+
+from gatewayapi.event import MAX_BODY
+from gatewayapi.signature import sign, verify
+from tests.aws_calls import Refusal
+from tests.moto_aws import KEY
+from tests.webhook.webhook_function import READ_KEY, STORE, Answer, Fields, World, envelope, request, world
+
+__all__ = ["world"]
+
+CALLER = "arn:aws:sts::123456789012:assumed-role/deployer/someone"
+FORBIDDEN = {"error": {"code": "FORBIDDEN", "message": "only IAM principals may have a body signed"}}
+AUTHENTICATED = {"identity": {"userArn": CALLER}}
+BODY = json.dumps(envelope()).encode()
+
+
+def ask(world: World, body: bytes, context: object = AUTHENTICATED) -> Answer:
+    return world.invoke(request(body, "") | {"resource": "/sign", "headers": None, "requestContext": context})
+
+
+@pytest.mark.parametrize("body", [BODY, b"", b"{}", "ægte 🙂".encode(), bytes(range(256)), b"x" * MAX_BODY])
+def test_a_principal_gets_a_signature_that_verifies(world: World, body: bytes) -> None:
+    answer = ask(world, body)
+    assert (answer.status, set(answer.body)) == (200, {"signature"})
+    verify(body, answer.body["signature"], [KEY])
+
+
+def test_what_is_signed_is_taken(world: World) -> None:
+    assert world.post(BODY, ask(world, BODY).body["signature"]).body == {"status": "stored"}
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        None,
+        {},
+        "identity",
+        {"identity": None},
+        {"identity": {}},
+        {"identity": {"userArn": None}},
+        {"identity": {"userArn": ""}},
+        {"identity": {"userArn": True}},
+        {"identity": {"userArn": [CALLER]}},
+        {"identity": {"caller": CALLER, "user": CALLER, "accountId": "123456789012"}},
+        {"authorizer": {"principalId": CALLER}, "identity": {}},
+    ],
+)
+def test_who_is_not_authenticated_gets_nothing(world: World, context: object) -> None:
+    answers: list[Answer] = []
+    assert world.counted(lambda: answers.append(ask(world, BODY, context))) == {}
+    assert [(it.status, it.body) for it in answers] == [(403, FORBIDDEN)]
+
+
+def test_no_part_of_a_request_makes_its_sender_a_principal(world: World) -> None:
+    forged: Fields = {"userArn": CALLER, "requestContext": AUTHENTICATED, "identity": AUTHENTICATED["identity"]}
+    event = request(json.dumps(forged).encode(), "") | {
+        "resource": "/sign",
+        "headers": {"userArn": CALLER, "requestContext": json.dumps(AUTHENTICATED)},
+        "queryStringParameters": {"requestContext": json.dumps(AUTHENTICATED)},
+    }
+    assert world.invoke(event).status == 403
+
+
+def test_being_a_principal_does_not_replace_a_signature(world: World) -> None:
+    event = request(BODY, sign(BODY, "another key")) | {"requestContext": AUTHENTICATED}
+    assert world.invoke(event).status == 401
+
+
+def test_it_signs_nothing_that_would_be_too_large(world: World) -> None:
+    answer = ask(world, b"x" * (MAX_BODY + 1))
+    assert (answer.status, answer.body["error"]["code"]) == (413, "TOO_LARGE")
+
+
+def test_it_signs_nothing_without_a_key(world: World) -> None:
+    world.calls.refuse(READ_KEY, Refusal("ResourceNotFoundException"))
+    answer = ask(world, BODY)
+    assert answer.status == 503
+    assert answer.body == {"error": {"code": "NOT_SIGNED", "message": "the key could not be read, try again"}}
+    assert ask(world, BODY).status == 200
+
+
+def test_signing_stores_nothing_and_reads_the_key_once(world: World) -> None:
+    assert world.counted(lambda: [ask(world, BODY) for _ in range(3)]) == {READ_KEY: 1}
+    assert world.records() == []
+
+
+def test_the_log_says_who_had_something_signed_and_not_what(world: World) -> None:
+    log = ask(world, BODY).log
+    assert CALLER in log
+    assert '"Signed":[1.0]' in log
+    assert "order-1" not in log
+    assert sign(BODY, KEY) not in log
+    assert STORE not in log

@@ -1,0 +1,191 @@
+"""The webhook function in a world of its own: the AWS of this folder's fixtures, clocks to set, and its log.
+
+The function's module is loaded anew for each world, as a cold start loads it, so that its wiring is what runs. Only
+its clients are the fixtures' own; test_webhook_wire.py has the deployed ones.
+"""
+
+import importlib
+import io
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import webhook
+from gatewayapi import clock
+from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord, Record, from_item
+from gatewayapi.signature import sign
+from gatewayapi.table import Table
+from tests.aws_calls import Calls, Refusal
+from tests.conftest import ENVIRONMENT
+from tests.moto_aws import KEY, Aws, SecretArns
+
+MSG_ID = "01JQRJWK259Y1YEECJZB50908V"
+NUMBER = 4512345678
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+TABLE = ENVIRONMENT["TABLE_NAME"]
+STORE = "TransactWriteItems"
+READ_KEY = "GetSecretValue"
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the function answered, and what it wrote to its log meanwhile."""
+
+    status: int
+    body: Fields
+    log: str
+
+
+@dataclass
+class World:
+    """One function with its table and its secret. `now` and `uptime_s` are its clocks."""
+
+    aws: Aws
+    secret: str
+    now: datetime = NOW
+    uptime_s: float = 1000
+
+    def start(self) -> None:
+        """Start the function, as a cold start does."""
+        importlib.reload(webhook)
+
+    def rotate(self, key: str) -> None:
+        """Make this the current key, and the current one the previous."""
+        self.aws.secretsmanager.put_secret_value(SecretId=self.secret, SecretString=key)
+
+    def post(self, body: bytes | Fields, signature: str | None = None, *, key: str = KEY) -> Answer:
+        """Send a body to /webhooks, signed with the key if no signature is given."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.invoke(request(raw, sign(raw, key) if signature is None else signature))
+
+    def invoke(self, event: object) -> Answer:
+        """Invoke the handler, and hold its answer against what API Gateway takes from a proxy integration."""
+        log = io.StringIO()
+        for handler in webhook.logger.handlers:
+            handler.setStream(log)  # type: ignore[attr-defined] # a StreamHandler
+        with redirect_stdout(log), redirect_stderr(log):
+            answer = webhook.handler(event, None)
+        assert set(answer) == {"statusCode", "headers", "body", "isBase64Encoded"}
+        assert type(answer["statusCode"]) is int
+        assert answer["headers"] == HEADERS
+        assert answer["isBase64Encoded"] is False
+        return Answer(answer["statusCode"], json.loads(answer["body"]), log.getvalue())
+
+    @property
+    def calls(self) -> Calls:
+        """What is asked of AWS, by the function and by the test."""
+        return self.aws.calls
+
+    def counted(self, act: Callable[[], object]) -> dict[str, int]:
+        """Return which calls to AWS something makes, and how many of each."""
+        self.calls.forget()
+        act()
+        return dict(self.calls.counts())
+
+    def fail(self, code: str, *reasons: str, status: int = 400, count: int | None = 1) -> None:
+        """Have the next writes refused: cancelled with a reason for each item, or with the code alone."""
+        cancelled = tuple({"Code": reason} for reason in reasons) or None
+        self.calls.refuse(STORE, Refusal(code, status, cancelled), count=count)
+
+    def put(self, record: Record) -> None:
+        """Put a record as it is."""
+        self.aws.dynamodb.put_item(TableName=TABLE, Item=record.to_item())
+
+    def clear(self) -> None:
+        """Delete all records."""
+        for item in self.aws.dynamodb.scan(TableName=TABLE)["Items"]:
+            self.aws.dynamodb.delete_item(TableName=TABLE, Key={"pk": item["pk"], "sk": item["sk"]})
+
+    def records(self) -> list[Record]:
+        """Return all records."""
+        pages = self.aws.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
+        return [from_item(item) for page in pages for item in page["Items"]]
+
+    def message(self) -> MessageRecord | None:
+        """Return the one message's record, if there is one."""
+        found = [it for it in self.records() if isinstance(it, MessageRecord)]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def events(self) -> list[EventRecord]:
+        """Return the events on file."""
+        return [it for it in self.records() if isinstance(it, EventRecord)]
+
+    def quarantined(self) -> list[QuarantineRecord]:
+        """Return the bodies in quarantine."""
+        return [it for it in self.records() if isinstance(it, QuarantineRecord)]
+
+
+@pytest.fixture
+def world(
+    aws: Aws,
+    table: Table,  # noqa: ARG001 - it has to be there, and is reached by its name
+    secrets: SecretArns,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    """A function that has just started, with its table empty."""
+    world = World(aws, secrets.webhook_key)
+    monkeypatch.setenv("WEBHOOK_KEY_SECRET_ARN", secrets.webhook_key)
+    monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
+    monkeypatch.setattr("gatewayapi.clock.now", lambda: world.now)
+    monkeypatch.setattr("gatewayapi.secrets.time", SimpleNamespace(monotonic=lambda: world.uptime_s))
+    monkeypatch.setattr("gatewayapi.table.time", SimpleNamespace(sleep=lambda _seconds: None))
+    world.start()
+    return world
+
+
+def request(body: bytes, signature: str) -> Fields:
+    """Return the event that API Gateway makes of a POST to /webhooks."""
+    return {
+        "resource": "/webhooks",
+        "httpMethod": "POST",
+        "headers": {"Signature": signature},
+        "body": b64encode(body).decode(),
+        "isBase64Encoded": True,
+        "requestContext": {"identity": {"userArn": None}},
+    }
+
+
+def envelope(event: Fields | None = None, **changes: Any) -> Fields:  # noqa: ANN401 - JSON
+    """Return a status webhook's envelope; `event` changes its event's fields, the others its own."""
+    return {
+        "event_id": "6f1b2b8e-63f0-4a5c-8a76-3f1f5f0f2c11",
+        "timestamp": clock.to_text(NOW),
+        "event_type": "message.status.sms",
+        "event": {
+            "msg_id": MSG_ID,
+            "recipient": NUMBER,
+            "reference": "order-1",
+            "status": "DELIVERED",
+            "status_at": clock.to_text(NOW),
+            "error": None,
+            **(event or {}),
+        },
+        **changes,
+    }
+
+
+def message(status: str = "ACCEPTED", **fields: Any) -> MessageRecord:  # noqa: ANN401 - the record's
+    """Return the record of a message that was sent a minute ago."""
+    before = NOW - timedelta(minutes=1)
+    given: Fields = {
+        "reference": "order-1",
+        "status": status,
+        "queued_at": before,
+        "updated_at": before,
+        "expires_at": NOW + timedelta(days=90),
+        "message_id": "id-1",
+        "recipient": NUMBER,
+        **fields,
+    }
+    return MessageRecord(**given)
