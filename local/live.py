@@ -66,7 +66,8 @@ look a message up, and try the endpoint:
 
 have the provider answer the next three requests with 429:
 
-  curl {stack.provider_url}/_control/faults -d '{{"kind": "429", "retry_after": 2, "count": 3}}'
+  curl {stack.provider_url}/_control/faults -H 'Content-Type: application/json' \\
+    -d '{{"kind": "429", "retry_after": 2, "count": 3}}'
 
 What the stream says, until Ctrl-C:
 """

@@ -134,8 +134,9 @@ class Stack:
                 output=output,
                 directory=sam.PROJECT,
             )
-        wait_for(lambda: process.poll() is not None or "\n" in log.read_text(), "the provider's simulator")
-        found = re.match(r"provider: (\S+)\n", log.read_text())
+        line = re.compile(r"^provider: (\S+)\n", re.MULTILINE)
+        wait_for(lambda: process.poll() is not None or bool(line.search(log.read_text())), "the provider's simulator")
+        found = line.search(log.read_text())
         if not found:
             raise OSError(f"the provider's simulator does not start:\n{log.read_text()}")
         self.provider_url = found[1]
@@ -162,7 +163,8 @@ class Stack:
         wait_for(lambda: answers(self.sign_url, FORBIDDEN, b"{}"), "the API")
         webhook = {"url": self.webhook_url, "key": self.webhook_key}
         order = json.dumps(webhook).encode()
-        with urllib.request.urlopen(f"{self.provider_url}/_control/webhook", order, timeout=REQUEST_S):
+        url, headers = f"{self.provider_url}/_control/webhook", {"Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(url, order, headers), timeout=REQUEST_S):
             pass
 
     def _say(self, line: str) -> None:
