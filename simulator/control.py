@@ -236,7 +236,10 @@ def _repeat(control: Control, request: Request) -> object:
 
 
 def _conversations(control: Control, request: Request) -> object:
-    return page_data.conversations(control.api, _number(request, "since")) | {"url": control.url}
+    # A cursor of an earlier run, before a restart or a reset, is of no use.
+    current = request.query.get("run", control.api.conversations.run) == control.api.conversations.run
+    since = _number(request, "since") if current else 0
+    return page_data.conversations(control.api, since) | {"url": control.url}
 
 
 def _request_details(control: Control, request: Request) -> object:

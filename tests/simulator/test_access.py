@@ -1,6 +1,7 @@
 """The page and the control API answer only this machine's own requests, and no other web page's."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -37,14 +38,14 @@ def request(method: str = "GET", path: str = "/_control/messages", **fields: obj
     ],
 )
 def test_another_machine_host_name_or_web_page_is_refused(
-    provider: Provider, path: str, fields: dict[str, object]
+    provider: Provider, path: str, fields: dict[str, Any]
 ) -> None:
     assert provider.answer(request(path=path, **fields)).status == 403
 
 
 @pytest.mark.parametrize("host", [OWN, "127.0.0.1", "127.1.2.3:80", "localhost:8000", "LOCALHOST", "[::1]:8000"])
 @pytest.mark.parametrize("with_origin", [False, True])
-def test_this_machine_under_any_loopback_name_is_answered(
+def test_any_loopback_name_of_this_machine_is_answered(
     provider: Provider, host: str, *, with_origin: bool
 ) -> None:
     origin = f"http://{host}" if with_origin else None
