@@ -59,6 +59,7 @@ class Stack:
         self.outputs: dict[str, str] = {}
         self.provider_url = self.webhook_url = self.sign_url = self.webhook_key = ""
         self._port, self._page_port = port, page_port
+        self._repaired: dict[str, object] = {}
         self._provider_arguments = tuple(provider)
         self._progress = progress
         self._began = time.monotonic()
@@ -109,13 +110,16 @@ class Stack:
         """Repair the event source mappings of all stacks on the local AWS.
 
         The local AWS keeps a number that comes from a template parameter as text, and then fails to poll the queue.
+        Its API shows text and number alike, so every mapping is written again after each change that others made.
         """
         functions = self.client("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             limit = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-            if isinstance(limit, str):
-                scaling = {"MaximumConcurrency": int(limit)}
-                functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
+            if limit is None or self._repaired.get(mapping["UUID"]) == mapping["LastModified"]:
+                continue
+            scaling = {"MaximumConcurrency": int(limit)}
+            repaired = functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
+            self._repaired[mapping["UUID"]] = repaired["LastModified"]
 
     def _start(self) -> None:
         # The build needs no server, so it runs while they start.
