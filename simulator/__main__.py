@@ -73,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     faults = parser.add_argument_group("faults")
     faults.add_argument("--faults", type=_faults, default=(), metavar="JSON", help="a list of faults to start with")
     faults.add_argument("--seed", type=int, metavar="N", help="makes faults with a probability repeatable")
+    parser.add_argument(
+        "--stack",
+        metavar="NAME",
+        help="a deployed stack to show on the page, found by the AWS environment",
+    )
     parser.add_argument("--verbose", action="store_true", help="log every request to stderr")
     return parser
 
@@ -87,6 +92,7 @@ def _settings(given: argparse.Namespace) -> Settings:
         pace=Pace(given.enroute_delay, given.final_delay, given.webhook_workers, given.retry_pause),
         faults=given.faults,
         seed=given.seed,
+        stack=given.stack,
         verbose=given.verbose,
     )
 

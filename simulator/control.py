@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,9 @@ from simulator.phones import OUT_OF_REACH, STATES, Phone
 from simulator.sending_api import SendingApi, document
 from simulator.server import Answer, Request
 from simulator.webhook_events import Webhook, moment, sign
+
+if TYPE_CHECKING:
+    from simulator.stack_view import StackView
 
 PREFIX = "/_control/"
 PERSON = 4587654321
@@ -71,6 +74,25 @@ class PhoneOrder(_Order):
     details: str = OUT_OF_REACH["details"]
 
 
+class StackOrder(_Order):
+    """The name of the deployed stack that the page shows beside the simulator."""
+
+    name: Annotated[str, Field(min_length=1)]
+
+
+class QueueOrder(_Order):
+    """A message for the stack's queue. Its body is not checked here: the stack does that."""
+
+    body: dict[str, Any]
+    urgent: bool = False
+
+
+class RedriveOrder(_Order):
+    """The dead letters to put back on the queue."""
+
+    reference: Annotated[str, Field(min_length=1)]
+
+
 class RepeatOrder(_Order):
     """A webhook that was sent before, to be sent once more: as it was, or changed."""
 
@@ -81,13 +103,14 @@ class RepeatOrder(_Order):
 AnyOrder = TypeVar("AnyOrder", bound=_Order)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Control:
     """The routes, and the parts of the simulator that they read and change."""
 
     api: SendingApi
     url: str
     disconnect: Callable[[], None]
+    stack: "StackView | None" = None
 
     def answer(self, request: Request) -> Answer:
         """Answer one control request."""
@@ -114,6 +137,19 @@ class Control:
             "body_base64": base64.b64encode(webhook.body).decode(),
             "signature": sign(webhook.body, self.api.deliveries.key),
         }
+
+    def show_stack(self, name: str) -> None:
+        """Show a deployed stack on the page, beside what the simulator has."""
+        # Imported only here, because it needs the layer and an AWS SDK, and the simulator alone does not.
+        from simulator.stack_view import StackView  # noqa: PLC0415
+
+        self.stack = StackView(name)
+
+    def connected_stack(self) -> "StackView":
+        """Return the stack, or raise ControlError if there is none."""
+        if self.stack is None:
+            raise ControlError("there is no stack; start the simulator with --stack NAME")
+        return self.stack
 
     def reset(self) -> None:
         """Remove all faults, phone states, messages, requests and webhooks."""
@@ -239,7 +275,13 @@ def _conversations(control: Control, request: Request) -> object:
     # A cursor of an earlier run, before a restart or a reset, is of no use.
     current = request.query.get("run", control.api.conversations.run) == control.api.conversations.run
     since = _number(request, "since") if current else 0
-    return page_data.conversations(control.api, since) | {"url": control.url}
+    shown = page_data.conversations(control.api, since) | {"url": control.url}
+    if control.stack is None:
+        return shown
+    try:
+        return shown | control.stack.changes(_number(request, "records_since") if current else 0)
+    except ControlError as error:
+        return shown | {"problem": str(error)}
 
 
 def _request_details(control: Control, request: Request) -> object:
@@ -248,6 +290,28 @@ def _request_details(control: Control, request: Request) -> object:
 
 def _message_details(control: Control, request: Request) -> object:
     return page_data.message(control.api, request.query.get("id", ""))
+
+
+def _show_stack(control: Control, request: Request) -> object:
+    control.show_stack(_order(StackOrder, request).name)
+    return {}
+
+
+def _stack_message(control: Control, request: Request) -> object:
+    return control.connected_stack().message(request.query.get("reference", ""))
+
+
+def _dead_letters(control: Control, _request: Request) -> object:
+    return {"dead_letters": control.connected_stack().dead_letters()}
+
+
+def _redrive(control: Control, request: Request) -> object:
+    return {"redriven": control.connected_stack().redrive(_order(RedriveOrder, request).reference)}
+
+
+def _put_on_queue(control: Control, request: Request) -> object:
+    order = _order(QueueOrder, request)
+    return {"message_id": control.connected_stack().put_on_queue(order.body, urgent=order.urgent)}
 
 
 def _disconnect(control: Control, _request: Request) -> object:
@@ -275,6 +339,11 @@ ROUTES: dict[str, dict[str, Callable[[Control, Request], object]]] = {
     "conversations": {"GET": _conversations},
     "message": {"GET": _message_details},
     "request": {"GET": _request_details},
+    "stack": {"POST": _show_stack},
+    "stack-message": {"GET": _stack_message},
+    "dead-letters": {"GET": _dead_letters},
+    "redrive": {"POST": _redrive},
+    "queue": {"POST": _put_on_queue},
     "disconnect": {"POST": _disconnect},
     "reset": {"POST": _reset},
 }

@@ -45,6 +45,7 @@ class Settings:
     pace: Pace = field(default_factory=Pace)
     faults: tuple[Fault, ...] = ()
     seed: int | None = None
+    stack: str | None = None
     max_body_bytes: int = 64 * 1024 * 1024  # more than 1000 messages of the greatest length
     verbose: bool = False
 
@@ -73,6 +74,8 @@ class Provider:
         self.port = int(self._server.server_address[1])
         self.url = f"http://{self.settings.host}:{self.port}"
         self._control = Control(self._api, self.url, self.disconnect)
+        if self.settings.stack:
+            self._control.show_stack(self.settings.stack)
 
     def start(self) -> Self:
         """Start to answer requests and to deliver webhooks."""

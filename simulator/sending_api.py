@@ -109,7 +109,8 @@ class SendingApi:
 
 def document(code: int, content: object) -> Answer:
     """Return an answer with a JSON body."""
-    return Answer(code, json.dumps(content).encode())
+    # A table can hold numbers that JSON has no type for.
+    return Answer(code, json.dumps(content, default=str).encode())
 
 
 def _accepted(accepted: Sequence[AcceptedMessage], *, many: bool) -> Answer:

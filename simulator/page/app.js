@@ -102,8 +102,8 @@ async function poll() {
     const answer = await get(`conversations?run=${run}&since=${state.cursor}&records_since=${state.recordsCursor}`);
     const added = take(answer);
     const recovered = state.problem !== "";
-    state.problem = "";
-    if (added !== null || recovered) {
+    state.problem = answer.problem ?? "";
+    if (added !== null || recovered || state.problem) {
       announce(added ?? []);
       await loadDetails();
       showAll();

@@ -75,11 +75,11 @@ function events(found) {
   );
 }
 
-export function deadLetter(letter) {
+export function deadLetter(letter, title = "Dead letter") {
   return h(
     "section",
     { class: "card letter", "data-key": `letter-${letter.message_id}` },
-    h("h3", {}, "Dead letter"),
+    h("h3", {}, title),
     h("p", { class: "record-status" }, h("span", { class: "pill tone-bad" }, icon("letters"), letter.code ?? "No ErrorCode"), h("span", {}, letter.meaning)),
     letter.message && h("p", { class: "error-text" }, letter.message),
     h("p", { class: "next" }, letter.advice),
@@ -100,7 +100,7 @@ export function deadLetter(letter) {
         h("span", { class: "hidden" }, ` ${letter.reference}`),
       ),
       copyButton(`make redrive REFERENCE=${letter.reference}`, "Copy as make"),
-      copyButton(awsSend(letter.body, false), "Copy body as AWS CLI"),
+      copyButton(awsSend(letter.body, false), "Copy as AWS CLI"),
     ),
   );
 }
@@ -125,8 +125,7 @@ export function deadLettersPane() {
           h(
             "li",
             { "data-key": letter.message_id },
-            h("h3", { class: "letter-title" }, letter.reference),
-            deadLetter(letter),
+            deadLetter(letter, letter.reference),
           ),
         ),
       ),
