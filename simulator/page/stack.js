@@ -17,7 +17,7 @@ export function stackColumn(reference, details) {
     stack?.dead_letter && deadLetter(stack.dead_letter),
     section(
       "Record in the table",
-      stack?.record ? record(stack) : h("p", { class: "quiet" }, stack ? "The table has no record of this reference." : "Loading…"),
+      stack?.record ? record(stack) : h("p", { class: "quiet" }, stack ? "The table has no message under this key." : "Loading…"),
       h("div", { class: "buttons" }, copyButton(awsQuery(reference), "Copy as AWS CLI")),
     ),
     stack?.changes.length > 0 && section("Changes in the stream", changes(stack.changes)),
@@ -48,11 +48,12 @@ function changes(found) {
     { class: "timeline" },
     found.map((change) => {
       const { word, tone } = statusWords(change.status);
+      const what = change.event ? `Event stored: ${change.status}` : word;
       const why = change.error ? `: ${change.error.details ?? change.error.code ?? ""}` : "";
       return h(
         "li",
-        { class: `step tone-${tone}` },
-        h("span", { class: "step-words" }, `${word}${why}`),
+        { class: `step tone-${change.event ? "webhook" : tone}` },
+        h("span", { class: "step-words" }, `${what}${why}`),
         h("time", { datetime: change.updated_at, title: change.updated_at }, after(change.updated_at, start)),
       );
     }),
