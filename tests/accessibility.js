@@ -17,7 +17,7 @@
 
   // ---- Names, and use by keyboard ----
 
-  const NAMED = "a[href], button, input, select, textarea, summary, dialog, [role=region], section[aria-label]";
+  const NAMED = "a[href], button, input, select, textarea, summary, dialog, [role=group], section[aria-label]";
 
   function textOf(node) {
     if (node.nodeType === Node.TEXT_NODE) return node.data;

@@ -192,7 +192,10 @@ async function copy(text) {
 const ACTIONS = {
   copy: ({ text }) => copy(text),
   "copy-link": () => copy(location.href),
-  compose: () => openDialog(composeDialog(route().number)),
+  compose: async () => {
+    if (state.run === null) await poll(); // the form depends on whether there is a stack
+    openDialog(composeDialog(route().number));
+  },
   "close-dialog": () => dialog.close(),
   "clear-search": () => {
     byId("search").value = state.search = "";

@@ -135,7 +135,7 @@ export function requestDetails(request, open = false) {
 }
 
 function raw(text, label) {
-  return h("pre", { class: "code", tabindex: "0", role: "region", "aria-label": label }, h("code", {}, pretty(text)));
+  return h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": label }, h("code", {}, pretty(text)));
 }
 
 function webhooks(entry, details) {

@@ -71,7 +71,7 @@ function events(found) {
         h("span", { class: "raw-title" }, event.status ?? event.event_type),
         h("span", { class: "quiet" }, exactTime(event.received_at)),
       ),
-      h("pre", { class: "code", tabindex: "0", role: "region", "aria-label": "Stored event" }, h("code", {}, pretty(JSON.stringify(event)))),
+      h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Stored event" }, h("code", {}, pretty(JSON.stringify(event)))),
     ),
   );
 }
@@ -88,7 +88,7 @@ export function deadLetter(letter, title = "Dead letter") {
       "details",
       { class: "raw", "data-key": `body-${letter.message_id}` },
       h("summary", {}, h("span", { class: "raw-title" }, "Queue message"), h("span", { class: "quiet" }, exactTime(letter.sent_at))),
-      h("pre", { class: "code", tabindex: "0", role: "region", "aria-label": "Queue message" }, h("code", {}, pretty(letter.body))),
+      h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Queue message" }, h("code", {}, pretty(letter.body))),
     ),
     h(
       "div",
