@@ -94,6 +94,10 @@ class Calls:
         """Have `count` calls after the first `skip` refused; None refuses all of them."""
         self.before(operation, lambda _: refusal.response(), skip=skip, count=count)
 
+    def stop(self) -> None:
+        """Let all further calls through."""
+        self._orders.clear()
+
     def lose_answer(self, operation: str, *, skip: int = 0, count: int | None = 1) -> None:
         """Have calls done, and their answers lost."""
 
