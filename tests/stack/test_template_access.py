@@ -79,11 +79,13 @@ def test_the_sender_reads_by_key_nothing_but_opt_outs() -> None:
     assert limits("WebhookRole") == {}
 
 
-SEND = {"sqs:SendMessage", "sqs:GetQueueAttributes"}
+SEND = {"sqs:SendMessage"}
 READ_STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
 MOVE = {"sqs:StartMessageMoveTask", "sqs:ListMessageMoveTasks", "sqs:CancelMessageMoveTask"}
 POLICIES: dict[str, Granted] = {
-    "ProducerPolicy": {queue: {"sqs:GetQueueUrl", *SEND} for queue in ("Queue.Arn", "UrgentQueue.Arn")},
+    "ProducerPolicy": {
+        queue: {"sqs:GetQueueUrl", "sqs:GetQueueAttributes", *SEND} for queue in ("Queue.Arn", "UrgentQueue.Arn")
+    },
     "ConsumerPolicy": {"Table.StreamArn": READ_STREAM, "${Table.Arn}/stream/*": {"dynamodb:ListStreams"}},
     "SupportPolicy": {"Table.Arn": {"dynamodb:Query"}, INDEX: {"dynamodb:Query"}},
     "OptOutPolicy": {"Table.Arn": {"dynamodb:PutItem", "dynamodb:UpdateItem"}},
