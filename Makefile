@@ -11,6 +11,9 @@ LOCK := .venv-lock
 # The layer's package is found as in Lambda: by its folder, not installed.
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON -u ARGS PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
+# sam sends no usage data.
+export SAM_CLI_TELEMETRY := 0
+
 .DEFAULT_GOAL := help
 .PHONY: help demo local test check format bench soak campaign provider event status smoke lock clean
 
@@ -33,6 +36,8 @@ check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Judge format, style, types, template
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) bandit --quiet --configfile pyproject.toml --recursive layers functions examples simulator local tools
+	$(RUN) samcli validate --lint --region eu-west-1 --template-file template.yaml
+	$(RUN) samcli validate --lint --region eu-west-1 --template-file examples/consumer/template.yaml
 	@$(LINT)/bin/cfn-lint --config-file cfn-lint.yaml
 	@$(LINT)/bin/checkov --config-file .checkov.yaml
 
@@ -62,6 +67,13 @@ status: $(VENV)/.local-stamp ## Show a message's life from the table: REFERENCE=
 smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: STACK=name
 	@test -n "$$STACK" || { echo "Which stack? make smoke STACK=name" >&2; exit 2; }
 	$(RUN) tools.smoke --stack "$$STACK" $(ARGS)
+
+.PHONY: package
+package: $(VENV)/.local-stamp ## Write a template for plain CloudFormation, and its code into an S3 bucket: BUCKET=name
+	@test -n "$$BUCKET" || { echo "Usage: make package BUCKET=name" >&2; exit 2; }
+	$(RUN) samcli build --template-file template.yaml --build-dir .aws-sam/package
+	$(RUN) samcli package --template-file .aws-sam/package/template.yaml --s3-bucket "$$BUCKET" \
+		--s3-prefix gatewayapi --output-template-file .aws-sam/packaged.yaml $(ARGS)
 
 lock: $(LOCK)/.stamp ## Write all locks anew; newer versions only with ARGS=--upgrade
 	@for lock in layers/gatewayapi/requirements requirements/pip requirements/local requirements/dev \

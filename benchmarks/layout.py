@@ -117,14 +117,15 @@ class Layout:
 def lay_out(root: Path) -> Layout:
     """Make the folders under `root`."""
     runtime, peer = _linked(root / "runtime", RUNTIME), _linked(root / "peer", PEER)
-    build("GatewayApiLayer", PROJECT / "layers/gatewayapi", root / "layer")
+    layer_source, functions_source = PROJECT / "layers/gatewayapi", PROJECT / "functions"
+    build("GatewayApiLayer", layer_source, root / "layer", makefile=layer_source / "Makefile")
     layer = root / "layer/python"
     for folder in (runtime, peer):  # an installer may have left it to the first import
         _run(sys.executable, "-m", "compileall", "-q", str(folder))
     functions = {}
     for name in OURS:
         task = root / "tasks" / name
-        build(f"{name.title()}Function", PROJECT / "functions" / name, task)
+        build(f"{name.title()}Function", functions_source / name, task, makefile=functions_source / "Makefile")
         functions[name] = Function(name, (task, layer, runtime))
     for name in (*PEERS, *BARE):
         task = root / "tasks" / name
@@ -134,18 +135,17 @@ def lay_out(root: Path) -> Layout:
     return Layout(functions, layer)
 
 
-def build(resource: str, source: Path, artifacts: Path) -> None:
+def build(resource: str, source: Path, artifacts: Path, *, makefile: Path) -> None:
     """Build a resource of the template as `sam build` does, with byte code for this Python."""
     _run(
         "make",
         "--silent",
         f"--directory={source}",
-        f"--makefile={PROJECT / 'layers/gatewayapi/Makefile'}",
+        f"--makefile={makefile}",
         f"build-{resource}",
         f"ARTIFACTS_DIR={artifacts}",
         f"PYTHON={sys.executable}",
         f"PYTHON_RUNTIME=python{VERSION}",
-        f"BYTE_CODE_FOR={VERSION}",
     )
 
 
