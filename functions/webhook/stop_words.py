@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gatewayapi.clock import from_text
 from gatewayapi.event import MAX_PARSED_BODY
 from gatewayapi.message_fields import phone_number
-from gatewayapi.opt_outs import IN, OUT, OptOutRecord
+from gatewayapi.opt_out_record import IN, OUT, OptOutRecord
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gatewayapi.errors import StorageError
-from gatewayapi.opt_outs import OptOutRecord, from_values, opt_in, opt_out, opted_out
+from gatewayapi.opt_out_record import OptOutRecord, from_values
+from gatewayapi.opt_outs import opt_in, opt_out, opted_out
 from tests.aws_calls import Refusal
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import Aws

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayapi import event
-from gatewayapi.opt_outs import OptOutRecord
+from gatewayapi.opt_out_record import OptOutRecord
 from gatewayapi.record import EventRecord
 from stop_words import UnreadableTextError, opt_out, recognise, words
 

@@ -14,70 +14,23 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gatewayapi import clock
 from gatewayapi.errors import StorageError
 from gatewayapi.message_fields import phone_number
+from gatewayapi.opt_out_record import IN, OUT, OptOutRecord, key, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-OUT, IN = "OUT", "IN"
-PK, SK = "OPT_OUT#", "OPT_OUT"
-
 READ_ROUNDS = 4
 READ_PAUSE_S = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class OptOutRecord:
-    """What a person last stated: `status` is OUT or IN, `source` is an event_id or the name of another writer."""
-
-    record_type: ClassVar[str] = "opt_out"
-
-    number: str
-    status: str
-    changed_at: datetime
-    source: str
-
-    def to_item(self) -> dict[str, dict[str, Any]]:
-        """Return the record as DynamoDB's item."""
-        return {
-            **key(self.number),
-            "record_type": {"S": self.record_type},
-            "status": {"S": self.status},
-            "changed_at": {"S": clock.to_text(self.changed_at)},
-            "source": {"S": self.source},
-        }
-
-    def to_put(self, table_name: str) -> dict[str, Any]:
-        """Return the write for PutItem or a transaction, with the condition that nothing newer is there."""
-        older = "changed_at < :changed_at"
-        if self.status == OUT:
-            older = "changed_at <= :changed_at"
-        return {
-            "TableName": table_name,
-            "Item": self.to_item(),
-            "ConditionExpression": f"attribute_not_exists(pk) OR {older}",
-            "ExpressionAttributeValues": {":changed_at": {"S": clock.to_text(self.changed_at)}},
-        }
-
-
-def from_values(values: Mapping[str, Any]) -> OptOutRecord:
-    """Return the record of an item's plain values; raises KeyError or ValueError where they are none."""
-    return OptOutRecord(
-        number=values["pk"].removeprefix(PK),
-        status=values["status"],
-        changed_at=clock.from_text(values["changed_at"]),
-        source=values["source"],
-    )
 
 
 def opt_out(
@@ -122,15 +75,10 @@ def opted_out(client: DynamoDBClient, table_name: str, numbers: Iterable[str | i
             raise StorageError(f"the opt-outs could not be read: {type(error).__name__}") from error
         keys = answer.get("UnprocessedKeys", {}).get(table_name, {}).get("Keys", [])
         items = answer["Responses"].get(table_name, [])
-        found |= {item["pk"]["S"].removeprefix(PK) for item in items if item.get("status") != {"S": IN}}
+        found |= {number_of(item["pk"]["S"]) for item in items if item.get("status") != {"S": IN}}
         if not keys:
             return found
     raise StorageError("the opt-outs could not be read: the table is throttled")
-
-
-def key(number: str | int) -> dict[str, dict[str, str]]:
-    """Return the key of a number's record; the number is given in digits."""
-    return {"pk": {"S": f"{PK}{number}"}, "sk": {"S": SK}}
 
 
 def _write(
