@@ -12,7 +12,7 @@ LOCK := .venv-lock
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON -u ARGS PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo local test check format bench soak campaign provider event status smoke lock clean
+.PHONY: help demo local test check format bench soak campaign provider event status segments types smoke lock clean
 
 help: ## Show this list
 	@echo "make <target>, with what it takes:"
@@ -58,6 +58,13 @@ event: $(VENV)/.local-stamp ## Stamp a webhook sample with the time and sign it;
 status: $(VENV)/.local-stamp ## Show a message's life from the table: REFERENCE=… and, for a deployed stack, STACK=…
 	@test -n "$$REFERENCE" || { echo "Which message? make status REFERENCE=… [STACK=…]" >&2; exit 2; }
 	$(RUN) tools.status --reference "$$REFERENCE" $${STACK:+--stack "$$STACK"} $(ARGS)
+
+segments: $(VENV)/.local-stamp ## Count the SMS segments of a text: TEXT=…
+	@test -n "$$TEXT" || { echo "Usage: make segments TEXT=text" >&2; exit 2; }
+	$(RUN) tools.segments --text "$$TEXT" $(ARGS)
+
+types: $(VENV)/.local-stamp ## Write the TypeScript declarations of events/types from the JSON Schemas
+	$(RUN) tools.declarations
 
 smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: STACK=name
 	@test -n "$$STACK" || { echo "Which stack? make smoke STACK=name" >&2; exit 2; }

@@ -48,6 +48,7 @@ READ: dict[str, dict[str, object]] = {
     "status-sms": {"event_type": "message.status.sms", "status": "DELIVERED", "reference": "order-1001"},
     "status-sms-rejected": {"event_type": "message.status.sms", "status": "REJECTED", "reference": None},
     "text-rcs": {"event_type": "user-message.text.rcs", "content": "Ja tak"},
+    "text-sms-stop": {"event_type": "user-message.text.sms", "sender": 4587654321},
     "text-sms": {"event_type": "user-message.text.sms", "sender": 4587654321},
 }
 
