@@ -25,7 +25,8 @@ def described(text: str) -> Iterator[str]:
     one, of_several = LIMITS[taken.encoding]
     room = one if taken.count == 1 else taken.count * of_several
     unit = "septets" if taken.encoding == "GSM-7" else "16-bit units"
-    yield f"{taken.count} SMS segment{'s' if taken.count > 1 else ''} in {taken.encoding}: {taken.units} of {room} {unit}"
+    counted = "1 SMS segment" if taken.count == 1 else f"{taken.count} SMS segments"
+    yield f"{counted} in {taken.encoding}: {taken.units} of {room} {unit}"
     others = list(dict.fromkeys(character for character in text if count(character).encoding == "UCS-2"))
     if not others:
         return

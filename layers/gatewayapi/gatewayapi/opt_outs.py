@@ -41,14 +41,25 @@ def opt_out(
     `number` is a phone number as in a queue message's `recipient` (else ValueError), `source` is the name of the
     caller, `changed_at` is the time of the person's decision with its time zone, by default now. Raises StorageError.
     """
-    return _write(client, table_name, number, OUT, source, changed_at)
+    return record(client, table_name, _statement(number, OUT, source, changed_at))
 
 
 def opt_in(
     client: DynamoDBClient, table_name: str, number: str | int, *, source: str, changed_at: datetime | None = None
 ) -> bool:
     """Record that a person wants promotional messages again; arguments and result are those of `opt_out`."""
-    return _write(client, table_name, number, IN, source, changed_at)
+    return record(client, table_name, _statement(number, IN, source, changed_at))
+
+
+def record(client: DynamoDBClient, table_name: str, statement: OptOutRecord) -> bool:
+    """Write a record; return False where a newer one is there. Raises StorageError."""
+    try:
+        client.put_item(**statement.to_put(table_name))
+    except client.exceptions.ConditionalCheckFailedException:
+        return False
+    except (ClientError, BotoCoreError) as error:
+        raise StorageError(f"the opt-out was not recorded: {type(error).__name__}") from error
+    return True
 
 
 def opted_out(client: DynamoDBClient, table_name: str, numbers: Iterable[str | int]) -> set[str]:
@@ -81,19 +92,5 @@ def opted_out(client: DynamoDBClient, table_name: str, numbers: Iterable[str | i
     raise StorageError("the opt-outs could not be read: the table is throttled")
 
 
-def _write(
-    client: DynamoDBClient,
-    table_name: str,
-    number: str | int,
-    status: str,
-    source: str,
-    changed_at: datetime | None,
-) -> bool:
-    record = OptOutRecord(str(phone_number(number)), status, changed_at or clock.now(), source)
-    try:
-        client.put_item(**record.to_put(table_name))
-    except client.exceptions.ConditionalCheckFailedException:
-        return False
-    except (ClientError, BotoCoreError) as error:
-        raise StorageError(f"the opt-out was not recorded: {type(error).__name__}") from error
-    return True
+def _statement(number: str | int, status: str, source: str, changed_at: datetime | None) -> OptOutRecord:
+    return OptOutRecord(str(phone_number(number)), status, changed_at or clock.now(), source)
