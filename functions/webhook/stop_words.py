@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatewayapi.clock import from_text
-from gatewayapi.event import MAX_PARSED_BODY
 from gatewayapi.message_fields import phone_number
 from gatewayapi.opt_out_record import IN, OUT, OptOutRecord
+from gatewayapi.webhook_body import MAX_PARSED_BODY
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gatewayapi.record import EventRecord
+    from gatewayapi.event_record import EventRecord
 
 TEXT = "user-message.text."
 # Punctuation, symbols, separators and control characters, and what makes an emoji of a symbol.

@@ -17,9 +17,8 @@ NUMBER = "4512345678"
 
 
 @pytest.fixture
-def stack(aws: Aws, table: Table, monkeypatch: pytest.MonkeyPatch) -> Aws:
+def stack(aws: Aws, table: Table, monkeypatch: pytest.MonkeyPatch) -> Aws:  # noqa: ARG001 - the table must exist
     """A deployed stack that is moto's table."""
-    assert table
     deployed = SimpleNamespace(
         client=lambda service: getattr(aws, service), output=lambda _: ENVIRONMENT["TABLE_NAME"]
     )

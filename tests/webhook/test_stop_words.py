@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayapi import event
+from gatewayapi import webhook_body
+from gatewayapi.event_record import EventRecord
 from gatewayapi.opt_out_record import OptOutRecord
-from gatewayapi.record import EventRecord
 from stop_words import UnreadableTextError, opt_out, recognise, words
 
 KNOWN = words("STOP,STOPALL,UNSUBSCRIBE,opt out,AFMELD", "START,UNSTOP", "PIZZA,Pizza Club")
@@ -107,7 +107,7 @@ def record(event_type: str = "user-message.text.sms", **given: object) -> EventR
     }
     envelope = {"event_id": "e-1", "timestamp": RECEIVED.isoformat(), "event_type": event_type, "event": fields}
     body = json.dumps(envelope).encode()
-    return event.from_body(body, "v1=", received_at=RECEIVED, expires_at=RECEIVED)
+    return webhook_body.read(body, "v1=", received_at=RECEIVED, expires_at=RECEIVED)
 
 
 @pytest.mark.parametrize(
