@@ -3,7 +3,7 @@
 import pytest
 
 from gatewayapi.errors import MessageError
-from gatewayapi.message import RECIPIENT_NOT_ALLOWED, from_fields
+from gatewayapi.message import from_fields
 
 
 def fields(recipient: object) -> dict[str, object]:
@@ -68,16 +68,3 @@ def test_a_number_of_another_size_is_no_recipient(recipient: object) -> None:
 def test_what_may_be_read_as_another_number_is_no_recipient(recipient: object) -> None:
     with pytest.raises(MessageError, match=r"^\$\.recipient: must be an integer, or a string of digits"):
         from_fields(fields(recipient))
-
-
-@pytest.mark.parametrize(
-    ("prefixes", "allowed"), [(("45",), True), (("46", "4512"), True), (("46", "5"), False), ((), True)]
-)
-def test_only_recipients_under_an_allowed_prefix_are_taken(prefixes: tuple[str, ...], *, allowed: bool) -> None:
-    given = fields("+45 12 34 56 78")
-    if allowed:
-        assert from_fields(given, allowed_prefixes=prefixes).recipient == 4512345678
-        return
-    with pytest.raises(MessageError) as caught:
-        from_fields(given, allowed_prefixes=prefixes)
-    assert (caught.value.code, caught.value.path) == (RECIPIENT_NOT_ALLOWED, "$.recipient")
