@@ -111,7 +111,7 @@ class World:
         return self.receive(queue_url)
 
     def receive(self, queue_url: str) -> list[Record]:
-        """Return a record for each message that is visible on a queue."""
+        """Return a record for each message that is visible on a queue, enqueued by the test's clock."""
         records: list[Record] = []
         while True:
             answer = self.aws.sqs.receive_message(
@@ -122,7 +122,11 @@ class World:
             )
             if not answer.get("Messages"):
                 return records
-            records += [delivered(message, queue_url) for message in answer["Messages"]]
+            for received in answer["Messages"]:
+                record = delivered(received, queue_url)
+                sent_ms = int(record["attributes"]["SentTimestamp"]) + round(self.ahead.total_seconds() * 1000)
+                record["attributes"] = record["attributes"] | {"SentTimestamp": str(sent_ms)}
+                records.append(record)
 
     def deliver(self, records: Iterable[Record], *, receive_count: int | None = None) -> Run:
         """Invoke the function with a batch, and delete what it handled, as an event source mapping does."""

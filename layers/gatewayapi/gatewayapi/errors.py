@@ -17,18 +17,27 @@ class SignatureError(GatewayApiError):
     """A body is not signed by one of our keys. Refuse it, and do not say why."""
 
 
-class MessageError(GatewayApiError):
-    """A queue message breaks a rule: it cannot be sent as it is.
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a queue message: the JSON path of the field, and what the field must be.
 
-    Arguments: `code` is the dead-letter queue's `ErrorCode`, `path` the JSON path of the field, `reason` says
-    what the field must be and never repeats its value, since a value can be a text or a phone number.
+    The reason never repeats the field's value, since a value can be a text or a phone number.
     """
 
-    def __init__(self, code: str, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+    path: str
+    reason: str
+
+
+class MessageError(GatewayApiError):
+    """A queue message breaks one or more rules: it cannot be sent as it is.
+
+    Arguments: `code` is the dead-letter queue's `ErrorCode`, `problems` are the mistakes.
+    """
+
+    def __init__(self, code: str, *problems: Problem) -> None:
+        super().__init__("; ".join(f"{problem.path}: {problem.reason}" for problem in problems))
         self.code = code
-        self.path = path
-        self.reason = reason
+        self.problems = problems
 
 
 class EventError(GatewayApiError):
