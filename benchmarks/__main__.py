@@ -22,7 +22,6 @@ from benchmarks.services import Services, serving
 DOCUMENT = Path(__file__).parents[1] / "docs/performance.md"
 ROUNDS, DETAIL_ROUNDS, QUICK_ROUNDS = 15, 7, 3
 MAX_LAYER_MB = 8
-TOP_PACKAGES = 10
 
 # Messages; how often a round runs each contender; and the most that is allowed of the least and of the peer.
 BATCHES = (
@@ -74,16 +73,10 @@ def details(layout: Layout, services: Services, folder: Path, rounds: int) -> li
 
     source = layout.without_byte_code(ours, folder / "source")
     without = parts.SOURCE.name, parts.time_s(parts.SOURCE, source, services, rounds)
-    imports = {name: parts.imports_s(layout.functions[name], services, rounds) for name in ("sender", "webhook")}
     return [
-        report.parts("a cold start's parts", [*timed(parts.COLD), without]),
-        report.parts("left as they are", timed(parts.LEFT)),
-        report.parts("a batch's parts", timed(parts.BATCH)),
-        report.parts("imported beside boto3 and a client", timed(parts.DEPENDENCIES, of_peer=True)),
-        *(
-            report.parts(f"importing the {name}, by package", list(spent.items())[:TOP_PACKAGES])
-            for name, spent in imports.items()
-        ),
+        report.parts("part of a cold start", [*timed(parts.COLD), without]),
+        report.parts("part of a batch of 100", timed(parts.BATCH)),
+        report.parts("import after boto3 and a client", timed(parts.DEPENDENCIES, of_peer=True)),
     ]
 
 

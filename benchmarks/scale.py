@@ -18,7 +18,7 @@ MEMORY_MB = 512  # template.yaml's
 CORE_MB = 1769
 TABLE_S = 0.010  # a transaction, from call to answer
 PROVIDER_S = 0.100  # a request
-CONCURRENCIES = (2, 10, 50, 200)
+CONCURRENCIES = (2, 5, 50, 200)  # 5 is the default MaximumConcurrency
 WEBHOOKS = 500  # a second: what template.yaml lets through
 
 
@@ -34,17 +34,25 @@ def webhook_s(cpu_s: float) -> float:
 
 def rates(batches_s: Mapping[int, float], webhook_cpu_s: float) -> str:
     """Return the tables of rates, from the processor seconds of a batch of each size, and of a webhook."""
-    head = ("messages in a batch", "an invocation", *(f"a second, {many} at once" for many in CONCURRENCIES))
+    head = (
+        "messages in a batch",
+        "an invocation",
+        *(f"messages a second, {count} invocations" for count in CONCURRENCIES),
+    )
     rows = []
     for size, cpu_s in batches_s.items():
-        each_s = sender_s(cpu_s)
+        invocation_s = sender_s(cpu_s)
         rows.append(
-            (str(size), f"{1000 * each_s:.0f} ms", *(f"{many * size / each_s:,.0f}" for many in CONCURRENCIES))
+            (
+                str(size),
+                f"{1000 * invocation_s:.0f} ms",
+                *(f"{count * size / invocation_s:,.0f}" for count in CONCURRENCIES),
+            )
         )
-    each_s = webhook_s(webhook_cpu_s)
+    invocation_s = webhook_s(webhook_cpu_s)
     webhooks = (
-        f"A webhook takes {1000 * each_s:.0f} ms: one instance carries {1 / each_s:.0f} a second, and"
-        f" {WEBHOOKS:,} a second need {WEBHOOKS * each_s:.0f} instances at once."
+        f"A webhook takes {1000 * invocation_s:.0f} ms. So one instance handles {1 / invocation_s:.0f} webhooks a"
+        f" second, and {WEBHOOKS:,} webhooks a second need {WEBHOOKS * invocation_s:.0f} concurrent instances."
     )
     return f"{table(head, rows)}\n\n{webhooks}"
 
