@@ -1,6 +1,6 @@
-"""Where the time goes: pieces of a cold start and of a batch, each in fresh processes with the function's own path.
+"""Measures parts of a cold start and of a batch, each in new processes with the function's own search path.
 
-A part is Python text that is prepared for, then timed. Text, because it is for a child that has imported nothing yet.
+A part is Python source text, because it runs in a child process that has imported nothing yet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.layout import Function
     from benchmarks.services import Services
 
-# Collections fall where they may, so that they are kept out of what is small; they have a line of their own.
+# Garbage collections happen at any time, so they are switched off here. One part measures them.
 _CHILD = """
 import gc, json, os, sys, time
 gc.disable()
@@ -37,7 +37,7 @@ print(min(used), file=answer, flush=True)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing to time: `code` after `before`, so many times in one process where only the best of them counts."""
+    """The time of `code` after `before` has run. With `times`, the shortest of so many runs in one process."""
 
     name: str
     code: str
@@ -47,23 +47,25 @@ class Part:
 
 _BOTOCORE = "import botocore.session, botocore.config"
 _POWERTOOLS = "import aws_lambda_powertools.logging, aws_lambda_powertools.metrics"
-_OURS = "from gatewayapi import aws"
-_THEIRS = "from botocore.session import get_session"
+_GATEWAYAPI = "from gatewayapi import aws"
+_BOTOCORE_SESSION = "from botocore.session import get_session"
 _CLIENT = "client = aws.client('dynamodb')"
 
 COLD = (
     Part("import botocore", _BOTOCORE),
     Part("import boto3 as well (not done)", "import boto3", _BOTOCORE),
     Part("import Logger and Metrics", _POWERTOOLS, _BOTOCORE),
-    Part("create the DynamoDB client", _CLIENT, _OURS),
-    Part("… with botocore as it is", "get_session().create_client('dynamodb')", _THEIRS),
+    Part("create the DynamoDB client", _CLIENT, _GATEWAYAPI),
+    Part("… with botocore as it is", "get_session().create_client('dynamodb')", _BOTOCORE_SESSION),
     Part(
-        "create the Secrets Manager client in the same session", "aws.client('secretsmanager')", f"{_OURS}; {_CLIENT}"
+        "create the Secrets Manager client in the same session",
+        "aws.client('secretsmanager')",
+        f"{_GATEWAYAPI}; {_CLIENT}",
     ),
     Part(
         "… with botocore as it is, in a session of its own",
         "get_session().create_client('secretsmanager')",
-        f"{_THEIRS}; get_session().create_client('dynamodb')",
+        f"{_BOTOCORE_SESSION}; get_session().create_client('dynamodb')",
     ),
     Part(
         "read the certificate authorities once (botocore: for each connection)",
@@ -149,7 +151,7 @@ BATCH = tuple(
 
 
 def time_s(part: Part, function: Function, services: Services, rounds: int, event: object = None) -> float:
-    """Return the median of a part's seconds of processor time in so many fresh processes."""
+    """Return the median of a part's processor seconds in so many new processes."""
     arguments = ("-W", "ignore", "-c", _CHILD, part.before, part.code, str(part.times), json.dumps(event))
     used = [float(_run(function, services, *arguments).stdout) for _ in range(rounds)]
     return statistics.median(used)

@@ -1,7 +1,7 @@
-"""What one stack carries, worked out of the measured processor times and of what AWS documents.
+"""How many messages a second one stack can send, calculated from measured processor times and AWS's documentation.
 
-An invocation takes its processor time, stretched to the share of a core that its memory buys, and the time that it
-waits for others. What others take depends on them, so it is assumed, and stands beside the result.
+An invocation takes its processor time, divided by its share of a processor, and the time that it waits for DynamoDB
+and the provider. These waiting times are assumptions, which the document names.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from benchmarks.report import table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MEMORY_MB = 512  # template.yaml's
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: one core, and less in proportion.
+MEMORY_MB = 512  # the template's default
+# This much memory gives one processor, less memory a part of one. Source:
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 CORE_MB = 1769
-TABLE_S = 0.010  # a transaction, from call to answer
+TABLE_S = 0.010  # a transaction, from call to response
 PROVIDER_S = 0.100  # a request
 CONCURRENCIES = (2, 5, 50, 200)  # 5 is the default MaximumConcurrency
-WEBHOOKS = 500  # a second: what template.yaml lets through
+WEBHOOKS = 500  # a second: the default WebhookRate
 
 
 def sender_s(cpu_s: float) -> float:
