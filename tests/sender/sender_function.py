@@ -74,7 +74,9 @@ class World:
         for name, value in environment.items():
             self.patch.setitem(os.environ, name, value)
         importlib.reload(sender)
-        self.patch.setattr(sender, "MEANS", replace(sender.MEANS, now=self.now))
+        # The pauses between DynamoDB calls are counted, and not waited for.
+        table = Table(self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None)
+        self.patch.setattr(sender, "CLIENTS", replace(sender.CLIENTS, now=self.now, table=table))
 
     def now(self) -> datetime:
         """Return the sender's time."""
@@ -212,7 +214,6 @@ def world(
     """A sender that has just started, with nothing on its queues and no provider's fault."""
     with Provider(Settings(token=TOKEN)) as provider:
         monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
-        monkeypatch.setattr("gatewayapi.table.time", SimpleNamespace(sleep=lambda _seconds: None))
         started = World(aws, queues, secrets, provider, monkeypatch)
         started.start(
             QUEUE_URL=queues.main,

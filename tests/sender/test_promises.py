@@ -53,7 +53,7 @@ def cancelled(world: World, *codes: str, skip: int, count: int = 1) -> None:
 def test_other_content_is_refused_while_a_hold_is_in_doubt(world: World) -> None:
     held(world)
     assert world.send(message(message="Another text")).outcomes() == {"reference_reused": 1}
-    webhook(world, "DELIVERED")
+    webhook(world, "DELIVERED", msg_id=world.provider.messages()[0].msg_id)
     assert world.statuses() == {"order-1": "DELIVERED"}
     assert [letter.code for letter in world.dead()] == ["UNCERTAIN", "REFERENCE_REUSED"]
 

@@ -29,6 +29,7 @@ class EventRecord:
         key: the partition key: the event's reference, or its msg_id where it has no reference.
         by_phone_number: whether the index by_phone_number lists the event. It does where no message record of this
             stack leads to the event.
+
     """
 
     record_type: ClassVar[str] = "event"

@@ -1,7 +1,7 @@
 """The fields of a queue message: what each may hold.
 
-A reader takes all fields and returns the value of its own, or None where that may be absent. Its ValueError tells what
-the field must be, and never repeats the value, since a value can be a text or a phone number.
+A reader takes all fields and returns the value of its own, or None where that may be absent. It raises ValueError
+with what the field must be. The error never repeats the value, because a value can be a text or a phone number.
 """
 
 from __future__ import annotations

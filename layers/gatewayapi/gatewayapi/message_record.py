@@ -38,6 +38,7 @@ class MessageRecord:
         doubt_until: the latest moment at which such a request can have been under way.
         resent: the message was sent once more although it was in doubt.
         forgotten_at: when the personal data was erased.
+
     """
 
     record_type: ClassVar[str] = "message"
@@ -69,11 +70,7 @@ class MessageRecord:
     error: Mapping[str, Any] | None = None
 
     def to_item(self) -> Item:
-        """Return the record as a DynamoDB item.
-
-        `phone_number` and `recorded_at` are the keys of the index by_phone_number. Both stay the same for as long as
-        the content does, so later writes do not touch the index.
-        """
+        """Return the record as a DynamoDB item."""
         item: Item = {
             "pk": {"S": self.reference},
             "sk": {"S": MESSAGE_SK},
@@ -85,6 +82,7 @@ class MessageRecord:
             "message_id": {"S": self.message_id},
             "attempts": {"N": str(self.attempts)},
         }
+        item |= self._index_keys()
         for name in _TEXTS:
             if (value := getattr(self, name)) is not None:
                 item[name] = {"S": value}
@@ -94,16 +92,21 @@ class MessageRecord:
         for name in _TIMES:
             if (value := getattr(self, name)) is not None:
                 item[name] = {"S": to_text(value)}
-        if self.recipient is not None:
-            item["phone_number"] = {"S": str(self.recipient)}
-            item["recorded_at"] = item["queued_at"]
-        if self.in_doubt:
-            item["in_doubt"] = {"BOOL": True}
-        if self.resent:
-            item["resent"] = {"BOOL": True}
+        for name in ("in_doubt", "resent"):
+            if getattr(self, name):
+                item[name] = {"BOOL": True}
         if self.error is not None:
             item["error"] = to_attribute(dict(self.error))
         return item
+
+    def _index_keys(self) -> Item:
+        """Return the keys of the index by_phone_number.
+
+        They stay the same for as long as the content does, so later writes do not touch the index.
+        """
+        if self.recipient is None:
+            return {}
+        return {"phone_number": {"S": str(self.recipient)}, "recorded_at": {"S": to_text(self.queued_at)}}
 
 
 def from_values(values: Mapping[str, Any]) -> MessageRecord:
