@@ -153,13 +153,17 @@ def strings(*folders: str) -> set[str]:
 
 def metrics() -> set[str]:
     """Return the metrics that the code of both functions emits."""
-    found = set(sender.METRICS.values()) | {"QueueToAcceptSeconds"}
-    for node in ast.walk(ast.parse((PROJECT / "functions/webhook/webhook.py").read_text())):
-        if not isinstance(node, ast.Call):
-            continue
-        name = ast.unparse(node.func)
-        given = {"refuse": node.args[3:], "count": node.args, "metrics.add_metric": node.args[:1]}.get(name, [])
-        found |= {str(it.value) for it in given if isinstance(it, ast.Constant)}
+    found = set(sender.METRICS.values())
+    calls = (
+        node
+        for path in (PROJECT / "functions").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    )
+    for call in calls:
+        name = ast.unparse(call.func)
+        given = {"refuse": call.args[3:], "count": call.args, "metrics.add_metric": call.args[:1]}.get(name, [])
+        found |= {str(argument.value) for argument in given if isinstance(argument, ast.Constant)}
     statuses, keys = ("Stored", "Duplicate", "Quarantined"), ("Current", "Previous")
     return found | {f"Event{status}" for status in statuses} | {f"Key{key}" for key in keys}
 
