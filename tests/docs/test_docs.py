@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import botocore.session
 import pytest
@@ -12,9 +11,9 @@ from botocore import xform_name
 import sender
 from tests.stack.template import PARAMETERS, PROJECT, RESOURCES, TEMPLATE, walk
 
-PAGES = sorted((PROJECT / "docs").glob("*.md"))
-DOCUMENTS = [PROJECT / "README.md", *PAGES]
-TEXTS = {document.name: document.read_text() for document in DOCUMENTS}
+PAGES = [f"docs/{path.name}" for path in sorted((PROJECT / "docs").glob("*.md"))]
+DOCUMENTS = ["README.md", "events/README.md", *PAGES]
+TEXTS = {document: (PROJECT / document).read_text() for document in DOCUMENTS}
 ALL_TEXT = "\n".join(TEXTS.values())
 MAKEFILE = (PROJECT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
@@ -60,8 +59,8 @@ def quoted(text: str) -> list[str]:
 
 
 def test_the_deploy_page_has_every_parameter_with_its_default() -> None:
-    documented = {}
-    for names, defaults, *_ in (row for row in rows(TEXTS["deploy.md"]) if row[0].startswith("`")):
+    documented: dict[str, str] = {}
+    for names, defaults, *_ in (row for row in rows(TEXTS["docs/deploy.md"]) if row[0].startswith("`")):
         if PARAMETERS.keys() & set(quoted(names)):
             values = quoted(defaults) or [part.strip() for part in defaults.split(", ")]
             names_of_row = quoted(names)
@@ -72,19 +71,19 @@ def test_the_deploy_page_has_every_parameter_with_its_default() -> None:
         assert not default or documented[name].strip("` ").replace("`, `", ",") == default, name
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_output_and_parameter_that_a_document_names_exists(document: Path) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_output_and_parameter_that_a_document_names_exists(document: str) -> None:
     known = TEMPLATE["Outputs"].keys() | PARAMETERS.keys() | AWS_NAMES
-    assert set(OUTPUT.findall(TEXTS[document.name])) <= known
+    assert set(OUTPUT.findall(TEXTS[document])) <= known
 
 
 def test_every_output_is_in_a_document() -> None:
     assert TEMPLATE["Outputs"].keys() <= set(OUTPUT.findall(ALL_TEXT))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
-    named = re.findall(r"(?:^|`)make ([a-z][a-z-]*)", TEXTS[document.name], re.MULTILINE)
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_make_target_that_a_document_names_exists(document: str) -> None:
+    named = re.findall(r"(?:^|`)make ([a-z][a-z-]*)", TEXTS[document], re.MULTILINE)
     assert set(named) <= TARGETS
 
 
@@ -95,7 +94,7 @@ def test_every_command_is_in_a_document() -> None:
 
 def test_the_readme_links_to_every_page() -> None:
     linked = set(re.findall(r"\]\((docs/[^)#\s]+)", TEXTS["README.md"]))
-    assert {f"docs/{page.name}" for page in PAGES} | {"docs/openapi.yaml"} <= linked
+    assert {*PAGES, "docs/openapi.yaml"} <= linked
 
 
 def test_the_readme_lists_every_folder() -> None:
@@ -112,13 +111,15 @@ def test_the_readme_lists_every_folder() -> None:
 
 
 def test_every_error_code_of_a_dead_letter_is_explained_and_defined() -> None:
-    explained = {code for row in rows(section(TEXTS["operations.md"], "Dead letters")) for code in quoted(row[0])}
+    explained = {
+        code for row in rows(section(TEXTS["docs/operations.md"], "Dead letters")) for code in quoted(row[0])
+    }
     assert explained == CODES
     assert strings("functions/sender", "layers/gatewayapi/gatewayapi") >= CODES
 
 
 def test_every_metric_is_explained_and_no_other() -> None:
-    explained = [name for row in rows(section(TEXTS["operations.md"], "Metrics")) for name in quoted(row[0])]
+    explained = [name for row in rows(section(TEXTS["docs/operations.md"], "Metrics")) for name in quoted(row[0])]
     assert sorted(explained) == sorted(metrics())
 
 
@@ -133,7 +134,7 @@ def test_alarms_and_dashboard_use_existing_metrics() -> None:
 
 def test_every_alarm_is_explained_with_a_command_and_a_fix() -> None:
     alarms = {name for name, it in RESOURCES.items() if it["Type"] == "AWS::CloudWatch::Alarm"}
-    parts = re.split(r"^### (\w+)\n", section(TEXTS["operations.md"], "Alarms"), flags=re.MULTILINE)[1:]
+    parts = re.split(r"^### (\w+)\n", section(TEXTS["docs/operations.md"], "Alarms"), flags=re.MULTILINE)[1:]
     explained = dict(zip(parts[::2], parts[1::2], strict=True))
     assert explained.keys() == alarms
     for alarm, text in explained.items():
@@ -194,13 +195,13 @@ def test_every_aws_command_exists_with_its_options(service: str, operation: str,
     assert set(options) <= members
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_has_a_target(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[document.name]):
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_has_a_target(document: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[document]):
         path, _, anchor = target.partition("#")
         if path.startswith("https://"):
             continue
-        file = document.parent / path if path else document
+        file = (PROJECT / document).parent / path if path else PROJECT / document
         assert file.exists(), target
         if anchor:
             assert anchor in anchors(file.read_text()), target
@@ -212,7 +213,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_diagram_has_a_description_in_words(document: Path) -> None:
-    for text in re.findall(r"^```mermaid\n.*?^```\n\n(.*?)\n", TEXTS[document.name], re.MULTILINE | re.DOTALL):
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_diagram_has_a_description_in_words(document: str) -> None:
+    for text in re.findall(r"^```mermaid\n.*?^```\n\n(.*?)\n", TEXTS[document], re.MULTILINE | re.DOTALL):
         assert text.startswith("The diagram in words:")
