@@ -1,4 +1,4 @@
-"""The floor of a cold start: boto3 imported, a DynamoDB client made, one item put."""
+"""The minimal cold start: import boto3, create a DynamoDB client, write one item."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import boto3
 CLIENT = boto3.client("dynamodb")
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's own
-    """Put one item."""
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
+    """Write one item."""
     CLIENT.put_item(TableName=os.environ["TABLE_NAME"], Item={"pk": {"S": "one"}, "sk": {"S": "MESSAGE"}})
     return {"batchItemFailures": [], "statusCode": 200}

@@ -1,7 +1,6 @@
-"""The webhook as the usual Powertools idiom has it: resolver, parser model, idempotency, boto3's table resource.
+"""The webhook as most people would write it with Powertools: resolver, parser model, idempotency, boto3's resource.
 
-What people write today, and what the webhook is compared with. Its idempotency records need a table of their own,
-with the string key `id`.
+The real webhook is compared with it. Its idempotency records need a table of their own with the string key `id`.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ table = boto3.resource("dynamodb").Table(os.environ["TABLE_NAME"])
 
 
 class Status(BaseModel):
-    """What a status event says."""
+    """A status event."""
 
     msg_id: str
     recipient: int
@@ -83,7 +82,7 @@ def store(envelope: Envelope, body: str) -> dict[str, str]:
 
 @app.post("/webhooks")
 def receive() -> Response[str]:
-    """Answer the provider."""
+    """Answer POST /webhooks."""
     body: str = app.current_event.decoded_body or ""
     key = get_secret(os.environ["WEBHOOK_KEY_SECRET_ARN"], max_age=3600)
     expected = "v1=" + hmac.new(key.encode(), body.encode(), hashlib.sha256).hexdigest()
@@ -98,7 +97,7 @@ def receive() -> Response[str]:
 
 @metrics.log_metrics
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's and Powertools' own
+def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - neither Lambda nor Powertools has a type here
     """Receive one event."""
     config.register_lambda_context(context)
     return app.resolve(event, context)

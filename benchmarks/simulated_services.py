@@ -1,9 +1,11 @@
 """AWS and the provider as far as the measured functions call them, in a process of their own.
 
-Its processor time must not be counted, and what it answers must cost the caller what the real answer costs: so it
-speaks HTTP/1.1 with keep-alive and the headers of the real services, keeps no state, and accepts everything.
-`python -m benchmarks.fake [CERTIFICATE KEY]` prints its two ports as JSON and serves until its standard input
-ends, with TLS where it is given the files for it.
+A process of their own, because their processor time must not be counted. They answer with HTTP/1.1 keep-alive and the
+headers of the real services, so that reading the answer costs a function as much as in production. They store nothing
+and accept everything.
+
+`python -m benchmarks.simulated_services [CERTIFICATE KEY]` prints the two ports as JSON and runs until its standard
+input ends. With a certificate and its key it uses TLS.
 """
 
 from __future__ import annotations
@@ -30,20 +32,20 @@ _AWS_HEADERS = (
 _PROVIDER_HEADERS = "Server: provider\r\nDate: Wed, 02 Apr 2025 08:00:00 GMT\r\nConnection: keep-alive\r\n"
 
 
-class Ledger:
-    """What was called since the last reading, and the connections it came on."""
+class CallCounter:
+    """The calls since the counts were last read, and the open connections."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.open: set[Connection] = set()
 
     def read(self) -> dict[str, int]:
-        """Return the counts by name, and begin anew."""
+        """Return the counts by name, and reset them."""
         counts, self.calls = dict(self.calls), Counter()
         return counts
 
-    def hang_up(self) -> None:
-        """Close every connection without a word, as a load balancer does with idle ones."""
+    def close_connections(self) -> None:
+        """Close every connection without a notice, as a load balancer does with idle ones."""
         for connection in list(self.open):
             connection.close()
 
@@ -51,22 +53,22 @@ class Ledger:
 class Connection(asyncio.Protocol):
     """One client's connection to one of the two services."""
 
-    def __init__(self, service: str, ledger: Ledger) -> None:
+    def __init__(self, service: str, counter: CallCounter) -> None:
         self._service = service
-        self._ledger = ledger
+        self._counter = counter
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment] # a stream's is one
-        self._ledger.open.add(self)
-        self._ledger.calls[f"{self._service} connections"] += 1
+        self._transport = transport  # type: ignore[assignment] # a TCP connection has one of this type
+        self._counter.open.add(self)
+        self._counter.calls[f"{self._service} connections"] += 1
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's own
-        self._ledger.open.discard(self)
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._counter.open.discard(self)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.close()
 
@@ -84,19 +86,19 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, path: str, headers: dict[str, str], body: bytes) -> None:
         if path == "/benchmark/counts":
-            self._ledger.calls[f"{self._service} connections"] -= 1
-            self._write(200, self._ledger.read(), "application/json", "")
-        elif path == "/benchmark/hangup":
-            self._ledger.calls[f"{self._service} connections"] -= 1
+            self._counter.calls[f"{self._service} connections"] -= 1
+            self._write(200, self._counter.read(), "application/json", "")
+        elif path == "/benchmark/close":
+            self._counter.calls[f"{self._service} connections"] -= 1
             self._write(200, {}, "application/json", "")
-            self._ledger.hang_up()
+            self._counter.close_connections()
         elif self._service == "provider":
-            self._ledger.calls[path] += 1
+            self._counter.calls[path] += 1
             self._write(*_provider(path, json.loads(body)), "application/json", _PROVIDER_HEADERS)
         else:
             target = headers.get("x-amz-target", path)
             operation = target.rpartition(".")[2]
-            self._ledger.calls[operation] += 1
+            self._counter.calls[operation] += 1
             self._write(200, _aws(operation, body), "application/x-amz-json-1.0", _AWS_HEADERS)
 
     def _write(self, status: int, answer: dict[str, Any], content_type: str, headers: str) -> None:
@@ -113,7 +115,7 @@ def _provider(path: str, fields: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     if path == "/mobile/single":
         return 202, _accepted(fields)
     if path == "/mobile/multi":
-        return 202, {"responses": [_accepted(each) for each in fields["messages"]]}
+        return 202, {"responses": [_accepted(message) for message in fields["messages"]]}
     return 404, {}
 
 
@@ -126,7 +128,7 @@ def _aws(operation: str, body: bytes) -> dict[str, Any]:
         arn = json.loads(body)["SecretId"]
         value = KEY if "key" in arn else TOKEN
         return {"ARN": arn, "Name": "secret", "SecretString": value, "VersionStages": ["AWSCURRENT"]}
-    if operation.endswith("Batch"):  # of SQS
+    if operation.endswith("Batch"):  # SQS
         entries = json.loads(body)["Entries"]
         return {"Successful": [{"Id": entry["Id"]} for entry in entries], "Failed": []}
     return {}
@@ -139,10 +141,10 @@ async def serve(*certificate: str) -> None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(*certificate)
     loop = asyncio.get_running_loop()
-    ledger = Ledger()
+    counter = CallCounter()
     ports = {}
     for service in ("aws", "provider"):
-        server = await loop.create_server(partial(Connection, service, ledger), "127.0.0.1", 0, ssl=tls)
+        server = await loop.create_server(partial(Connection, service, counter), "127.0.0.1", 0, ssl=tls)
         ports[service] = server.sockets[0].getsockname()[1]
     print(json.dumps(ports), flush=True)
     over = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Functions run as Lambda runs them, cold under awslambdaric and warm in a worker, with their processor time."""
+"""Runs functions as Lambda does, cold under awslambdaric or warm in a process that stays, and measures them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.services import Services
 
 INVOCATION = "/2018-06-01/runtime/invocation"
-LONGEST_S = 60
+TIMEOUT_S = 60
 HEADERS = {
     "Lambda-Runtime-Aws-Request-Id": "52fdfc07-2182-454f-963f-5f0f9a621d72",
     "Lambda-Runtime-Deadline-Ms": "4102444800000",
@@ -27,7 +27,7 @@ HEADERS = {
 
 
 def cold_start(function: Function, event: Any, services: Services) -> float:  # noqa: ANN401 - any JSON
-    """Return the seconds of processor time from a function's spawn to its wait for a second event."""
+    """Return the processor seconds from the start of a function's process until it asks for a second event."""
     api = RuntimeApi(event)
     process = subprocess.Popen(
         python("-m", "awslambdaric", f"{function.name}.handler"),
@@ -36,7 +36,7 @@ def cold_start(function: Function, event: Any, services: Services) -> float:  # 
         stdout=subprocess.DEVNULL,
     )
     try:
-        api.idle.wait(LONGEST_S)
+        api.idle.wait(TIMEOUT_S)
     finally:
         process.kill()
         _, process.returncode, usage = os.wait4(process.pid, 0)
@@ -46,7 +46,7 @@ def cold_start(function: Function, event: Any, services: Services) -> float:  # 
 
 
 class RuntimeApi:
-    """The Runtime API of one function: hands out one event, and waits until the next is asked for."""
+    """Lambda's Runtime API for one function: it hands out one event, and `idle` is set when the next is asked for."""
 
     def __init__(self, event: Any) -> None:  # noqa: ANN401 - any JSON
         self.answer: Any = None
@@ -65,7 +65,7 @@ class RuntimeApi:
                 api.take(self)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -74,14 +74,14 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
-        """End it, and every request that still waits."""
+        """Stop the server, and end every request that is still open."""
         self._over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def next(self, request: BaseHTTPRequestHandler) -> None:
-        """Answer with the event the first time, and not at all from then on."""
+        """Answer the first request with the event, and no later one."""
         if self.answer is not None:
             self.idle.set()
             self._over.wait()
@@ -95,23 +95,25 @@ class RuntimeApi:
         request.wfile.write(self._event)
 
     def take(self, request: BaseHTTPRequestHandler) -> None:
-        """Take the function's answer, or its error."""
+        """Receive the function's response, or its error."""
         body = request.rfile.read(int(request.headers["Content-Length"]))
         self.answer = json.loads(body) if request.path.endswith("/response") else {"failed": body.decode()}
         request.send_response(202)
         request.send_header("Content-Length", "0")
         request.end_headers()
-        if not request.path.startswith(INVOCATION):  # an error before the first event: there will be no next
+        if not request.path.startswith(
+            INVOCATION
+        ):  # the function failed before its first event and will ask for none
             self.idle.set()
 
 
-class Warm:
-    """A function in a process that stays, to be run again and again."""
+class WarmFunction:
+    """A function in a process that stays, as in a warm Lambda environment."""
 
     def __init__(self, function: Function, event_file: Path, services: Services) -> None:
         self._function = function
         self._process = subprocess.Popen(
-            python("-W", "ignore", str(HERE / "worker.py"), function.name, str(event_file)),
+            python("-W", "ignore", str(HERE / "warm_worker.py"), function.name, str(event_file)),
             env=environment(function, services),
             cwd=function.folders[0],
             stdin=subprocess.PIPE,
@@ -120,7 +122,7 @@ class Warm:
         )
 
     def run(self, invocations: int) -> float:
-        """Return the seconds of processor time of this many invocations."""
+        """Return the processor seconds of this many invocations."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{invocations}\n")
@@ -130,13 +132,13 @@ class Warm:
         return float(used_s)
 
     def close(self) -> None:
-        """End it."""
+        """End the process."""
         self._process.kill()
         self._process.communicate()
 
 
 def _check(function: Function, answer: Any) -> None:  # noqa: ANN401 - any JSON
-    """Raise RuntimeError unless a function did what it was asked to: a failure is quickly done."""
+    """Raise RuntimeError unless the function succeeded, because a failure takes less time."""
     handled = isinstance(answer, dict) and (answer.get("batchItemFailures") == [] or answer.get("statusCode") == 200)
     if not handled:
         raise RuntimeError(f"{function.name} answered {answer!r}")

@@ -1,7 +1,7 @@
-"""The least that can store a signed event and move its message: one comparison, one transaction, no other check.
+"""The minimal webhook: check one signature, and store the event and the message's status in one transaction.
 
-It is the limit that the webhook is held against, and no example: an event known already fails, as does all else that
-is not as expected.
+The real webhook's processor time is compared with it. It is no example to copy: it fails for a duplicate event, and
+for anything else that it does not expect.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEY = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["WEBHO
 
 
 def store(envelope: dict[str, Any], body: str, signature: str) -> None:
-    """Put the event and move the message, together."""
+    """Store the event and update the message in one transaction."""
     event = envelope["event"]
     now = datetime.now(UTC)
     text, expires_at = now.isoformat(), str(int((now + timedelta(days=90)).timestamp()))
@@ -63,7 +63,7 @@ def store(envelope: dict[str, Any], body: str, signature: str) -> None:
     DYNAMODB.transact_write_items(TransactItems=[{"Put": put}, {"Update": update}])
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's own
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Store one event."""
     body, signature = base64.b64decode(event["body"]), event["headers"]["Signature"]
     if not hmac.compare_digest("v1=" + hmac.new(KEY.encode(), body, hashlib.sha256).hexdigest(), signature):

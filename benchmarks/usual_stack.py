@@ -1,6 +1,6 @@
-"""The usual Powertools idiom deployed beside the stack: `peer_sender` with a queue, a dead-letter queue and a table.
+"""`usual_sender` on the local AWS, with a queue, a dead-letter queue and a table of its own.
 
-By API and not by template: it is what the stack is compared with, not a thing to deploy. Its times are the sender's.
+It is created by API calls and not by a template, because nobody should deploy it. Its timeouts are the sender's.
 """
 
 import io
@@ -14,22 +14,22 @@ from local.stack import Stack
 from local.waiting import wait_for
 from tests.stack.direct_invocations import CONCURRENCY, TIMEOUT_S, VISIBILITY_S
 
-SOURCE = Path(__file__).with_name("peer_sender.py")
+SOURCE = Path(__file__).with_name("usual_sender.py")
 MAX_RECEIVE_COUNT = 8
 
 
-class Idiom:
-    """The deployed idiom: `name` is the function's, `queue_url` takes messages."""
+class UsualStack:
+    """The deployed `usual_sender`: `name` is the function's name, and `queue_url` takes its messages."""
 
-    name = "idiom"
+    name = "usual-sender"
 
     def __init__(self, stack: Stack) -> None:
-        self.dead_letter_url, dead_letter_arn = _queue(stack, "idiom-dead-letters", {})
+        self.dead_letter_url, dead_letter_arn = _queue(stack, "usual-dead-letters", {})
         redrive = json.dumps({"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVE_COUNT})
         attributes = {"VisibilityTimeout": str(VISIBILITY_S), "RedrivePolicy": redrive}
-        self.queue_url, queue_arn = _queue(stack, "idiom", attributes)
+        self.queue_url, queue_arn = _queue(stack, "usual", attributes)
         stack.client("dynamodb").create_table(
-            TableName="idiom",
+            TableName="usual",
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
@@ -38,22 +38,22 @@ class Idiom:
         functions.create_function(
             FunctionName=self.name,
             Runtime=f"python{PYTHON}",
-            Handler="peer_sender.handler",
+            Handler="usual_sender.handler",
             Code={"ZipFile": _zipped()},
             Role=_role(stack),
             Timeout=TIMEOUT_S,
             MemorySize=512,
             Environment={
                 "Variables": {
-                    "IDEMPOTENCY_TABLE": "idiom",
+                    "IDEMPOTENCY_TABLE": "usual",
                     "GATEWAYAPI_URL": stack.provider_url,
                     "TOKEN_SECRET_ARN": stack.outputs["ApiTokenSecretArn"],
-                    "POWERTOOLS_SERVICE_NAME": "idiom",
-                    "POWERTOOLS_METRICS_NAMESPACE": "Idiom",
+                    "POWERTOOLS_SERVICE_NAME": "usual",
+                    "POWERTOOLS_METRICS_NAMESPACE": "Usual",
                 }
             },
         )
-        wait_for(lambda: bool(_state(functions, self.name) == "Active"), "the idiom's function")
+        wait_for(lambda: bool(_state(functions, self.name) == "Active"), "the usual sender to be active")
         functions.create_event_source_mapping(
             FunctionName=self.name,
             EventSourceArn=queue_arn,
@@ -78,10 +78,10 @@ def _role(stack: Stack) -> str:
             {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
         ],
     }
-    role = iam.create_role(RoleName="idiom", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+    role = iam.create_role(RoleName="usual", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     actions = ["dynamodb:*", "sqs:*", "secretsmanager:*", "logs:*"]
     allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-    iam.put_role_policy(RoleName="idiom", PolicyName="idiom", PolicyDocument=json.dumps(allowed))
+    iam.put_role_policy(RoleName="usual", PolicyName="usual", PolicyDocument=json.dumps(allowed))
     return str(role["Arn"])
 
 

@@ -1,6 +1,7 @@
-"""The least that can send a batch once: a claim, a request, a result, with nothing checked and nothing handled.
+"""The minimal sender: a claim, a request and a result for a batch, without any check or error handling.
 
-It is the limit that the sender is held against, and no example: any failure at all loses or doubles messages.
+The real sender's processor time is compared with it. It is no example to copy: every failure loses messages or sends
+them twice.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ POOL = urllib3.PoolManager()
 
 
 def claim(message: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Return the write that takes a message, with what has to be known of it later."""
+    """Return the write that claims a message."""
     return {
         "Put": {
             "TableName": TABLE,
@@ -44,7 +45,7 @@ def claim(message: dict[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def result(accepted: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Return the write that records an acceptance."""
+    """Return the write that records an accepted message."""
     return {
         "Update": {
             "TableName": TABLE,
@@ -62,7 +63,7 @@ def result(accepted: dict[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's own
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Send a batch."""
     messages = [json.loads(record["body"]) for record in event["Records"]]
     now = datetime.now(UTC)

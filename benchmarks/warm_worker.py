@@ -1,8 +1,8 @@
-"""A warm function: runs a handler as often as it is told, and says what processor time that took.
+"""Runs a function's handler repeatedly in one process, and prints the processor time.
 
-It runs in a child with the function's own search path, so it imports nothing of this project. Each line of standard
-input is a number of invocations, each line of standard output the seconds that they took and the last answer; what
-the function itself prints goes nowhere.
+It runs as a child process with the function's own search path, so it imports nothing of this project. Each line of
+standard input is a number of invocations. Each line of standard output is their processor seconds and the last
+response. What the function itself prints is discarded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 class Context:
-    """What the functions and Powertools read of Lambda's context."""
+    """The attributes of Lambda's context that the functions and Powertools read."""
 
     function_name = "function"
     function_version = "$LATEST"
@@ -28,12 +28,12 @@ class Context:
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
-        """Return a function time-out, just begun."""
+        """Return the whole timeout of the function."""
         return 30_000
 
 
 def main(module: str, event_file: str) -> None:
-    """Serve until standard input ends."""
+    """Run until standard input ends."""
     results = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     handler = importlib.import_module(module).handler
@@ -43,8 +43,8 @@ def main(module: str, event_file: str) -> None:
     for line in sys.stdin:
         events = [copy.deepcopy(event) for _ in range(int(line))]
         started = time.process_time()
-        for each in events:
-            answer = handler(each, context)
+        for copied in events:
+            answer = handler(copied, context)
         used = time.process_time() - started
         print(json.dumps([used, answer]), file=results, flush=True)
 

@@ -1,7 +1,6 @@
-"""The sender as the usual Powertools idiom has it: for each message a model, an idempotency record and a request.
+"""The sender as most people would write it with Powertools: a model, an idempotency record and a request per message.
 
-What people write today, and what the sender is compared with. It runs wherever the functions do; its idempotency
-records need a table of their own, with the string key `id`.
+The real sender is compared with it. Its idempotency records need a table of their own with the string key `id`.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ class SmsRecord(SqsRecordModel):
 processor = BatchProcessor(event_type=EventType.SQS, model=SmsRecord)
 
 
-@idempotent_function(  # type: ignore[untyped-decorator] # Powertools' own
+@idempotent_function(  # type: ignore[untyped-decorator] # Powertools has no type here
     data_keyword_argument="sms", config=config, persistence_store=records
 )
 def send(sms: Sms) -> dict[str, Any]:
@@ -65,7 +64,7 @@ def send(sms: Sms) -> dict[str, Any]:
 
 
 def record_handler(record: SmsRecord) -> None:
-    """Send one record's message."""
+    """Send the message of one SQS record."""
     sms: Sms = record.body
     accepted = send(sms=sms)
     logger.info("sent", extra={"reference": sms.reference, "msg_id": accepted["msg_id"]})
@@ -74,7 +73,7 @@ def record_handler(record: SmsRecord) -> None:
 
 @metrics.log_metrics
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's and Powertools' own
+def handler(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - neither Lambda nor Powertools has a type here
     """Send a batch."""
     config.register_lambda_context(context)
     return process_partial_response(event=event, record_handler=record_handler, processor=processor, context=context)
