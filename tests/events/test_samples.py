@@ -8,7 +8,7 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from jsonschema import Draft202012Validator
 
-from gatewayapi import event, message, stream
+from gatewayapi import message, stream, webhook_body
 from gatewayapi.errors import MessageError
 from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord
 from gatewayapi.signature import verify
@@ -73,7 +73,7 @@ def test_a_webhook_is_an_event_that_the_sample_key_signed(path: Path) -> None:
     signature = request["headers"]["Signature"]
     raw = request["body"].encode()
     verify(raw, signature, ["sample-key"])
-    record = event.from_body(raw, signature, received_at=RECEIVED, expires_at=EXPIRES)
+    record = webhook_body.read(raw, signature, received_at=RECEIVED, expires_at=EXPIRES)
     assert {name: getattr(record, name) for name in READ[path.stem]} == READ[path.stem]
     assert (request["resource"], request["isBase64Encoded"]) == ("/webhooks", False)
 

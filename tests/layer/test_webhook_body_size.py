@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gatewayapi.dynamodb_values import MAX_DEPTH, from_attribute
 from gatewayapi.errors import EventError
-from gatewayapi.event import MAX_BODY, MAX_PARSED_BODY, quarantined
 from gatewayapi.table import Table
+from gatewayapi.webhook_body import MAX_BODY, MAX_PARSED_BODY, quarantined
 from tests.layer.item_size import MAX_ITEM, item_size, value_size
 from tests.layer.webhook_bodies import (
     EXPIRES,

@@ -1,7 +1,7 @@
-"""A webhook's body, read as far as it has to be understood and kept as it came.
+"""Read a webhook body into the record of its event.
 
-The provider adds event types, statuses and fields without notice, so that only what a record needs is checked: the
-envelope, the key to file it under, and for a status what moves the message. Whatever else there is stays in the body.
+The provider adds event types, statuses and fields without notice. So only the fields that a record needs are checked:
+the envelope, the key, and for a status event what moves the message. The raw body is stored too.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from gatewayapi import dynamodb_values as attribute
+from gatewayapi import dynamodb_values
 from gatewayapi.clock import from_text
 from gatewayapi.errors import EventAgeError, EventError
-from gatewayapi.record import EventRecord, QuarantineRecord
+from gatewayapi.event_record import EventRecord, QuarantineRecord
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_BODY = 256 * 1024
-# DynamoDB's item ends at 400 KB, and the parsed copy of a body can take twice its room: a large one is kept once.
+# A DynamoDB item has at most 400 KB. The parsed copy of a body can take twice its size, so a large body is stored
+# without one.
 MAX_PARSED_BODY = 100 * 1024
 MAX_AHEAD = timedelta(minutes=5)
 MAX_PARTITION_KEY = 2048
-# Bytes of an id, a type or a status: the sort key's 1024, less its prefix. All of them are in the item once more
-# beside the body, so that none may be as long as that.
+# Bytes of an id, a type or a status: the 1024 of a sort key, less its prefix.
 MAX_NAME = 1000
 
 STATUS = "message.status."
 INBOUND = "user-message."
 
 
-def from_body(body: bytes, signature: str, *, received_at: datetime, expires_at: datetime) -> EventRecord:
-    """Return the record of a signed body; raises EventError, with the reason to quarantine it, where it is none."""
+def read(body: bytes, signature: str, *, received_at: datetime, expires_at: datetime) -> EventRecord:
+    """Return the record of a signed body. Raises EventError, with a reason, for a body that is not a usable event."""
     text, envelope = _parse(body)
     event = _field(envelope, "event", dict)
     event_type = _name(envelope, "event_type")
@@ -69,7 +69,7 @@ def from_body(body: bytes, signature: str, *, received_at: datetime, expires_at:
         )
     elif event_type.startswith(INBOUND):
         record = replace(record, sender=_msisdn(event, "sender"), content=event.get("content") if whole else None)
-    record.to_item()  # raises EventError for what DynamoDB could not hold
+    record.to_item()  # raises EventError for values that DynamoDB cannot store
     return record
 
 
@@ -92,9 +92,9 @@ def quarantined(
 
 
 def check_age(record: EventRecord, max_age: timedelta) -> None:
-    """Return where an event is of an age to be new, else raise EventAgeError.
+    """Return if an event can be new, else raise EventAgeError.
 
-    Inside the window a replay is a known duplicate, since records outlive it; outside it is turned away here.
+    Within this age a replay is found as a duplicate, because records live longer. An older event is refused.
     """
     age = record.received_at - record.timestamp
     if age > max_age:
@@ -110,7 +110,7 @@ def _parse(body: bytes) -> tuple[str, dict[str, Any]]:
         raise EventError("not UTF-8") from error
     try:
         envelope = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
-    # Decimal raises an ArithmeticError of its own for an exponent beyond its range.
+    # Decimal raises ArithmeticError for an exponent that is too large.
     except (ValueError, ArithmeticError) as error:
         raise EventError("not JSON") from error
     except RecursionError as error:
@@ -128,7 +128,7 @@ def _field(fields: dict[str, Any], name: str, kind: type, *, optional: bool = Fa
 
 
 def _name(fields: dict[str, Any], name: str) -> str:
-    value: str = attribute.text(_field(fields, name, str))
+    value: str = dynamodb_values.text(_field(fields, name, str))
     if not value:
         raise EventError(f"{name}: must not be empty")
     if len(value.encode()) > MAX_NAME:
@@ -137,7 +137,7 @@ def _name(fields: dict[str, Any], name: str) -> str:
 
 
 def _key(event: dict[str, Any], name: str) -> str:
-    value: str = attribute.text(_field(event, name, str, optional=True) or "")
+    value: str = dynamodb_values.text(_field(event, name, str, optional=True) or "")
     if len(value.encode()) > MAX_PARTITION_KEY:
         raise EventError(f"{name}: longer than a key may be")
     return value

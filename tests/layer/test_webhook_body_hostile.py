@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gatewayapi.errors import EventError
-from gatewayapi.event import MAX_NAME, MAX_PARTITION_KEY, quarantined
+from gatewayapi.webhook_body import MAX_NAME, MAX_PARTITION_KEY, quarantined
 from tests.layer.item_size import MAX_ITEM, item_size
 from tests.layer.webhook_bodies import (
     ABSENT,

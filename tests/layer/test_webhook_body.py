@@ -8,8 +8,8 @@ from hashlib import sha256
 import pytest
 
 from gatewayapi.errors import EventAgeError, EventError
-from gatewayapi.event import MAX_AHEAD, check_age, quarantined
 from gatewayapi.record import EventRecord
+from gatewayapi.webhook_body import MAX_AHEAD, check_age, quarantined
 from tests.layer.webhook_bodies import (
     ABSENT,
     EXPIRES,
