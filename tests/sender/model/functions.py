@@ -10,12 +10,15 @@ from unittest.mock import patch
 import batch
 import delivery
 import intake
-from claims import Policy
+from batch import Clients
 from gatewayapi.client import Client
+from gatewayapi.message import StackRules
 from gatewayapi.secrets import Secret
 from gatewayapi.signature import sign
 from gatewayapi.table import Table
+from outcome import DeadLetter, Retry
 from queues import Queues
+from settings import Settings
 from tests.sender.model.provider import Pool
 from tests.sender.model.queue import DEAD_LETTER_URL, URL
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from tests.sender.model.clock import Clock
     from tests.sender.model.parameters import Parameters
 
-MODULES_WITH_TIME = ("gatewayapi.secrets", "gatewayapi.table", "gatewayapi.client")
+MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client")
 MAX_EVENT_AGE = timedelta(days=7)
 TABLE = "model"
 
@@ -40,36 +43,31 @@ class Functions:
         self._patches = ExitStack()
         for module in MODULES_WITH_TIME:
             self._patches.enter_context(patch(f"{module}.time", clock.module()))
-        self._patches.enter_context(patch("gatewayapi.table.time.sleep", calls.sleep))
-        self._clock = clock
-        self._clients = batch.Means(
-            table=Table(cast("Any", calls.dynamodb), TABLE, 90),
-            client=_Client(Pool(calls.post)),
-            token=Secret("token", client=lambda: cast("Any", calls.secret(lambda _stage: token()))),
+        time = clock.module().time
+        tokens, keys = calls.secret(lambda _stage: token()), calls.secret(key)
+        self._clients = Clients(
+            table=Table(cast("Any", calls.dynamodb), TABLE, 90, sleep=calls.sleep),
+            provider=_Client(Pool(calls.post)),
+            token=Secret("token", client=lambda: cast("Any", tokens), now_s=time),
             queues=Queues(client=lambda: cast("Any", calls.sqs), urls=(URL,), dead_letter_url=DEAD_LETTER_URL),
             now=clock.now,
         )
-        self._keys = Secret("key", client=lambda: cast("Any", calls.secret(key)))
+        self._keys = Secret("key", client=lambda: cast("Any", keys), now_s=time)
 
     def send(
         self, records: list[dict[str, Any]], parameters: Parameters, remaining_s: Callable[[], float]
     ) -> dict[str, str]:
         """Take a batch through the sender; return by message id if it was acknowledged, retried or dead."""
-        policy = Policy(
-            default_sender=parameters.default_sender,
-            allowed_prefixes=parameters.allowed_prefixes,
+        settings = Settings(
+            rules=StackRules(default_sender=parameters.default_sender, allowed_prefixes=parameters.allowed_prefixes),
+            send_mode=parameters.send_mode,
+            listed_recipients=parameters.listed_recipients,
             reconcile_after=timedelta(seconds=parameters.reconcile_after_s),
             resend=parameters.resend,
-            dry_run=parameters.dry_run,
             max_receive_count=parameters.max_receive_count,
         )
-        deliveries = [
-            delivery.from_record(
-                record, default_sender=policy.default_sender, allowed_prefixes=policy.allowed_prefixes
-            )
-            for record in records
-        ]
-        outcomes = batch.process(deliveries, policy=policy, means=self._clients, remaining_s=remaining_s)
+        deliveries = [delivery.from_record(record) for record in records]
+        outcomes = batch.process(deliveries, settings=settings, clients=self._clients, remaining_s=remaining_s)
         return {outcome.delivery.message_id: _word(outcome) for outcome in outcomes}
 
     def receive(self, body: bytes, key: str, now: datetime) -> str:
@@ -95,6 +93,6 @@ class _Client(Client):
 
 
 def _word(outcome: Outcome) -> str:
-    if outcome.back_at is not None:
+    if isinstance(outcome, Retry):
         return "retried"
-    return "dead" if outcome.code else "acknowledged"
+    return "dead" if isinstance(outcome, DeadLetter) else "acknowledged"

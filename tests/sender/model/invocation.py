@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from tests.sender.model.parameters import Parameters
     from tests.sender.model.queue import Queued
     from tests.sender.model.store import Item
     from tests.sender.model.webhooks import Event
@@ -44,6 +45,7 @@ class Invocation:
     error: BaseException | None = None
     faults: list[str] = field(default_factory=list)
     before: dict[str, Item] = field(default_factory=dict)  # its messages' records when it began
+    parameters: Parameters | None = None  # that it began with
     event: Event | None = None  # that of a webhook
     interrupted: bool = False  # something else happened while it was paused
     answers: list[tuple[str, str, bool]] = field(default_factory=list)  # reference, msg_id, in doubt before

@@ -145,18 +145,19 @@ class Laws(RecordLaws):
 
     def _neighbours_of_the_contended(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
         """One contended record costs the others neither their turn nor a delivery."""
+        if not self.system.is_live() or not all(self.is_healthy(message) for message in invocation.messages):
+            return
         contended = {pk for (pk, _) in self.system.store.contended}
         for message in invocation.messages:
-            fresh = not invocation.before.get(message.identity) and self.is_healthy(message)
-            if message.identity in contended or not fresh or not self.system.is_live():
-                continue
-            if outcomes.get(message.message_id) == "retried":
+            fresh = not invocation.before.get(message.identity)
+            if fresh and message.identity not in contended and outcomes[message.message_id] == "retried":
                 self.broken(HarmedError(f"{message.identity} waits because another record is contended"))
 
     def quiet(self) -> None:
         """While nothing runs, all that was put on the queue is there, accepted, dead with its reason, or over."""
         in_queue = {message.identity for message in self.system.queue.messages.values()}
         dead = {letter.identity for letter in self.system.queue.dead}
+        uncertain = {letter.identity for letter in self.system.queue.dead if letter.code == UNCERTAIN}
         moved = {letter.identity for letter in self.system.queue.dead if letter.moved_by_sqs}
         here = {(each.identity, each.text) for each in self.system.queue.messages.values()}
         here |= {
@@ -172,7 +173,9 @@ class Laws(RecordLaws):
             if sk != "MESSAGE" or pk in self.damaged:
                 continue
             status = text(record, "status")
-            if status in {"SENDING", "UNCERTAIN", "RETRYING"} and pk not in in_queue | moved:
+            # A claim that another invocation may still hold is not overwritten: its dead letter is all that is left.
+            told = status == "SENDING" and pk in uncertain
+            if status in {"SENDING", "UNCERTAIN", "RETRYING"} and pk not in in_queue | moved and not told:
                 self.broken(LostError(f"{pk} is left {status}, and nobody is told"))
             held = status in {"HELD", "INVALID"} and not (pk in self.dry and not flag(record, "in_doubt"))
             if held and pk not in in_queue | dead:

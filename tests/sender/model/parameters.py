@@ -14,8 +14,12 @@ class Parameters:
     reconcile_after_s: int = 900
     default_sender: str = "Shop"
     allowed_prefixes: tuple[str, ...] = ()
-    dry_run: bool = False
+    send_mode: str = "Live"
+    listed_recipients: tuple[str, ...] = ()
 
     def allow(self, recipient: int) -> bool:
         """Return whether a recipient may be texted."""
-        return not self.allowed_prefixes or str(recipient).startswith(self.allowed_prefixes)
+        if self.send_mode == "Listed" and not str(recipient).startswith(self.listed_recipients or ("-",)):
+            return False
+        allowed = not self.allowed_prefixes or str(recipient).startswith(self.allowed_prefixes)
+        return self.send_mode != "DryRun" and allowed

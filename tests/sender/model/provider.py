@@ -162,12 +162,13 @@ class Provider:
             self.refused_by_name |= {(messages[place]["reference"], texts[place]) for place in named}
             return _named([["body", "messages", place] if several else ["body"] for place in named], "message")
         if poison in {"400", "413", "422 naming none"} or fault in REFUSALS_OF_SEVERAL:
-            if fault == "422 naming the first" and not poison:
+            kind = fault if fault in REFUSALS_OF_SEVERAL else poison
+            if kind == "422 naming the first":
                 self.refused_by_name.add((messages[0]["reference"], texts[0]))
                 return _named([["body", "messages", 0] if several else ["body"]], "sender")
             if len(messages) == 1:
                 self.refused_by_name.add((messages[0]["reference"], texts[0]))
-            return Answer(int((poison or fault)[:3]), json.dumps({"detail": []}))
+            return Answer(int(kind[:3]), json.dumps({"detail": []}))
         return None
 
     def _is_overdue(self, message: Fields) -> bool:

@@ -190,11 +190,11 @@ class Search(RuleBasedStateMachine):
     @rule(
         allowed=st.sampled_from([(), (), ("46",)]),
         default_sender=st.sampled_from(["Shop", "Store", ""]),
-        dry_run=st.sampled_from([False, False, True]),
+        send_mode=st.sampled_from(["Live", "Live", "Live", "DryRun", "Listed"]),
     )
-    def change_rules(self, allowed: tuple[str, ...], default_sender: str, *, dry_run: bool) -> None:
+    def change_rules(self, allowed: tuple[str, ...], default_sender: str, send_mode: str) -> None:
         """An operator changes what may be sent."""
-        self.system.change(allowed_prefixes=allowed, default_sender=default_sender, dry_run=dry_run)
+        self.system.change(allowed_prefixes=allowed, default_sender=default_sender, send_mode=send_mode)
 
     @rule(reference=REFERENCES, seconds=st.sampled_from([0.3, 5, 60]))
     def contend(self, reference: str, seconds: float) -> None:

@@ -143,7 +143,7 @@ class RecordLaws:
         highest = max((rank(event.status) for event in events if event.msg_id == msg_id), default=1)
         if rank(status) < highest:
             self.broken(FalseError(f"{identity} is {status}, and a webhook of its own was further"))
-        if status not in {"ACCEPTED", *(event.status for event in events)}:
+        if status not in {"ACCEPTED", *(event.status for event in self.system.told.get(identity, ()))}:
             self.broken(FalseError(f"{identity} is {status}, and no webhook of its own said so"))
         latest = max(
             (event for event in events if event.msg_id == msg_id and rank(event.status) == highest),

@@ -53,7 +53,8 @@ class System:
         self.store = Store(lambda: self.clock.wall, self._written)
         self.running: list[Invocation] = []
         self.active: Invocation = Invocation(0, lambda: None, self.clock.wall)
-        self.stored: dict[str, list[Event]] = {}
+        self.told: dict[str, list[Event]] = {}  # every event that the webhook function was given
+        self.stored: dict[str, list[Event]] = {}  # those that it answered as received
         self.unstored: list[Event] = []  # what the webhook function has not taken yet
         self.resent_by_policy = self.parameters.resend
         self.tokens = 1
@@ -99,7 +100,7 @@ class System:
         if not batch:
             return None
         invocation = self._invocation(timing.FUNCTION_TIMEOUT_S)
-        parameters = self.parameters
+        parameters = invocation.parameters = self.parameters
         invocation.code = lambda: self._functions.send(
             records, parameters, lambda: (invocation.deadline - self.clock.wall).total_seconds()
         )
@@ -144,6 +145,7 @@ class System:
             f"webhook {invocation.number}: {event.status} for {event.reference} as {event.msg_id}"
             f"{' of another system' if event.foreign else ''}"
         )
+        self.told.setdefault(event.reference, []).append(event)
         now = self.clock.now()
         invocation.code = lambda: self._functions.receive(event.body(now), key or self.keys[-1], now)
         invocation.event = event
@@ -215,7 +217,7 @@ class System:
             self.finish(invocation)
         self.store.contended.clear()
         self.store.throttled_until = None
-        self.change(allowed_prefixes=(), default_sender="Shop", dry_run=False)
+        self.change(allowed_prefixes=(), default_sender="Shop", send_mode="Live")
         self.drain()
         self.tell_unstored()
         for _ in range(MAX_REDRIVES):
@@ -261,11 +263,11 @@ class System:
 
     def is_live(self) -> bool:
         """Return whether the parameters let every message through."""
-        return not self.parameters.dry_run and not self.parameters.allowed_prefixes
+        return self.parameters.allow(RECIPIENT) and bool(self.parameters.default_sender)
 
     def may_send(self, sent: Sent) -> bool:
-        """Return whether the parameters allow a request."""
-        return not self.parameters.dry_run or self.active.interrupted or bool(sent.refused)
+        """Return whether the parameters that the invocation began with allow a request."""
+        return self.active.parameters is None or self.active.parameters.allow(sent.recipient)
 
     def contendable(self, request: dict[str, Any]) -> Key:
         """Return the key that another write is under way to: that of the first message record of a request."""
