@@ -51,7 +51,7 @@ campaign: $(VENV)/.dev-stamp ## Send 20,000 messages, and measure latencies besi
 	$(RUN) benchmarks.campaign $(ARGS)
 
 provider: $(VENV)/.local-stamp ## Run the provider's simulator alone; options as ARGS="--port 0 --token …"
-	$(RUN) simulator.provider $(ARGS)
+	$(RUN) simulator $(ARGS)
 
 event: $(VENV)/.local-stamp ## Stamp a webhook sample with the time and sign it; options as ARGS="…"
 	$(RUN) tools.sample $(ARGS)
