@@ -2,8 +2,8 @@
 
 There are two kinds of failure. A damaged record can never be handled. It goes to the failure queue at once, with the
 reason, and the next record follows. Any other error is raised. Then the event source mapping delivers the batch again
-(template.yaml has the limits). That is harmless, because `handle` is idempotent. For the same reason `make replay` can
-deliver old events again.
+(template.yaml has the limits). This is harmless, because `handle` is idempotent. For the same reason `make replay`
+can deliver old events again.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The sample consumer, deployed as a stack of its own: each event is handled once, and a damaged record stops none."""
+"""The sample consumer, deployed as its own stack: each event is handled once, and a damaged record stops none."""
 
 import json
 import urllib.request
