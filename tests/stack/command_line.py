@@ -53,7 +53,7 @@ class CommandLine:
 def environment(folder: Path) -> Path:
     """Return an environment that make takes for its own, installed, and that is this process's Python."""
     python = folder / "bin" / "python"
-    python.parent.mkdir()
+    python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     (folder / ".local-stamp").touch()

@@ -139,7 +139,7 @@ def test_a_producer_sends(stack: Stack, world: World, users: Users) -> None:
     assert told.returncode == 0, told.stdout
     world.wait_for_status("by-make", "DELIVERED")
     (sms,) = world.desk.sms("by-make")
-    assert sms["text"] == 'It\'s "here" & now'
+    assert sms["message"] == 'It\'s "here" & now'
 
 
 def test_messages_without_a_webhook_are_found(stack: Stack, world: World, users: Users) -> None:
