@@ -11,9 +11,12 @@ LOCK := .venv-lock
 # The layer's package is found as in Lambda: by its folder, not installed.
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON -u ARGS PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
+# sam sends no usage data.
+export SAM_CLI_TELEMETRY := 0
+
 .DEFAULT_GOAL := help
 .PHONY: help demo local test check format bench soak campaign provider event send status dead-letters redrive \
-	person forget opt-out unheard replay smoke segments types lock clean
+	person forget opt-out unheard replay smoke package segments types lock clean
 
 help: ## Show this list
 	@echo "make <target>, with what it takes:"
@@ -34,6 +37,8 @@ check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Judge format, style, types, template
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) bandit --quiet --configfile pyproject.toml --recursive layers functions examples simulator local tools
+	$(RUN) samcli validate --lint --region eu-west-1 --template-file template.yaml
+	$(RUN) samcli validate --lint --region eu-west-1 --template-file examples/consumer/template.yaml
 	@$(LINT)/bin/cfn-lint --config-file cfn-lint.yaml
 	@$(LINT)/bin/checkov --config-file .checkov.yaml
 
@@ -51,7 +56,7 @@ campaign: $(VENV)/.dev-stamp ## Send 20,000 messages, and measure latencies besi
 	$(RUN) benchmarks.campaign $(ARGS)
 
 provider: $(VENV)/.local-stamp ## Run the provider's simulator alone; options as ARGS="--port 0 --token …"
-	$(RUN) simulator.provider $(ARGS)
+	$(RUN) simulator $(ARGS)
 
 event: $(VENV)/.local-stamp ## Stamp a webhook sample with the time and sign it; options as ARGS="…"
 	$(RUN) tools.sample $(ARGS)
@@ -101,6 +106,12 @@ replay: $(VENV)/.local-stamp ## Deliver stored events to a consumer again: FROM=
 
 smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: [STACK=…]
 	$(RUN) tools.smoke $(STACK_OPTION) $(ARGS)
+
+package: $(VENV)/.local-stamp ## Write a template for plain CloudFormation, and its code into an S3 bucket: BUCKET=name
+	@test -n "$$BUCKET" || { echo "Usage: make package BUCKET=name" >&2; exit 2; }
+	$(RUN) samcli build --template-file template.yaml --build-dir .aws-sam/package
+	$(RUN) samcli package --template-file .aws-sam/package/template.yaml --s3-bucket "$$BUCKET" \
+		--s3-prefix gatewayapi --output-template-file .aws-sam/packaged.yaml $(ARGS)
 
 segments: $(VENV)/.local-stamp ## Count the SMS segments of a text: TEXT=…
 	$(call need,$$TEXT,segments TEXT=text)

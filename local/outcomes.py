@@ -51,10 +51,9 @@ def line(record: Record) -> str | None:
 
 
 def _message(record: MessageRecord) -> str:
-    meaning = explanations.STATUSES.get(record.status, "")
+    error = explanations.error(record.error) if record.error else ""
+    meaning = error or explanations.STATUSES.get(record.status, "")
     parts = [f"{record.status}: {meaning}" if meaning else record.status]
-    if record.error:
-        parts.append(explanations.error(record.error))
     if record.status in IN_DEAD_LETTER_QUEUE and (record.error or {}).get("code") != "DRY_RUN":
         parts.append("a copy is in the dead-letter queue")
     if record.recipient:
@@ -68,7 +67,7 @@ class _Log:
     def __init__(self, stack: Stack) -> None:
         self._logs = stack.client("logs")
         self._since = 0
-        self._seen: set[str] = set()
+        self._seen: set[tuple[int, str]] = set()
 
     def new(self) -> Iterator[str]:
         pages = self._logs.get_paginator("filter_log_events").paginate(
@@ -76,9 +75,10 @@ class _Log:
         )
         for event in (event for page in pages for event in page["events"]):
             self._since = max(self._since, event["timestamp"])
-            if event["eventId"] in self._seen:
+            key = (event["timestamp"], event["message"])  # the local AWS gives events no id
+            if key in self._seen:
                 continue
-            self._seen.add(event["eventId"])
+            self._seen.add(key)
             if text := self._line(event["message"]):
                 yield text
 
@@ -102,9 +102,10 @@ class _DeadLetters:
         self._last = 0
 
     def new(self) -> Iterator[str]:
-        name = "ApproximateNumberOfMessages"
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])["Attributes"]
-        count = int(attributes[name])
+        # Both, or a command that reads the queue would change the number.
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
+        count = sum(int(attributes[name]) for name in names)
         if count != self._last:
             self._last = count
             yield f"the dead-letter queue: {count} message{'' if count == 1 else 's'}; `make dead-letters` lists them"

@@ -8,6 +8,7 @@ IAM is enforced, so a function can do what its role allows and nothing else.
 """
 
 import json
+import os
 import platform
 import re
 import sys
@@ -22,7 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local import sam
-from local.emulator import Emulator, PortTakenError, is_free
+from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator, require_free
 from local.processes import Processes
 from local.waiting import REQUEST_S, answers, wait_for
 from tools.command import CommandError
@@ -59,6 +60,7 @@ class Stack:
         self.outputs: dict[str, str] = {}
         self.provider_url = self.webhook_url = self.sign_url = self.webhook_key = ""
         self._port, self._page_port = port, page_port
+        self._repaired: dict[str, object] = {}
         self._provider_arguments = tuple(provider)
         self._progress = progress
         self._began = time.monotonic()
@@ -109,15 +111,20 @@ class Stack:
         """Repair the event source mappings of all stacks on the local AWS.
 
         The local AWS keeps a number that comes from a template parameter as text, and then fails to poll the queue.
+        Its API shows text and number alike, so every mapping is written again after each change that others made.
         """
         functions = self.client("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             limit = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-            if isinstance(limit, str):
-                scaling = {"MaximumConcurrency": int(limit)}
-                functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
+            if limit is None or self._repaired.get(mapping["UUID"]) == mapping["LastModified"]:
+                continue
+            scaling = {"MaximumConcurrency": int(limit)}
+            repaired = functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
+            self._repaired[mapping["UUID"]] = repaired["LastModified"]
 
     def _start(self) -> None:
+        require_free(self._port, "--port")
+        require_free(self._page_port, "--page-port")
         # The build needs no server, so it runs while they start.
         self._report("building")
         with ThreadPoolExecutor(max_workers=1) as beside:
@@ -146,21 +153,32 @@ class Stack:
 
     def _start_provider(self) -> None:
         log = self.folder / "provider.log"
-        if self._page_port and not is_free(self._page_port):
-            raise PortTakenError(self._page_port, "--page-port")
         arguments = ["--token", self.token, "--port", str(self._page_port), *self._provider_arguments]
         with log.open("w") as output:
             process = self._processes.start(
                 [sys.executable, "-m", "simulator", *arguments],
-                {**sam.own_environment(), "TMPDIR": str(self.folder)},
+                {**sam.own_environment(), **self._for_page(), "TMPDIR": str(self.folder)},
                 output=output,
                 directory=sam.PROJECT,
             )
-        wait_for(lambda: process.poll() is not None or "\n" in log.read_text(), "the provider's simulator")
-        found = re.match(r"provider: (\S+)\n", log.read_text())
+        line = re.compile(r"^provider: (\S+)\n", re.MULTILINE)
+        wait_for(lambda: process.poll() is not None or bool(line.search(log.read_text())), "the provider's simulator")
+        found = line.search(log.read_text())
         if not found:
             raise CommandError(f"The provider's simulator does not start:\n{log.read_text()}")
         self.provider_url = found[1]
+
+    def _for_page(self) -> dict[str, str]:
+        """Return what the simulator's page needs to read the stack: the local AWS, and the layer's package."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "PYTHONPATH": str(sam.PROJECT / "layers" / "gatewayapi"),
+        }
 
     def _complete(self) -> None:
         """Set what the local AWS does not take from the template."""
@@ -178,10 +196,13 @@ class Stack:
         self.webhook_key = str(secret["SecretString"])
         # The API itself answers a request without a signature of AWS.
         wait_for(lambda: answers(self.sign_url, FORBIDDEN, b"{}"), "the API")
-        webhook = {"url": self.webhook_url, "key": self.webhook_key}
+        self._control("webhook", {"url": self.webhook_url, "key": self.webhook_key})
+        self._control("stack", {"name": NAME})
+
+    def _control(self, route: str, order: Mapping[str, str]) -> None:
         request = urllib.request.Request(
-            f"{self.provider_url}/_control/webhook",
-            json.dumps(webhook).encode(),
+            f"{self.provider_url}/_control/{route}",
+            json.dumps(order).encode(),
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=REQUEST_S):

@@ -56,7 +56,8 @@ class DeadLetterQueue:
     visible again.
     """
 
-    def __init__(self, stack: Deployed) -> None:
+    def __init__(self, stack: Deployed, *, wait_s: int = WAIT_S, visibility_s: int = VISIBILITY_S) -> None:
+        self._wait_s, self._visibility_s = wait_s, visibility_s
         self._sqs: Any = stack.client("sqs")
         self._url = stack.output("DeadLetterQueueUrl")
         self._receipts: dict[str, str] = {}
@@ -83,14 +84,15 @@ class DeadLetterQueue:
 
     def delete(self, letter: DeadLetter) -> None:
         """Delete a letter that was read."""
-        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=self._receipts.pop(letter.message_id))
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=self._receipts[letter.message_id])
+        del self._receipts[letter.message_id]
 
     def _receive(self) -> list[DeadLetter]:
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=BATCH,
-            WaitTimeSeconds=WAIT_S,
-            VisibilityTimeout=VISIBILITY_S,
+            WaitTimeSeconds=self._wait_s,
+            VisibilityTimeout=self._visibility_s,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["SentTimestamp"],
         )

@@ -1,6 +1,5 @@
 """Statuses and error codes in plain words: what a message's record means, and what happens next."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -9,27 +8,15 @@ from tools.records import Values, moment
 REFERENCE_CODES = "https://gatewayapi.com/docs/error-codes"
 UNTIL_EXPIRED = "GatewayAPI sends a webhook when the network reports more, at the latest when the message expires."
 
-# GatewayAPI's codes have four hexadecimal digits: two for the part of its system, two for the error. The list is at
-# REFERENCE_CODES.
-ERRORS = {
-    0x0213: "GatewayAPI does not accept requests from this IP address",
-    0x0214: "the number is blocked for a while",
-    0x0215: "the number is blocked at GatewayAPI",
-    0x0216: "the account at GatewayAPI has too little credit",
-    0x0217: "the account at GatewayAPI may not send to this country",
-    0x1905: "the network does not support this sender",
-}
-# The last two digits, up to 0F, mean the same in every part.
-GENERAL_ERRORS = {
-    0x01: "an error without a known cause",
-    0x02: "the message was not accepted, without a reason",
-    0x03: "this is not permitted",
-    0x04: "data could not be transferred",
-    0x05: "a system on the way is shutting down",
-    0x06: "a system on the way has too few resources",
-    0x07: "permission was refused",
-    0x08: "a value of the message is not valid",
-    0x09: "a system on the way is unavailable for now",
+# Of GatewayAPI's codes those that a person can do something about. The others keep GatewayAPI's own details; the list
+# is at REFERENCE_CODES.
+PROVIDER_CODES = {
+    "0x0213": "GatewayAPI does not accept requests from this IP address",
+    "0x0214": "the number is blocked for a while",
+    "0x0215": "the number is blocked at GatewayAPI",
+    "0x0216": "the account at GatewayAPI has too little credit",
+    "0x0217": "the account at GatewayAPI may not send to this country",
+    "0x1905": "the network does not support this sender",
 }
 
 # Codes of this project: of records and of dead letters.
@@ -70,16 +57,10 @@ def error(found: object) -> str:
         return str(found)
     code = str(found.get("hex_code") or found.get("code") or "no code")
     details = found.get("details")
-    meaning = CODES.get(code) or _provider_error(code)
-    quoted = f": {details}" if details else ""
-    return f"{meaning} ({code}{quoted})" if meaning else f"GatewayAPI reports {code}{quoted}, see {REFERENCE_CODES}"
-
-
-def _provider_error(code: str) -> str | None:
-    if not re.fullmatch(r"(0[xX])?[0-9a-fA-F]{4}", code):
-        return None
-    number = int(code, 16)
-    return ERRORS.get(number) or GENERAL_ERRORS.get(number & 0xFF)
+    meaning = CODES.get(code) or PROVIDER_CODES.get(code)
+    if meaning:
+        return f"{meaning} ({code}: {details})" if details else f"{meaning} ({code})"
+    return f"{details} ({code})" if details else f"GatewayAPI reports {code}, see {REFERENCE_CODES}"
 
 
 def status(message: Values) -> str:
