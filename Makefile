@@ -69,11 +69,12 @@ smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from out
 	$(RUN) tools.smoke --stack "$$STACK" $(ARGS)
 
 .PHONY: package
-package: $(VENV)/.local-stamp ## Write a template for plain CloudFormation, and its code into an S3 bucket: BUCKET=name
-	@test -n "$$BUCKET" || { echo "Usage: make package BUCKET=name" >&2; exit 2; }
-	$(RUN) samcli build --template-file template.yaml --build-dir .aws-sam/package
-	$(RUN) samcli package --template-file .aws-sam/package/template.yaml --s3-bucket "$$BUCKET" \
-		--s3-prefix gatewayapi --output-template-file .aws-sam/packaged.yaml $(ARGS)
+OUT ?= .aws-sam
+package: $(VENV)/.local-stamp ## Write OUT/packaged.yaml for plain CloudFormation, with its code in S3: BUCKET=name
+	@test -n "$$BUCKET" || { echo "Usage: make package BUCKET=name [OUT=folder]" >&2; exit 2; }
+	$(RUN) samcli build --template-file template.yaml --build-dir "$(OUT)/package"
+	$(RUN) samcli package --template-file "$(OUT)/package/template.yaml" --s3-bucket "$$BUCKET" \
+		--s3-prefix gatewayapi --output-template-file "$(OUT)/packaged.yaml" $(ARGS)
 
 lock: $(LOCK)/.stamp ## Write all locks anew; newer versions only with ARGS=--upgrade
 	@for lock in layers/gatewayapi/requirements requirements/pip requirements/local requirements/dev \
