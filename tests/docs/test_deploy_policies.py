@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import cfnlint
+import cfnlint  # type: ignore[import-untyped] # it has no types
 import pytest
 
 from tests.stack.template import PROJECT, plain, translated
