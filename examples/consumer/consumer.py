@@ -15,7 +15,8 @@ from botocore.exceptions import ClientError
 from gatewayapi import aws
 from gatewayapi.clock import to_text
 from gatewayapi.errors import RecordError
-from gatewayapi.record import EventRecord, epoch
+from gatewayapi.message_record import epoch
+from gatewayapi.record import EventRecord
 from gatewayapi.stream import records
 
 TABLE_NAME = os.environ["TABLE_NAME"]

@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator
 
 from gatewayapi.dynamodb_values import to_attribute
 from gatewayapi.errors import EventError, RecordError
-from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord, Record, epoch, from_item
+from gatewayapi.message_record import epoch
+from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord, Record, from_item
 from tests.layer import records
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "events" / "schemas" / "record.schema.json").read_text())

@@ -72,12 +72,12 @@ def test_a_key_two_rotations_old_is_none_although_the_one_between_cannot_be_read
 ) -> None:
     vault.has(CURRENT, "key-2")
     vault.has(PREVIOUS, "key-1")
-    assert secret.reread()
+    assert secret.refresh()
     watch.now_s += 60
     vault.has(CURRENT, "key-3")
     vault.refuses(PREVIOUS, "ThrottlingException")
     with pytest.raises(SecretError):
-        secret.reread()
+        secret.refresh()
     assert (secret.current(), secret.previous()) == ("key-3", None)
 
 
@@ -95,7 +95,7 @@ def test_the_current_value_is_read_once(vault: Vault, secret: Secret) -> None:
 def test_a_renewed_value_is_the_current_one(vault: Vault, secret: Secret) -> None:
     vault.has(CURRENT, "key-1")
     vault.has(CURRENT, "key-2")
-    assert (secret.current(), secret.renew(), secret.current()) == ("key-1", "key-2", "key-2")
+    assert (secret.current(), secret.refresh_current(), secret.current()) == ("key-1", "key-2", "key-2")
 
 
 def test_a_rereading_finds_both_values_after_a_rotation(vault: Vault, secret: Secret) -> None:
@@ -103,25 +103,25 @@ def test_a_rereading_finds_both_values_after_a_rotation(vault: Vault, secret: Se
     assert secret.current() == "key-1"
     vault.has(CURRENT, "key-2")
     vault.has(PREVIOUS, "key-1")
-    assert secret.reread()
+    assert secret.refresh()
     assert (secret.current(), secret.previous()) == ("key-2", "key-1")
 
 
 def test_a_secret_that_was_never_rotated_has_no_previous_value(vault: Vault, secret: Secret) -> None:
     vault.has(CURRENT, "key-1")
     vault.refuses(PREVIOUS, "ResourceNotFoundException")
-    assert secret.reread()
+    assert secret.refresh()
     assert (secret.current(), secret.previous()) == ("key-1", None)
 
 
 def test_a_previous_value_that_is_gone_is_forgotten(vault: Vault, secret: Secret, watch: Watch) -> None:
     vault.has(CURRENT, "key-2")
     vault.has(PREVIOUS, "key-1")
-    assert secret.reread()
+    assert secret.refresh()
     watch.now_s += 60
     vault.has(CURRENT, "key-2")
     vault.refuses(PREVIOUS, "ResourceNotFoundException")
-    assert secret.reread()
+    assert secret.refresh()
     assert secret.previous() is None
 
 
@@ -129,19 +129,19 @@ def test_a_flood_of_mismatches_is_one_rereading_a_minute(vault: Vault, secret: S
     for _ in range(2):
         vault.has(CURRENT, "key-2")
         vault.has(PREVIOUS, "key-1")
-    assert [secret.reread() for _ in range(100)] == [True] + [False] * 99
+    assert [secret.refresh() for _ in range(100)] == [True] + [False] * 99
     watch.now_s += 59.9
-    assert not secret.reread()
+    assert not secret.refresh()
     watch.now_s += 0.1
-    assert secret.reread()
+    assert secret.refresh()
     assert vault.asked == {CURRENT: 2, PREVIOUS: 2}
 
 
 def test_a_rereading_that_fails_counts_as_one(vault: Vault, secret: Secret) -> None:
     vault.refuses(CURRENT, "InternalServiceError")
     with pytest.raises(SecretError):
-        secret.reread()
-    assert not secret.reread()
+        secret.refresh()
+    assert not secret.refresh()
 
 
 def test_what_was_read_before_stays_where_a_rereading_fails(vault: Vault, secret: Secret) -> None:
@@ -149,7 +149,7 @@ def test_what_was_read_before_stays_where_a_rereading_fails(vault: Vault, secret
     assert secret.current() == "key-1"
     vault.refuses(CURRENT, "AccessDeniedException")
     with pytest.raises(SecretError):
-        secret.renew()
+        secret.refresh_current()
     assert secret.current() == "key-1"
 
 
@@ -159,7 +159,7 @@ def test_a_previous_value_that_cannot_be_read_is_an_error_and_none_that_is_missi
     vault.has(CURRENT, "key-1")
     vault.refuses(PREVIOUS, "ThrottlingException")
     with pytest.raises(SecretError, match="AWSPREVIOUS could not be read"):
-        secret.reread()
+        secret.refresh()
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException", "InternalServiceError"])
@@ -192,7 +192,7 @@ def test_no_error_tells_a_value(vault: Vault, secret: Secret) -> None:
     vault.has(CURRENT, "key-1")
     vault.refuses(PREVIOUS, "InternalServiceError")
     with pytest.raises(SecretError) as caught:
-        secret.reread()
+        secret.refresh()
     assert "key-1" not in str(caught.value)
 
 

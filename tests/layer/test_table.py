@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from gatewayapi import state
 from gatewayapi.errors import StorageError
 from gatewayapi.record import MessageRecord, QuarantineRecord, from_item
-from gatewayapi.table import CONFLICT_ROUNDS, Table, Write
+from gatewayapi.table import EVENT_TRIES, Table, Write
 from tests.aws_calls import Refusal
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import Aws
@@ -127,7 +127,7 @@ def test_a_transaction_conflict_is_tried_again(aws: Aws, table: Table) -> None:
 def test_a_conflict_that_stays_is_an_obstacle_without_a_record(aws: Aws, table: Table) -> None:
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT, NO_REASON)), count=None)
     assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {"order-1": None, "order-2": None}
-    assert aws.calls.counts() == {"TransactWriteItems": CONFLICT_ROUNDS}
+    assert aws.calls.counts() == {"TransactWriteItems": EVENT_TRIES}
 
 
 def test_a_throttled_transaction_is_tried_again(aws: Aws, table: Table) -> None:
@@ -215,4 +215,4 @@ def test_a_quarantine_in_conflict_is_tried_again_a_few_times(aws: Aws, table: Ta
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT,)), count=None)
     with pytest.raises(StorageError):
         table.quarantine(quarantined())
-    assert aws.calls.counts() == {"TransactWriteItems": CONFLICT_ROUNDS}
+    assert aws.calls.counts() == {"TransactWriteItems": EVENT_TRIES}

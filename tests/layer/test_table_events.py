@@ -10,7 +10,7 @@ import pytest
 from gatewayapi import state
 from gatewayapi.errors import StorageError
 from gatewayapi.record import EventRecord, from_item
-from gatewayapi.table import CONFLICT_ROUNDS, Table, Write
+from gatewayapi.table import EVENT_TRIES, Table, Write
 from tests.aws_calls import Refusal
 from tests.conftest import ENVIRONMENT
 from tests.layer.test_table import CANCELED, CONFLICT, NO_REASON, NOW, found, message
@@ -201,5 +201,5 @@ def test_an_event_in_a_lasting_conflict_is_not_stored_and_says_so(aws: Aws, tabl
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(NO_REASON, CONFLICT)), count=None)
     with pytest.raises(StorageError):
         table.store(event("DELIVERED"))
-    assert aws.calls.counts() == {"TransactWriteItems": CONFLICT_ROUNDS}
+    assert aws.calls.counts() == {"TransactWriteItems": EVENT_TRIES}
     assert not events_filed(aws)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gatewayapi.record import EVENT_SK, MessageRecord
+from gatewayapi.event_record import EVENT_SK, MessageRecord
 from gatewayapi.signature import sign
 from local.sam import PROJECT
 from local.stack import NAME, Stack
