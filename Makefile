@@ -11,18 +11,22 @@ LOCK := .venv-lock
 # The layer's package is found as in Lambda: by its folder, not installed.
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON -u ARGS PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
+# sam sends no usage data.
+export SAM_CLI_TELEMETRY := 0
+
 .DEFAULT_GOAL := help
-.PHONY: help demo local test check format bench soak campaign provider event status smoke lock clean
+.PHONY: help demo local test check format bench soak campaign provider event send status dead-letters redrive \
+	person forget opt-out unheard replay smoke package segments types lock clean
 
 help: ## Show this list
 	@echo "make <target>, with what it takes:"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.local-stamp ## Start the stack on this machine, send three messages, show each one's life, take it down
+demo: $(VENV)/.local-stamp ## Start the stack on this machine, send three messages, show what becomes of them
 	$(RUN) local.demo $(ARGS)
 
-local: $(VENV)/.local-stamp ## Keep the same stack up until Ctrl-C, and print its endpoints and example commands
-	$(RUN) local.live $(ARGS)
+local: $(VENV)/.local-stamp ## Keep the same stack up until Ctrl-C; ARGS=--help lists the options
+	$(RUN) local.serve $(ARGS)
 
 test: $(VENV)/.dev-stamp ## Run all tests, as CI does
 	$(RUN) pytest --numprocesses auto -m "not e2e" $(ARGS)
@@ -33,6 +37,8 @@ check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Judge format, style, types, template
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) bandit --quiet --configfile pyproject.toml --recursive layers functions examples simulator local tools
+	$(RUN) samcli validate --lint --region eu-west-1 --template-file template.yaml
+	$(RUN) samcli validate --lint --region eu-west-1 --template-file examples/consumer/template.yaml
 	@$(LINT)/bin/cfn-lint --config-file cfn-lint.yaml
 	@$(LINT)/bin/checkov --config-file .checkov.yaml
 
@@ -50,18 +56,69 @@ campaign: $(VENV)/.dev-stamp ## Send 20,000 messages, and measure latencies besi
 	$(RUN) benchmarks.campaign $(ARGS)
 
 provider: $(VENV)/.local-stamp ## Run the provider's simulator alone; options as ARGS="--port 0 --token …"
-	$(RUN) simulator.provider $(ARGS)
+	$(RUN) simulator $(ARGS)
 
 event: $(VENV)/.local-stamp ## Stamp a webhook sample with the time and sign it; options as ARGS="…"
 	$(RUN) tools.sample $(ARGS)
 
-status: $(VENV)/.local-stamp ## Show a message's life from the table: REFERENCE=… and, for a deployed stack, STACK=…
-	@test -n "$$REFERENCE" || { echo "Which message? make status REFERENCE=… [STACK=…]" >&2; exit 2; }
-	$(RUN) tools.status --reference "$$REFERENCE" $${STACK:+--stack "$$STACK"} $(ARGS)
+# The commands for a stack take STACK=name and work on AWS and on the local AWS alike: the environment decides. Values
+# reach them through the environment, so that the shell does not read them as code.
+STACK_OPTION = $${STACK:+--stack "$$STACK"}
+# Only from make's command line: a CONFIRM that is left over in the environment must not act.
+CONFIRM_OPTION = $(if $(filter command,$(origin CONFIRM)),--confirm "$$CONFIRM")
+# $(call need,values,usage)
+need = @test -n "$1" || { echo "Usage: make $2" >&2; exit 2; }
 
-smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: STACK=name
-	@test -n "$$STACK" || { echo "Which stack? make smoke STACK=name" >&2; exit 2; }
-	$(RUN) tools.smoke --stack "$$STACK" $(ARGS)
+send: $(VENV)/.local-stamp ## Put a message on the queue: TO=… TEXT=… [SENDER=…] [REFERENCE=…] [STACK=…]
+	$(call need,$${TO:+$$TEXT},send TO=number TEXT=text [SENDER=name] [REFERENCE=reference] [STACK=name])
+	$(RUN) tools.send $(STACK_OPTION) --to "$$TO" --text "$$TEXT" $${SENDER:+--sender "$$SENDER"} \
+		$${REFERENCE:+--reference "$$REFERENCE"} $(ARGS)
+
+status: $(VENV)/.local-stamp ## Show what became of a message, and what happens next: REFERENCE=… [STACK=…]
+	$(call need,$$REFERENCE,status REFERENCE=reference [STACK=name])
+	$(RUN) tools.status $(STACK_OPTION) --reference "$$REFERENCE" $(ARGS)
+
+dead-letters: $(VENV)/.local-stamp ## List the dead-letter queue, with what to do about each message: [STACK=…]
+	$(RUN) tools.dead_letters $(STACK_OPTION) $(ARGS)
+
+redrive: $(VENV)/.local-stamp ## Put dead letters back on the queue: [REFERENCE=…] [STACK=…]
+	$(RUN) tools.redrive $(STACK_OPTION) $${REFERENCE:+--reference "$$REFERENCE"} $(ARGS)
+
+person: $(VENV)/.local-stamp ## Show every message to a number and every text from it: NUMBER=… [FORMAT=json] [STACK=…]
+	$(call need,$$NUMBER,person NUMBER=number [FORMAT=json] [STACK=name])
+	$(RUN) tools.person $(STACK_OPTION) --number "$$NUMBER" $${FORMAT:+--format "$$FORMAT"} $(ARGS)
+
+forget: $(VENV)/.local-stamp ## List what is stored of a number, and remove it: NUMBER=… [CONFIRM=yes] [STACK=…]
+	$(call need,$$NUMBER,forget NUMBER=number [CONFIRM=yes] [STACK=name])
+	$(RUN) tools.forget $(STACK_OPTION) --number "$$NUMBER" $(CONFIRM_OPTION) $(ARGS)
+
+opt-out: $(VENV)/.local-stamp ## Record that a person wants no promotional messages: NUMBER=… [IN=1] | IMPORT=… | EXPORT=… [STACK=…]
+	$(call need,$${NUMBER}$${IMPORT}$${EXPORT},opt-out NUMBER=number [IN=1] | IMPORT=file | EXPORT=file [STACK=name])
+	$(RUN) tools.opt_out $(STACK_OPTION) $${NUMBER:+--number "$$NUMBER"} $${IN:+--in} \
+		$${IMPORT:+--import "$$IMPORT"} $${EXPORT:+--export "$$EXPORT"} $(ARGS)
+
+unheard: $(VENV)/.local-stamp ## List accepted messages of which no webhook came: [MINUTES=60] [STACK=…]
+	$(RUN) tools.unheard $(STACK_OPTION) $${MINUTES:+--minutes "$$MINUTES"} $(ARGS)
+
+replay: $(VENV)/.local-stamp ## Deliver stored events to a consumer again: FROM=… TO=… FUNCTION=… [CONFIRM=yes] [STACK=…]
+	$(call need,$${FROM:+$${TO:+$$FUNCTION}},replay FROM=time TO=time FUNCTION=name [CONFIRM=yes] [STACK=name])
+	$(RUN) tools.replay $(STACK_OPTION) --from "$$FROM" --to "$$TO" --function "$$FUNCTION" $(CONFIRM_OPTION) $(ARGS)
+
+smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: [STACK=…]
+	$(RUN) tools.smoke $(STACK_OPTION) $(ARGS)
+
+package: $(VENV)/.local-stamp ## Write a template for plain CloudFormation, and its code into an S3 bucket: BUCKET=name
+	@test -n "$$BUCKET" || { echo "Usage: make package BUCKET=name" >&2; exit 2; }
+	$(RUN) samcli build --template-file template.yaml --build-dir .aws-sam/package
+	$(RUN) samcli package --template-file .aws-sam/package/template.yaml --s3-bucket "$$BUCKET" \
+		--s3-prefix gatewayapi --output-template-file .aws-sam/packaged.yaml $(ARGS)
+
+segments: $(VENV)/.local-stamp ## Count the SMS segments of a text: TEXT=…
+	$(call need,$$TEXT,segments TEXT=text)
+	$(RUN) tools.segments --text "$$TEXT" $(ARGS)
+
+types: $(VENV)/.local-stamp ## Write the TypeScript declarations of events/types from the JSON Schemas
+	$(RUN) tools.declarations
 
 lock: $(LOCK)/.stamp ## Write all locks anew; newer versions only with ARGS=--upgrade
 	@for lock in layers/gatewayapi/requirements requirements/pip requirements/local requirements/dev \

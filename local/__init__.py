@@ -1,1 +1,1 @@
-"""What runs on one machine alone: the simulator of the provider, and the stack around it."""
+"""The stack on one machine: a local AWS, the simulator and the real `sam` between them."""

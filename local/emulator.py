@@ -12,36 +12,37 @@ from botocore.config import Config
 
 from local.processes import Processes
 from local.waiting import answers, wait_for
+from tools.command import CommandError
 
 REGION = "eu-west-1"
-# It takes these for the account's root; the functions get credentials of their roles.
+# The credentials of the account's root user. The functions get credentials of their roles.
 ACCESS_KEY, SECRET_KEY = "test", "test"
-# Between finding a free port and listening at it somebody else may take it.
+# Another program can take a free port before the local AWS listens there.
 PORTS_TRIED = 5
 OK = 200
 
 
 class Emulator:
-    """A running local AWS."""
+    """A running local AWS, at the given port or at any free one."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, port: int = 0) -> None:
         self._session = botocore.session.Session()
         self._clients: dict[str, Any] = {}
         self.log = processes.folder / "aws.log"
         for _ in range(PORTS_TRIED):
-            port = _free_port()
+            chosen = port or _free_port()
             with self.log.open("w") as log:
                 process = processes.start(
                     [sys.executable, "-m", "ministack"],
-                    _environment(port, processes.folder),
+                    _environment(chosen, processes.folder),
                     output=log,
                     directory=processes.folder,
                 )
             if self._listens(process):
                 break
         else:
-            raise OSError(f"the local AWS does not start:\n{self.log.read_text()}")
-        self.endpoint = f"http://127.0.0.1:{port}"
+            raise CommandError(f"The local AWS does not start:\n{self.log.read_text()}")
+        self.endpoint = f"http://127.0.0.1:{chosen}"
         wait_for(lambda: answers(f"{self.endpoint}/_ministack/ready", OK), "the local AWS")
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - AWS's clients have no common type
@@ -58,13 +59,13 @@ class Emulator:
         return self._clients[service]
 
     def _listens(self, process: Popen[str]) -> bool:
-        # Its own log says so: whatever else answers at the port may be another run's.
+        # Read from its own log, because another run's local AWS could answer at the port.
         wait_for(lambda: process.poll() is not None or "Running on" in self.log.read_text(), "the local AWS's port")
         return process.poll() is None
 
 
 def _environment(port: int, folder: Path) -> dict[str, str]:
-    # The functions inherit this, so there is no more in it than in Lambda's own.
+    # The functions inherit this, so it has no more than Lambda's own environment.
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
@@ -78,10 +79,28 @@ def _environment(port: int, folder: Path) -> dict[str, str]:
         "MINISTACK_REGION": REGION,
         "STATE_DIR": str(folder / "state"),
         "S3_DATA_DIR": str(folder / "s3"),
-        # Each of these would open a port of its own.
+        # Without these, two more ports would be opened.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
     }
+
+
+def require_free(port: int, option: str) -> None:
+    """Raise CommandError if another program listens at a port that was chosen with this option."""
+    if not _is_free(port):
+        raise CommandError(f"Port {port} is taken. Stop the program that uses it, or choose another with {option}.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as the servers do: a closed connection is no owner
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_port() -> int:

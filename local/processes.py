@@ -1,8 +1,8 @@
 """Child processes and a temporary folder that end with this process, however it ends.
 
-A small guard process holds the list of what was started and the reading end of a pipe. When this process closes the
-pipe, or Ctrl-C, SIGTERM or SIGKILL closes it, the guard kills all groups on its list and deletes the folder. So
-there is one way down for all endings, and no signal handler is needed for it.
+A small guard process has a list of the started process groups and reads from a pipe to this process. The pipe closes
+when this process closes it or ends, by Ctrl-C, SIGTERM or SIGKILL. Then the guard kills all groups on its list and
+deletes the folder. So all endings are handled in the same way, without a signal handler.
 """
 
 import os
@@ -18,12 +18,12 @@ from tempfile import mkdtemp
 from threading import Lock, Timer
 from typing import IO
 
-# A process that was just killed may still be writing into the folder while it is deleted.
+# A process that was just killed can still write into the folder while it is deleted.
 DELETE_WITHIN_S = 10
 
 
 class Processes:
-    """The processes of one run, each in a group of its own so that its children end with it, and their folder."""
+    """The processes of one run and their folder. A process has a group of its own, so its children end with it."""
 
     def __init__(self) -> None:
         self.folder = Path(mkdtemp(prefix="gatewayapi-"))
@@ -42,7 +42,7 @@ class Processes:
         directory: Path,
     ) -> Popen[str]:
         """Start a program that runs until `close`."""
-        # Under the lock, or what is started while another thread closes would stay.
+        # Without the lock, a process that is started while another thread closes would stay.
         with self._lock:
             if self._closed:
                 raise ProcessLookupError("the run has ended")
@@ -57,14 +57,14 @@ class Processes:
                 start_new_session=True,
             )
             self._running.append(process)
-            self._tell(f"+{process.pid}")
+            self._write(f"+{process.pid}")
         return process
 
     @contextmanager
     def lines(
         self, arguments: Sequence[str], environment: Mapping[str, str], *, directory: Path, within_s: float
     ) -> Iterator[tuple[Popen[str], Iterable[str]]]:
-        """Start a program that ends by itself, and give its lines as they come; its exit code is there afterwards."""
+        """Start a program that ends by itself, and give its lines as they come. It has its exit code afterwards."""
         process = self.start(arguments, environment, output=PIPE, directory=directory)
         timer = Timer(within_s, _kill, [process.pid])
         timer.daemon = True
@@ -80,7 +80,7 @@ class Processes:
                 process.stdout.close()
             with self._lock:
                 self._running.remove(process)
-                self._tell(f"-{process.pid}")  # the number may soon be somebody else's
+                self._write(f"-{process.pid}")  # another process can get this number soon
 
     def close(self) -> None:
         """End everything and delete the folder."""
@@ -94,19 +94,19 @@ class Processes:
             if process.stdout:
                 process.stdout.close()
 
-    def _tell(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         if self._guard.stdin and not self._guard.stdin.closed:
             print(line, file=self._guard.stdin, flush=True)
 
 
 def _kill(group: int) -> None:
-    # A group that is gone, or on macOS one of which only unread exit codes are left.
+    # The group has ended, or on macOS only its unread exit codes are left.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
 
 def guard(lines: Iterable[str], folder: Path) -> None:
-    """Keep the list until its source ends, then end what is on it."""
+    """Keep the list of groups until the lines end, then kill the groups and delete the folder."""
     groups: set[int] = set()
     for line in lines:
         number = int(line[1:])

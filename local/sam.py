@@ -11,33 +11,48 @@ from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import ClientError
+from samcli.yamlhelper import yaml_dump, yaml_parse  # type: ignore[import-untyped] # it has no types
 
 from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
 from local.processes import Processes
+from tools.command import CommandError
 
 PROJECT = Path(__file__).resolve().parent.parent
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 BUCKET = "code"
 WITHIN_S = 300
 ERROR_LINES = 60
-# Somebody's own settings of AWS, sam, Python and make must not reach into the run.
-FOREIGN = re.compile(r"AWS_|SAM_|__SAM_|PYTHON|BYTE_CODE_FOR|MAKE|MFLAGS|GNUMAKEFLAGS|VIRTUAL_ENV")
+# The user's own settings of AWS, sam, Python and make must not change the run.
+FOREIGN = re.compile(r"AWS_|SAM_|__SAM_|PYTHON|MAKE|MFLAGS|GNUMAKEFLAGS|VIRTUAL_ENV")
 
 
-class SamError(Exception):
-    """A command of sam failed; the text ends with what it had to say."""
+class SamError(CommandError):
+    """A command of sam failed; the text has the end of its output and the reasons of CloudFormation."""
 
 
 def build(processes: Processes) -> Path:
-    """Build the layer, and return the template to deploy."""
+    """Build the layer and the functions, and return the template to deploy."""
     folder = processes.folder / "build"
     _run(
         processes,
         ["build", "--template-file", str(PROJECT / "template.yaml"), "--build-dir", str(folder)],
-        # What the layer's Makefile takes: on this machine the functions run on no other Python than this one.
-        {"PYTHON": sys.executable, "PYTHON_RUNTIME": f"python{PYTHON}", "BYTE_CODE_FOR": PYTHON},
+        # Both Makefiles read these: on this machine the functions run with this Python.
+        {"PYTHON": sys.executable, "PYTHON_RUNTIME": f"python{PYTHON}"},
     )
-    return folder / "template.yaml"
+    template = folder / "template.yaml"
+    template.write_text(without_metric_math(template.read_text()))
+    return template
+
+
+def without_metric_math(template: str) -> str:
+    """Return a template without the alarms that use metric math, which the local AWS does not support."""
+    document = yaml_parse(template)
+    document["Resources"] = {
+        name: resource
+        for name, resource in document["Resources"].items()
+        if resource["Type"] != "AWS::CloudWatch::Alarm" or "Metrics" not in resource["Properties"]
+    }
+    return str(yaml_dump(document))
 
 
 def deploy(
@@ -52,7 +67,7 @@ def deploy(
     s3 = aws.client("s3")
     with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    # In a file, for everybody on a machine can read its command lines. JSON is YAML.
+    # In a file, because every user of a machine can read its command lines. JSON is YAML.
     overrides = processes.folder / "parameters.yaml"
     overrides.write_text(json.dumps(dict(parameters)))
     arguments = [
@@ -64,7 +79,7 @@ def deploy(
     try:
         _run(processes, arguments, {"AWS_ENDPOINT_URL": aws.endpoint})
     except SamError as error:
-        # The reason stands far above the end of what sam says, which is the way back.
+        # The end of sam's output is the rollback. The reason of the failure comes long before.
         raise SamError(f"{error}\n{_failures(aws, name)}") from None
     stack = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -74,7 +89,7 @@ def _failures(aws: Emulator, name: str) -> str:
     try:
         events = aws.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
     except ClientError:
-        return "the stack was not begun"
+        return "The stack was not created."
     return "\n".join(
         f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
         for event in reversed(events)
@@ -83,12 +98,12 @@ def _failures(aws: Emulator, name: str) -> str:
 
 
 def _run(processes: Processes, arguments: list[str], environment: Mapping[str, str]) -> None:
-    # Without a file of its own, sam would read samconfig.toml, where `sam deploy --guided` keeps a real account's.
+    # Otherwise sam reads samconfig.toml, where `sam deploy --guided` stores the settings of a real account.
     config = processes.folder / "samconfig.toml"
     config.write_text("version = 0.1\n")
     home = processes.folder / "sam"
     home.mkdir(exist_ok=True)
-    # Told that it has just looked for a newer version of itself, sam asks nobody for one.
+    # With a recent check recorded, sam does not look for a newer version of itself.
     (home / "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
     command = [sys.executable, "-m", "samcli", *arguments, "--config-file", str(config)]
     with processes.lines(
@@ -110,11 +125,11 @@ def _run(processes: Processes, arguments: list[str], environment: Mapping[str, s
         directory=processes.folder,
         within_s=WITHIN_S,
     ) as (process, lines):
-        said = deque(lines, ERROR_LINES)
+        output = deque(lines, ERROR_LINES)
     if process.returncode != 0:
-        raise SamError(f"sam {arguments[0]} failed:\n{''.join(said)}")
+        raise SamError(f"sam {arguments[0]} failed:\n{''.join(output)}")
 
 
 def own_environment() -> dict[str, str]:
-    """Return this process's environment without what would change the run."""
+    """Return this process's environment without the settings that would change the run."""
     return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}

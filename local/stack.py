@@ -3,11 +3,12 @@
     with Stack(progress=print) as stack:
         stack.client("sqs").send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody="…")
 
-Everything listens on loopback at ports that were free, lives in a temporary folder, and is gone afterwards however
-the run ends. IAM is enforced, so a function can do what its role allows and nothing else.
+Everything listens on loopback and keeps its files in a temporary folder, which is deleted however the run ends.
+IAM is enforced, so a function can do what its role allows and nothing else.
 """
 
 import json
+import os
 import platform
 import re
 import sys
@@ -22,9 +23,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from local import sam
-from local.emulator import Emulator
+from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator, require_free
 from local.processes import Processes
 from local.waiting import REQUEST_S, answers, wait_for
+from tools.command import CommandError
 from tools.deployed import on_local_aws
 
 NAME = "gatewayapi"
@@ -34,14 +36,17 @@ FORBIDDEN = 403
 class Stack:
     """The deployed stack, from `with` to the end of its block.
 
-    `parameters` override the template's; `provider` holds further arguments of `python -m simulator`;
-    `progress` is called with a line for each step.
+    `parameters` override the template's. `port` is for the local AWS and `page_port` for the simulator; 0 means any
+    free one. `provider` holds further arguments of `python -m simulator`. `progress` is called with a line for each
+    step.
     """
 
     def __init__(
         self,
         parameters: Mapping[str, str] | None = None,
         *,
+        port: int = 0,
+        page_port: int = 0,
         provider: Iterable[str] = (),
         progress: Callable[[str], None] = lambda _line: None,
     ) -> None:
@@ -54,6 +59,8 @@ class Stack:
         }
         self.outputs: dict[str, str] = {}
         self.provider_url = self.webhook_url = self.sign_url = self.webhook_key = ""
+        self._port, self._page_port = port, page_port
+        self._repaired: dict[str, object] = {}
         self._provider_arguments = tuple(provider)
         self._progress = progress
         self._began = time.monotonic()
@@ -75,12 +82,12 @@ class Stack:
 
     @property
     def folder(self) -> Path:
-        """The run's folder, with `aws.log` and `provider.log`; it goes with the run."""
+        """The run's folder, with `aws.log` and `provider.log`. It is deleted at the end."""
         return self._processes.folder
 
     @property
     def endpoint(self) -> str:
-        """Where the local AWS listens: the value for AWS_ENDPOINT_URL."""
+        """The local AWS's address: the value for AWS_ENDPOINT_URL."""
         return self._aws.endpoint
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - AWS's clients have no common type
@@ -89,7 +96,9 @@ class Stack:
 
     def deploy(self, template: Path, *, name: str, parameters: Mapping[str, str]) -> dict[str, str]:
         """Deploy another template beside this one, such as a consumer's, and return its outputs."""
-        return sam.deploy(self._processes, self._aws, template, name=name, parameters=parameters)
+        outputs = sam.deploy(self._processes, self._aws, template, name=name, parameters=parameters)
+        self.repair_mappings()
+        return outputs
 
     def logs(self, function: str) -> list[str]:
         """Return the log of a function, `sender` or `webhook`, oldest line first."""
@@ -98,22 +107,39 @@ class Stack:
         events = [event for page in pages.paginate(logGroupName=group) for event in page["events"]]
         return [str(event["message"]).rstrip("\n") for event in sorted(events, key=lambda it: it["timestamp"])]
 
+    def repair_mappings(self) -> None:
+        """Repair the event source mappings of all stacks on the local AWS.
+
+        The local AWS keeps a number that comes from a template parameter as text, and then fails to poll the queue.
+        Its API shows text and number alike, so every mapping is written again after each change that others made.
+        """
+        functions = self.client("lambda")
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            limit = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+            if limit is None or self._repaired.get(mapping["UUID"]) == mapping["LastModified"]:
+                continue
+            scaling = {"MaximumConcurrency": int(limit)}
+            repaired = functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
+            self._repaired[mapping["UUID"]] = repaired["LastModified"]
+
     def _start(self) -> None:
-        # Building needs neither server, so it goes beside them.
-        self._say("building")
+        require_free(self._port, "--port")
+        require_free(self._page_port, "--page-port")
+        # The build needs no server, so it runs while they start.
+        self._report("building")
         with ThreadPoolExecutor(max_workers=1) as beside:
             building = beside.submit(sam.build, self._processes)
             try:
-                self._aws = Emulator(self._processes)
-                self._say(f"local AWS at {self.endpoint}")
+                self._aws = Emulator(self._processes, self._port)
+                self._report(f"local AWS at {self.endpoint}")
                 self._start_provider()
-                self._say(f"provider's simulator at {self.provider_url}")
+                self._report(f"provider's simulator at {self.provider_url}")
                 template = building.result()
-                self._say("built")
+                self._report("built")
             except BaseException:
-                self._processes.close()  # ends the build too, which this block would wait for
+                self._processes.close()  # it ends the build too, for which this block would wait
                 raise
-        self._say("deploying")
+        self._report("deploying")
         self.outputs = sam.deploy(
             self._processes,
             self._aws,
@@ -122,48 +148,65 @@ class Stack:
             parameters={"GatewayApiUrl": self.provider_url, **self.parameters},
         )
         self._complete()
-        self._introduce()
-        self._say("ready")
+        self._set_webhook()
+        self._report("ready")
 
     def _start_provider(self) -> None:
         log = self.folder / "provider.log"
+        arguments = ["--token", self.token, "--port", str(self._page_port), *self._provider_arguments]
         with log.open("w") as output:
             process = self._processes.start(
-                [sys.executable, "-m", "simulator", "--token", self.token, *self._provider_arguments],
-                {**sam.own_environment(), "TMPDIR": str(self.folder)},
+                [sys.executable, "-m", "simulator", *arguments],
+                {**sam.own_environment(), **self._for_page(), "TMPDIR": str(self.folder)},
                 output=output,
                 directory=sam.PROJECT,
             )
-        wait_for(lambda: process.poll() is not None or "\n" in log.read_text(), "the provider's simulator")
-        found = re.match(r"provider: (\S+)\n", log.read_text())
+        line = re.compile(r"^provider: (\S+)\n", re.MULTILINE)
+        wait_for(lambda: process.poll() is not None or bool(line.search(log.read_text())), "the provider's simulator")
+        found = line.search(log.read_text())
         if not found:
-            raise OSError(f"the provider's simulator does not start:\n{log.read_text()}")
+            raise CommandError(f"The provider's simulator does not start:\n{log.read_text()}")
         self.provider_url = found[1]
 
+    def _for_page(self) -> dict[str, str]:
+        """Return what the simulator's page needs to read the stack: the local AWS, and the layer's package."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "PYTHONPATH": str(sam.PROJECT / "layers" / "gatewayapi"),
+        }
+
     def _complete(self) -> None:
-        """Do what this AWS leaves undone of the template."""
-        functions = self.client("lambda")
-        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
-            # A number that came through a parameter was stored as text, and the mapping's poller fails on that.
-            limit = int(mapping["ScalingConfig"]["MaximumConcurrency"])
-            functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": limit})
+        """Set what the local AWS does not take from the template."""
+        self.repair_mappings()
         self.client("dynamodb").update_time_to_live(
             TableName=self.outputs["TableName"],
             TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": True},
         )
 
-    def _introduce(self) -> None:
-        """Tell the provider where its webhooks go, as its dashboard is told for a stack on AWS."""
+    def _set_webhook(self) -> None:
+        """Give the simulator the webhook's URL and key, as a person enters them in GatewayAPI's dashboard."""
         self.webhook_url = on_local_aws(self.endpoint, self.outputs["WebhookUrl"])
         self.sign_url = on_local_aws(self.endpoint, self.outputs["SignUrl"])
         secret = self.client("secretsmanager").get_secret_value(SecretId=self.outputs["WebhookKeySecretArn"])
         self.webhook_key = str(secret["SecretString"])
-        # The API's own answer to a request that nobody signed.
+        # The API itself answers a request without a signature of AWS.
         wait_for(lambda: answers(self.sign_url, FORBIDDEN, b"{}"), "the API")
-        webhook = {"url": self.webhook_url, "key": self.webhook_key}
-        order = json.dumps(webhook).encode()
-        with urllib.request.urlopen(f"{self.provider_url}/_control/webhook", order, timeout=REQUEST_S):
+        self._control("webhook", {"url": self.webhook_url, "key": self.webhook_key})
+        self._control("stack", {"name": NAME})
+
+    def _control(self, route: str, order: Mapping[str, str]) -> None:
+        request = urllib.request.Request(
+            f"{self.provider_url}/_control/{route}",
+            json.dumps(order).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=REQUEST_S):
             pass
 
-    def _say(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         self._progress(f"{time.monotonic() - self._began:5.1f} s  {line}")

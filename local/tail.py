@@ -1,4 +1,4 @@
-"""The table's stream, read as it grows: for people who look on, not for consumers, which are Lambdas of their own."""
+"""The table's stream, read as it grows, for a person who watches. A consumer is a Lambda function instead."""
 
 import time
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ BETWEEN_S = 0.2
 
 
 def follow(streams: Any, stream_arn: str) -> Iterator[Change | None]:  # noqa: ANN401 - a botocore client
-    """Yield each change from the stream's beginning on, and None whenever there is nothing new for a moment.
+    """Yield each change from the stream's beginning, and None whenever there is nothing new for a moment.
 
-    `streams` is a `dynamodbstreams` client. It goes on for ever: the caller stops when it has seen enough.
+    `streams` is a `dynamodbstreams` client. The iteration has no end.
     """
     iterators: dict[str, str | None] = {}
     while True:
@@ -25,13 +25,13 @@ def follow(streams: Any, stream_arn: str) -> Iterator[Change | None]:  # noqa: A
                 )["ShardIterator"]
         seen = 0
         for shard_id, iterator in iterators.items():
-            if iterator is None:  # a shard that has closed
+            if iterator is None:  # the shard is closed and read to its end
                 continue
             page = streams.get_records(ShardIterator=iterator)
             iterators[shard_id] = page.get("NextShardIterator")
             for entry in page["Records"]:
                 seen += 1
-                with suppress(RecordError):  # somebody's own item, which must not end the look-out
+                with suppress(RecordError):  # an item that this project did not write
                     yield from changes({"Records": [entry]})
         if not seen:
             yield None

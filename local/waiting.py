@@ -1,4 +1,4 @@
-"""Waiting for something by asking for it."""
+"""Wait for a condition by checking it again and again."""
 
 import time
 import urllib.error
@@ -10,16 +10,16 @@ REQUEST_S = 5
 
 
 def wait_for(condition: Callable[[], bool], what: str, within_s: float = 60) -> None:
-    """Ask until the answer is yes; raises TimeoutError."""
+    """Check a condition until it holds; raises TimeoutError."""
     until = time.monotonic() + within_s
     while not condition():
         if time.monotonic() > until:
-            raise TimeoutError(f"after {within_s} seconds still waiting for {what}")
+            raise TimeoutError(f"Waited {within_s} seconds for {what}, in vain.")
         time.sleep(BETWEEN_S)
 
 
 def answers(url: str, status: int, body: bytes | None = None) -> bool:
-    """Return whether a request, a POST where there is a body, is answered with this status."""
+    """Return whether a request is answered with this status. With a body, the request is a POST."""
     try:
         with urllib.request.urlopen(url, body, timeout=REQUEST_S) as answer:
             return bool(answer.status == status)

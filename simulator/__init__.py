@@ -1,1 +1,1 @@
-"""GatewayAPI on this machine: its sending API, its webhooks and its faults, without sending an SMS."""
+"""A simulator of GatewayAPI: its sending API, its webhooks, its faults, and a page to watch them. It sends no SMS."""

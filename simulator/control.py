@@ -1,24 +1,6 @@
-"""The simulator's own routes under `/_control/`: order faults, set the webhook, and ask what was seen.
+"""The control API under `/_control/`: order faults, set the webhook URL, and read what was received and sent.
 
-Answered on the simulator's port to callers on the same machine alone, without a token; all bodies are JSON.
-
-    GET    /_control/faults       the rules, each with its `hits`
-    POST   /_control/faults       a rule or a list of rules, as in `simulator.faults`, behind those that are there
-    DELETE /_control/faults       clear them
-    POST   /_control/webhook      {"url": …, "key": …}, either alone too; a null url stops new webhooks
-    POST   /_control/token        {"token": …}: the only one accepted from now on
-    GET    /_control/messages     accepted messages, `counts` per reference, `total`
-    GET    /_control/requests     requests to send: time, path, connection, references, outcome, faults
-    GET    /_control/deliveries   attempts at webhooks with their answers, `pending`, `total`
-    POST   /_control/event        a webhook of one's own, signed and sent now; see below
-    POST   /_control/inbound      {"message": …, "sender": …}: a person's text message arrives
-    POST   /_control/disconnect   close every open connection, this one too
-    POST   /_control/reset        forget faults, messages, requests and webhooks; keep webhook and token
-
-The three lists take `?since=n` to leave out the first n entries; the totals count all. An event is given as
-{"event_type": …, "event": …} and gets a fresh id and time, or whole as {"envelope": any JSON},
-{"raw": "text"} or {"raw_base64": "…"}. The answer has its `body_base64` and `signature`, and with
-{"send": false} that is all.
+docs/simulator.md describes the routes. `simulator.access` decides who may use them.
 """
 
 import base64
@@ -26,125 +8,229 @@ import binascii
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from simulator import webhook_events as envelope
-from simulator.faults import OrderError, parse
-from simulator.sending_api import Mobile, document
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from simulator import page_data, webhook_events
+from simulator.conversations import received
+from simulator.errors import ControlError
+from simulator.faults import kinds, parse
+from simulator.phones import OUT_OF_REACH, STATES, Phone
+from simulator.sending_api import SendingApi, document
 from simulator.server import Answer, Request
+from simulator.webhook_events import Webhook, moment, sign
+
+if TYPE_CHECKING:
+    from simulator.stack_view import StackView
 
 PREFIX = "/_control/"
 PERSON = 4587654321
+TOO_OLD = timedelta(days=8)  # the stack's MaxEventAge is 7 days by default
 
 
-@dataclass(frozen=True, slots=True)
+class _Order(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class WebhookOrder(_Order):
+    """Where webhooks go and how they are signed. What is not given stays as it is. A null URL stops new webhooks."""
+
+    url: str | None = None
+    key: Annotated[str, Field(min_length=1)] | None = None
+
+
+class TokenOrder(_Order):
+    """The only API token that is accepted from now on."""
+
+    token: Annotated[str, Field(min_length=1)]
+
+
+class EventOrder(_Order):
+    """Any webhook: an event with its type, or the whole envelope, or the body as text or as base64."""
+
+    event_type: str | None = None
+    event: Any = None
+    envelope: Any = None
+    raw: str | None = None
+    raw_base64: str | None = None
+    send: bool = True
+
+
+class InboundOrder(_Order):
+    """A text that a person sends."""
+
+    message: str
+    sender: int = PERSON
+
+
+class PhoneOrder(_Order):
+    """The state of a phone."""
+
+    number: Annotated[int, Field(gt=1000, le=999_999_999_999_999)]
+    state: str
+    hex_code: str = OUT_OF_REACH["hex_code"]
+    details: str = OUT_OF_REACH["details"]
+
+
+class StackOrder(_Order):
+    """The name of the deployed stack that the page shows beside the simulator."""
+
+    name: Annotated[str, Field(min_length=1)]
+
+
+class QueueOrder(_Order):
+    """A message for the stack's queue. Its body is not checked here: the stack does that."""
+
+    body: dict[str, Any]
+    urgent: bool = False
+
+
+class RedriveOrder(_Order):
+    """The dead letters to put back on the queue."""
+
+    reference: Annotated[str, Field(min_length=1)]
+
+
+class RepeatOrder(_Order):
+    """A webhook that was sent before, to be sent once more: as it was, or changed."""
+
+    event_id: str
+    change: Literal["none", "tampered", "aged", "wrong-key"] = "none"
+
+
+AnyOrder = TypeVar("AnyOrder", bound=_Order)
+
+
+@dataclass(slots=True)
 class Control:
-    """The routes, over the parts that they look into."""
+    """The routes, and the parts of the simulator that they read and change."""
 
-    mobile: Mobile
+    api: SendingApi
+    url: str
     disconnect: Callable[[], None]
+    stack: "StackView | None" = None
 
     def answer(self, request: Request) -> Answer:
-        """Answer one order or question."""
-        if not request.loopback:
-            return document(403, {"error": "only from this machine"})
+        """Answer one control request."""
         routes = ROUTES.get(request.path.removeprefix(PREFIX))
         if routes is None:
-            return document(404, {"error": f"no such route; there are: {', '.join(sorted(ROUTES))}"})
+            return document(404, {"error": f"no such route; the routes are {', '.join(sorted(ROUTES))}"})
         if request.method not in routes:
-            return document(405, {"error": f"only {', '.join(sorted(routes))}"})
+            return document(405, {"error": f"use {' or '.join(sorted(routes))}"})
         try:
             return document(200, routes[request.method](self, request))
-        except OrderError as error:
+        except ControlError as error:
             return document(400, {"error": str(error)})
 
-    def event(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Make, sign and, unless told otherwise, send one webhook."""
+    def event(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Make and sign a webhook, and send it unless the order has `send: false`."""
+        order = _validated(EventOrder, fields)
         webhook = _webhook(order)
-        if order.get("send", True):
-            if self.mobile.deliveries.url is None:
-                raise OrderError("no webhook url is set")
-            self.mobile.deliveries.send([(0.0, webhook)])
+        if order.send:
+            if self.api.deliveries.url is None:
+                raise ControlError("no webhook URL is set")
+            self.api.deliveries.send([(0.0, webhook)])
         return {
             "event_id": webhook.event_id,
             "body_base64": base64.b64encode(webhook.body).decode(),
-            "signature": envelope.sign(webhook.body, self.mobile.deliveries.key),
+            "signature": sign(webhook.body, self.api.deliveries.key),
         }
 
+    def show_stack(self, name: str) -> None:
+        """Show a deployed stack on the page, beside what the simulator has."""
+        # Imported only here, because it needs the layer and an AWS SDK, and the simulator alone does not.
+        from simulator.stack_view import StackView  # noqa: PLC0415
+
+        self.stack = StackView(name)
+
+    def connected_stack(self) -> "StackView":
+        """Return the stack, or raise ControlError if there is none."""
+        if self.stack is None:
+            raise ControlError("there is no stack; start the simulator with --stack NAME")
+        return self.stack
+
     def reset(self) -> None:
-        """Forget what was ordered and seen."""
-        self.mobile.faults.clear()
-        self.mobile.ledger.reset()
-        self.mobile.deliveries.reset()
+        """Remove all faults, phone states, messages, requests and webhooks."""
+        self.api.faults.clear()
+        self.api.phones.reset()
+        self.api.history.reset()
+        self.api.conversations.reset()
+        self.api.deliveries.reset()
 
 
-def _webhook(order: dict[str, Any]) -> envelope.Webhook:
-    if "event_type" in order:
-        return envelope.wrap(order["event_type"], order.get("event"), datetime.now(UTC))
-    if "envelope" in order:
-        whole = order["envelope"]
-        event_id = whole.get("event_id") if isinstance(whole, dict) else None
-        return envelope.Webhook(json.dumps(whole).encode(), event_id=event_id)
-    if isinstance(order.get("raw"), str):
-        return envelope.Webhook(order["raw"].encode("utf-8", "surrogatepass"))
+def _webhook(order: EventOrder) -> Webhook:
+    given = order.model_fields_set
+    if order.event_type is not None:
+        return webhook_events.webhook(order.event_type, order.event, datetime.now(UTC))
+    if "envelope" in given:
+        return webhook_events.from_envelope(order.envelope)
+    if order.raw is not None:
+        return Webhook(order.raw.encode("utf-8", "surrogatepass"))
     try:
-        return envelope.Webhook(base64.b64decode(order["raw_base64"], validate=True))
-    except (KeyError, TypeError, binascii.Error):
-        raise OrderError("give event_type and event, or envelope, raw, or raw_base64") from None
+        return Webhook(base64.b64decode(order.raw_base64 or "", validate=True) if order.raw_base64 else _no_webhook())
+    except binascii.Error:
+        raise ControlError("raw_base64: not base64") from None
+
+
+def _no_webhook() -> bytes:
+    raise ControlError("give event_type and event, or envelope, raw, or raw_base64")
 
 
 def _list_faults(control: Control, _request: Request) -> object:
-    return {"faults": [{**asdict(rule), "hits": hits} for rule, hits in control.mobile.faults.listing()]}
+    return {"faults": page_data.faults(control.api)}
 
 
 def _order_faults(control: Control, request: Request) -> object:
     given = _json(request)
     orders = given if isinstance(given, list) else [given]
-    control.mobile.faults.order([parse(order) for order in orders])
+    control.api.faults.add([parse(order) for order in orders])
     return _list_faults(control, request)
 
 
 def _clear_faults(control: Control, request: Request) -> object:
-    control.mobile.faults.clear()
+    control.api.faults.clear()
     return _list_faults(control, request)
 
 
+def _fault_kinds(_control: Control, _request: Request) -> object:
+    return {"kinds": kinds(), "phone_states": STATES}
+
+
 def _set_webhook(control: Control, request: Request) -> object:
-    order, deliveries = _object(request), control.mobile.deliveries
-    url, key = order.get("url", deliveries.url), order.get("key", deliveries.key)
-    if not isinstance(url, str | None) or not isinstance(key, str):
-        raise OrderError("url is text or null, key is text")
-    deliveries.url, deliveries.key = url, key
-    return {"url": url}
+    order, deliveries = _order(WebhookOrder, request), control.api.deliveries
+    if "url" in order.model_fields_set:
+        deliveries.url = order.url
+    if order.key is not None:
+        deliveries.key = order.key
+    return {"url": deliveries.url}
 
 
 def _set_token(control: Control, request: Request) -> object:
-    token = _object(request).get("token")
-    if not isinstance(token, str) or not token:
-        raise OrderError("token is text")
-    control.mobile.token = token
+    control.api.token = _order(TokenOrder, request).token
     return {}
 
 
 def _messages(control: Control, request: Request) -> object:
-    ledger = control.mobile.ledger
-    counts = ledger.counts()
-    total, bare = counts.total(), counts.pop(None, 0)
-    entries = [{**asdict(entry), **asdict(entry.message)} for entry in ledger.accepted(_since(request))]
-    return {"total": total, "without_reference": bare, "counts": counts, "messages": entries}
+    history = control.api.history
+    counts = history.counts()
+    total, without_reference = counts.total(), counts.pop(None, 0)
+    entries = [entry.fields() for entry in history.accepted(_number(request, "since"))]
+    return {"total": total, "without_reference": without_reference, "counts": counts, "messages": entries}
 
 
 def _requests(control: Control, request: Request) -> object:
-    seen = control.mobile.ledger.seen()
-    return {"total": len(seen), "requests": [asdict(entry) for entry in seen[_since(request) :]]}
+    requests = control.api.history.requests()
+    selected = requests[_number(request, "since") :]
+    return {"total": len(requests), "requests": [entry.fields() for entry in selected]}
 
 
 def _deliveries(control: Control, request: Request) -> object:
-    deliveries = control.mobile.deliveries
+    deliveries = control.api.deliveries
     attempts = deliveries.attempts()
-    entries = [asdict(entry) for entry in attempts[_since(request) :]]
-    return {"pending": deliveries.pending(), "total": len(attempts), "deliveries": entries}
+    selected = [attempt.fields() for attempt in attempts[_number(request, "since") :]]
+    return {"pending": deliveries.pending(), "total": len(attempts), "deliveries": selected}
 
 
 def _event(control: Control, request: Request) -> object:
@@ -152,13 +238,80 @@ def _event(control: Control, request: Request) -> object:
 
 
 def _inbound(control: Control, request: Request) -> object:
-    order = _object(request)
-    message, sender = order.get("message"), order.get("sender", PERSON)
-    if not isinstance(message, str) or not isinstance(sender, int):
-        raise OrderError("message is text, sender is a number")
-    webhook = envelope.inbound(message, sender, datetime.now(UTC))
-    control.mobile.deliveries.send([(0.0, webhook)])
+    order = _order(InboundOrder, request)
+    webhook = webhook_events.inbound_event(order.message, order.sender, now := datetime.now(UTC))
+    control.api.conversations.add([received(str(webhook.msg_id), order.sender, order.message, moment(now))])
+    control.api.deliveries.send([(0.0, webhook)])
     return {"event_id": webhook.event_id, "msg_id": webhook.msg_id}
+
+
+def _list_phones(control: Control, _request: Request) -> object:
+    return {"phones": [asdict(phone) for phone in control.api.phones.listing()]}
+
+
+def _set_phone(control: Control, request: Request) -> object:
+    control.api.phones.set(Phone(**_order(PhoneOrder, request).model_dump()))
+    return _list_phones(control, request)
+
+
+def _repeat(control: Control, request: Request) -> object:
+    order, deliveries = _order(RepeatOrder, request), control.api.deliveries
+    if deliveries.url is None:
+        raise ControlError("no webhook URL is set")
+    attempts = deliveries.attempts()
+    original = next((a.webhook for a in reversed(attempts) if a.webhook.event_id == order.event_id), None)
+    if original is None:
+        raise ControlError("event_id: no webhook with this id was sent")
+    key, webhook = deliveries.key, original
+    if order.change == "aged":
+        webhook = webhook_events.aged(original, datetime.now(UTC) - TOO_OLD)
+    signature = sign(webhook.body, f"not {key}" if order.change == "wrong-key" else key)
+    if order.change == "tampered":
+        webhook = Webhook(original.body + b" ", original.event_id, original.event_type, original.status)
+    return page_data.attempt(deliveries.send_once(webhook, signature))
+
+
+def _conversations(control: Control, request: Request) -> object:
+    # A cursor of an earlier run, before a restart or a reset, is of no use.
+    current = request.query.get("run", control.api.conversations.run) == control.api.conversations.run
+    since = _number(request, "since") if current else 0
+    shown = page_data.conversations(control.api, since) | {"url": control.url}
+    if control.stack is None:
+        return shown
+    try:
+        return shown | control.stack.changes(_number(request, "records_since") if current else 0)
+    except ControlError as error:
+        return shown | {"problem": str(error)}
+
+
+def _request_details(control: Control, request: Request) -> object:
+    return page_data.request(control.api, _number(request, "number"))
+
+
+def _message_details(control: Control, request: Request) -> object:
+    return page_data.message(control.api, request.query.get("id", ""))
+
+
+def _show_stack(control: Control, request: Request) -> object:
+    control.show_stack(_order(StackOrder, request).name)
+    return {}
+
+
+def _stack_message(control: Control, request: Request) -> object:
+    return control.connected_stack().message(request.query.get("reference", ""))
+
+
+def _dead_letters(control: Control, _request: Request) -> object:
+    return {"dead_letters": control.connected_stack().dead_letters()}
+
+
+def _redrive(control: Control, request: Request) -> object:
+    return {"redriven": control.connected_stack().redrive(_order(RedriveOrder, request).reference)}
+
+
+def _put_on_queue(control: Control, request: Request) -> object:
+    order = _order(QueueOrder, request)
+    return {"message_id": control.connected_stack().put_on_queue(order.body, urgent=order.urgent)}
 
 
 def _disconnect(control: Control, _request: Request) -> object:
@@ -173,34 +326,57 @@ def _reset(control: Control, _request: Request) -> object:
 
 ROUTES: dict[str, dict[str, Callable[[Control, Request], object]]] = {
     "faults": {"GET": _list_faults, "POST": _order_faults, "DELETE": _clear_faults},
+    "fault-kinds": {"GET": _fault_kinds},
     "webhook": {"POST": _set_webhook},
     "token": {"POST": _set_token},
     "messages": {"GET": _messages},
     "requests": {"GET": _requests},
     "deliveries": {"GET": _deliveries},
     "event": {"POST": _event},
+    "repeat": {"POST": _repeat},
     "inbound": {"POST": _inbound},
+    "phones": {"GET": _list_phones, "POST": _set_phone},
+    "conversations": {"GET": _conversations},
+    "message": {"GET": _message_details},
+    "request": {"GET": _request_details},
+    "stack": {"POST": _show_stack},
+    "stack-message": {"GET": _stack_message},
+    "dead-letters": {"GET": _dead_letters},
+    "redrive": {"POST": _redrive},
+    "queue": {"POST": _put_on_queue},
     "disconnect": {"POST": _disconnect},
     "reset": {"POST": _reset},
 }
 
 
-def _json(request: Request) -> Any:  # noqa: ANN401 - whatever the caller sent
+def _order(model: type[AnyOrder], request: Request) -> AnyOrder:
+    return _validated(model, _object(request))
+
+
+def _validated(model: type[AnyOrder], fields: dict[str, Any]) -> AnyOrder:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        raise ControlError("; ".join(problems)) from None
+
+
+def _json(request: Request) -> Any:  # noqa: ANN401 - any JSON
     try:
         return json.loads(request.body)
     except (ValueError, RecursionError):
-        raise OrderError("the body is not JSON") from None
+        raise ControlError("the body is not JSON") from None
 
 
 def _object(request: Request) -> dict[str, Any]:
-    order = _json(request)
-    if not isinstance(order, dict):
-        raise OrderError("the body is not a JSON object")
-    return order
+    fields = _json(request)
+    if not isinstance(fields, dict):
+        raise ControlError("the body is not a JSON object")
+    return fields
 
 
-def _since(request: Request) -> int:
-    since = request.query.get("since", "0")
-    if not (since.isascii() and since.isdecimal()):
-        raise OrderError("since: a whole number")
-    return int(since)
+def _number(request: Request, name: str) -> int:
+    text = request.query.get(name, "0")
+    if not (text.isascii() and text.isdecimal()):
+        raise ControlError(f"{name}: a whole number")
+    return int(text)

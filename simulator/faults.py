@@ -1,193 +1,228 @@
-"""The faults that the simulator was ordered to have: which of them strikes which request or message.
+"""The faults that can be ordered from the simulator, and which request or message they apply to.
 
-A fault is ordered as a rule. It strikes `count` times (once, if not given; null: until it is cleared), each
-time with `probability`, and only where one message of the request has its `reference`, `reference_contains`
-and `recipient`, as far as these are given. `kind` says what happens:
-
-    latency             wait `seconds` before accepting (`when: after`: between accepting and answering)
-    429, 503            refuse, with `retry_after`: whole seconds, any text, or none; with `as_date` the
-                        seconds are sent as the HTTP date that far ahead
-    401, 403            refuse the token
-    422                 refuse the messages at `indexes` and those with `references` (then it strikes only
-                        requests that have one of them); given neither, refuse without naming any
-    status              answer `status`, before accepting (`when: after`: after accepting)
-    500, 502, 504       accept, then answer so (`when: before`: do not accept)
-    hang                accept, hold the connection for `seconds`, and close it without an answer
-                        (`when: before`: do not accept)
-    reset               accept, then reset the connection (`when: before`: do not accept)
-    rubbish             accept, then answer 202 with an unreadable `body`
-    omit                accept, but leave the first matching message out of the answer
-    reorder             accept, and answer in reversed order
-    webhook-duplicate   send each status webhook of the message `copies` times
-    webhook-reorder     send the message's status webhooks in reversed order
-    webhook-late        send them `seconds` later
-    webhook-drop        never send them
-
-`only` limits a webhook fault other than webhook-reorder to one status. Every latency that strikes a request
-counts, and of the other kinds the first alone, which alone is used up. Webhook faults of a message add up.
+Every latency that matches a request is applied. Of the other kinds, only the first that matches is applied.
+The webhook faults of one message add up.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from simulator.errors import ControlError
+from simulator.submission import Target
 
 BEFORE, AFTER = "before", "after"
-WEBHOOK_KINDS = ("webhook-duplicate", "webhook-reorder", "webhook-late", "webhook-drop")
-MOMENTS = {
-    **dict.fromkeys(("latency", "status", "401", "403", "422", "429", "503"), BEFORE),
-    **dict.fromkeys(("500", "502", "504", "hang", "reset", "rubbish", "omit", "reorder"), AFTER),
-}
-MOVABLE = ("latency", "status", "500", "502", "504", "hang", "reset")
-SECONDS = {"latency": 1.0, "hang": 30.0, "webhook-late": 1.0}
-
-Target = tuple[str | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Kind:
+    """One kind of fault: its name, what it does, when, and the fields that it takes beside the conditions."""
+
+    name: str
+    text: str
+    when: str = ""
+    fields: tuple[str, ...] = ()
+    either: bool = False
+    seconds: float = 0.0
+
+
+_REFUSE = "The request is not accepted. The answer is"
+_LOST = "The messages are accepted, but the answer is"
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("latency", "The answer is delayed.", BEFORE, ("seconds",), either=True, seconds=1.0),
+        Kind("400", f"{_REFUSE} 400.", BEFORE),
+        Kind("401", f"{_REFUSE} 401, as for a missing token.", BEFORE),
+        Kind("403", f"{_REFUSE} 403, as for a wrong token.", BEFORE),
+        Kind("413", f"{_REFUSE} 413, as for a body that is too large.", BEFORE),
+        Kind("422", f"{_REFUSE} 422. It names the given messages, or none.", BEFORE, ("indexes", "references")),
+        Kind("429", f"{_REFUSE} 429.", BEFORE, ("retry_after", "as_date")),
+        Kind("503", f"{_REFUSE} 503.", BEFORE, ("retry_after", "as_date")),
+        Kind("status", "The answer is the given status.", BEFORE, ("status",), either=True),
+        Kind("500", f"{_LOST} 500.", AFTER, either=True),
+        Kind("502", f"{_LOST} 502.", AFTER, either=True),
+        Kind("504", f"{_LOST} 504.", AFTER, either=True),
+        Kind("hang", "There is no answer until the connection closes.", AFTER, ("seconds",), either=True, seconds=30),
+        Kind("reset", "There is no answer. The connection is reset.", AFTER, either=True),
+        Kind("rubbish", f"{_LOST} a 202 whose body is unreadable.", AFTER, ("body",)),
+        Kind("omit", f"{_LOST} missing the first message that matches.", AFTER),
+        Kind("reorder", f"{_LOST} in reverse order.", AFTER),
+        Kind("webhook-duplicate", "Every status webhook is sent several times.", fields=("copies", "only")),
+        Kind("webhook-reorder", "The status webhooks are sent in reverse order."),
+        Kind("webhook-late", "The status webhooks are sent later.", fields=("seconds", "only"), seconds=1.0),
+        Kind("webhook-drop", "The status webhooks are never sent.", fields=("only",)),
+        Kind(
+            "webhook-foreign",
+            "One more status webhook is sent for the same reference, but for a message of another system.",
+            fields=("foreign_status", "foreign_recipient", "foreign_age_s", "seconds"),
+        ),
+    )
+}
+WEBHOOK_KINDS = tuple(name for name in KINDS if name.startswith("webhook-"))
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Fault(BaseModel):
     """One fault as it was ordered."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
     kind: str
-    count: int | None = 1
-    probability: float = 1.0
+    # How often it applies. None: until it is cleared.
+    count: Annotated[int, Field(ge=0)] | None = 1
+    probability: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+    # The conditions. One message of the request must meet the first four; min_messages counts them all.
     reference: str | None = None
     reference_contains: str | None = None
     recipient: int | None = None
-    when: str = ""
-    seconds: float = 0.0
-    status: int = 500
+    text_contains: str | None = None
+    min_messages: Annotated[int, Field(ge=1)] = 1
+
+    # What the kinds take. `when` is relative to accepting the messages.
+    when: Literal["", "before", "after"] = ""
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    status: Annotated[int, Field(ge=200, le=599)] = 500
     retry_after: int | str | None = None
     as_date: bool = False
-    indexes: tuple[int, ...] = ()
-    references: tuple[str, ...] = ()
+    indexes: Annotated[tuple[int, ...], BeforeValidator(_tuple)] = ()
+    references: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
     body: str = '{"responses": [{"msg_id"'
-    copies: int = 2
+    copies: Annotated[int, Field(ge=0)] = 2
     only: str | None = None
+    foreign_status: str = "UNDELIVERABLE"
+    foreign_recipient: int | None = None
+    foreign_age_s: Annotated[float, Field(ge=0, le=10**9)] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            raise ValueError("a fault is an object")  # noqa: TRY004 - pydantic reports only ValueError
+        kind = KINDS.get(str(given.get("kind")))
+        if kind is None:
+            raise ValueError(f"kind: use one of {', '.join(KINDS)}")
+        return {"when": kind.when, "seconds": kind.seconds, **given, "kind": kind.name}
+
+    @model_validator(mode="after")
+    def _when_fits(self) -> Self:
+        kind = KINDS[self.kind]
+        if self.when != kind.when and not (kind.either and self.when):
+            raise ValueError(f"when: {self.kind} does not take {self.when!r}")
+        return self
 
     @property
-    def selective(self) -> bool:
-        """Whether the rule asks for certain messages."""
-        wanted = (self.reference, self.reference_contains, self.recipient)
-        return bool(self.references) or wanted != (None, None, None)
+    def conditional(self) -> bool:
+        """Whether the fault applies only to certain messages."""
+        conditions = (self.reference, self.reference_contains, self.recipient, self.text_contains)
+        return bool(self.references) or any(condition is not None for condition in conditions)
 
     def matches(self, target: Target) -> bool:
-        """Whether the rule is meant for this message."""
-        reference, recipient = target
+        """Return whether a message meets all the conditions."""
         return (
-            (self.reference is None or reference == self.reference)
-            and (self.reference_contains is None or self.reference_contains in (reference or ""))
-            and (self.recipient is None or recipient == self.recipient)
-            and (not self.references or reference in self.references)
+            (self.reference is None or target.reference == self.reference)
+            and (self.reference_contains is None or self.reference_contains in (target.reference or ""))
+            and (self.recipient is None or target.recipient == self.recipient)
+            and (self.text_contains is None or self.text_contains in target.text)
+            and (not self.references or target.reference in self.references)
         )
 
 
-class OrderError(ValueError):
-    """An order that makes no sense, in words for whoever gave it."""
-
-
-def parse(order: object) -> Rule:
-    """Make a rule of its JSON form; what does not fit is refused, for a misspelt fault tests nothing."""
-    if not isinstance(order, Mapping):
-        raise OrderError("a fault is an object")
-    given: dict[str, Any] = dict(order)
-    kind = given["kind"] = str(given.get("kind", ""))
-    if kind not in MOMENTS and kind not in WEBHOOK_KINDS:
-        raise OrderError(f"kind: {kind!r} is none of {', '.join((*MOMENTS, *WEBHOOK_KINDS))}")
-    for name, value in given.items():
-        if name not in _FITTING:
-            raise OrderError(f"{name}: no such field")
-        if not isinstance(value, _FITTING[name]) or (isinstance(value, bool) and name != "as_date"):
-            raise OrderError(f"{name}: {value!r} does not fit")
-    for name, item_type in (("indexes", int), ("references", str)):
-        given[name] = tuple(given.get(name, ()))
-        if not all(isinstance(item, item_type) for item in given[name]):
-            raise OrderError(f"{name}: a list of {item_type.__name__}")
-    return _checked(Rule(**{"seconds": SECONDS.get(kind, 0.0), "when": MOMENTS.get(kind, ""), **given}))
-
-
-def _checked(rule: Rule) -> Rule:
-    movable = rule.kind in MOVABLE and rule.when in (BEFORE, AFTER)
-    if rule.when != MOMENTS.get(rule.kind, "") and not movable:
-        raise OrderError(f"when: {rule.when!r} does not fit {rule.kind}")
-    if not 0 <= rule.probability <= 1 or rule.seconds < 0 or rule.copies < 0 or (rule.count or 0) < 0:
-        raise OrderError("count, seconds and copies are at least 0, probability is 0 to 1")
-    if not 200 <= rule.status <= 599:  # noqa: PLR2004 - the statuses that end an exchange
-        raise OrderError("status: 200 to 599")
-    return rule
-
-
-_FITTING: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys((field.name for field in fields(Rule)), (str,)),
-    **dict.fromkeys(("reference", "reference_contains", "only"), (str, type(None))),
-    **dict.fromkeys(("count", "recipient"), (int, type(None))),
-    **dict.fromkeys(("probability", "seconds"), (int, float)),
-    **dict.fromkeys(("status", "copies"), (int,)),
-    **dict.fromkeys(("indexes", "references"), (list, tuple)),
-    "as_date": (bool,),
-    "retry_after": (int, str, type(None)),
-}
+def parse(order: object) -> Fault:
+    """Make a fault from its JSON form. Unknown names are refused, because a misspelt fault would test nothing."""
+    try:
+        return Fault.model_validate(order)
+    except ValidationError as error:
+        problems = [": ".join((*map(str, problem["loc"]), problem["msg"])) for problem in error.errors()]
+        raise ControlError("; ".join(problems).replace("Value error, ", "")) from None
 
 
 class Faults:
-    """The rules in the order they came, each with the number of times it struck."""
+    """The ordered faults, oldest first, with the number of times that each was applied."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self._chance = random.Random(seed)  # noqa: S311 - a run is to be repeatable
+        self._random = random.Random(seed)  # noqa: S311 - a run must be repeatable
         self._lock = Lock()
-        self._rules: list[Rule] = []
+        self._faults: list[Fault] = []
         self._hits: list[int] = []
 
-    def order(self, rules: Iterable[Rule]) -> None:
-        """Add rules behind those that are there."""
+    def add(self, faults: Iterable[Fault]) -> None:
+        """Add faults after the existing ones."""
         with self._lock:
-            for rule in rules:
-                self._rules.append(rule)
+            for fault in faults:
+                self._faults.append(fault)
                 self._hits.append(0)
 
     def clear(self) -> None:
-        """Forget all rules; an answer that a fault holds already stays held."""
+        """Remove all faults. A request that is already delayed stays delayed."""
         with self._lock:
-            self._rules, self._hits = [], []
+            self._faults, self._hits = [], []
 
-    def listing(self) -> list[tuple[Rule, int]]:
-        """Each rule with the number of times it struck so far."""
+    def listing(self) -> list[tuple[Fault, int]]:
+        """Return every fault with the number of times it was applied."""
         with self._lock:
-            return list(zip(self._rules, self._hits, strict=True))
+            return list(zip(self._faults, self._hits, strict=True))
 
-    def strike_request(self, targets: Sequence[Target], *, valid: bool) -> list[Rule]:
-        """The faults of one request, used up by this call: any latency, and at most one other.
+    def for_request(self, targets: Sequence[Target], *, valid: bool) -> list[Fault]:
+        """Return and count the faults of one request: every latency, and at most one other.
 
-        A request that breaks the provider's rules is never accepted: what comes after accepting passes it by.
+        An invalid request is never accepted, so faults that follow acceptance are skipped.
         """
-        struck: list[Rule] = []
+        applied: list[Fault] = []
         with self._lock:
-            settled = False
-            for index, rule in enumerate(self._rules):
-                if rule.kind in WEBHOOK_KINDS or (rule.when == AFTER and not valid):
+            decided = False
+            for index, fault in enumerate(self._faults):
+                if fault.kind in WEBHOOK_KINDS or (fault.when == AFTER and not valid):
                     continue
-                if (rule.kind == "latency" or not settled) and self._strikes(index, targets):
-                    settled = settled or rule.kind != "latency"
-                    struck.append(rule)
-        return struck
+                if (fault.kind == "latency" or not decided) and self._applies(index, targets):
+                    decided = decided or fault.kind != "latency"
+                    applied.append(fault)
+        return applied
 
-    def strike_webhooks(self, target: Target) -> list[Rule]:
-        """The faults of one message's status webhooks, used up by this call."""
+    def for_webhooks(self, target: Target) -> list[Fault]:
+        """Return and count the faults of one message's status webhooks."""
         with self._lock:
             return [
-                rule
-                for index, rule in enumerate(self._rules)
-                if rule.kind in WEBHOOK_KINDS and self._strikes(index, [target])
+                fault
+                for index, fault in enumerate(self._faults)
+                if fault.kind in WEBHOOK_KINDS and self._applies(index, [target])
             ]
 
-    def _strikes(self, index: int, targets: Sequence[Target]) -> bool:
-        rule = self._rules[index]
-        if rule.count is not None and self._hits[index] >= rule.count:
+    def _applies(self, index: int, targets: Sequence[Target]) -> bool:
+        fault = self._faults[index]
+        if fault.count is not None and self._hits[index] >= fault.count:
             return False
-        if rule.selective and not any(rule.matches(target) for target in targets):
+        if max(1, len(targets)) < fault.min_messages and fault.kind not in WEBHOOK_KINDS:
             return False
-        if rule.probability < 1 and self._chance.random() >= rule.probability:
+        if fault.conditional and not any(fault.matches(target) for target in targets):
+            return False
+        if fault.probability < 1 and self._random.random() >= fault.probability:
             return False
         self._hits[index] += 1
         return True
+
+
+def kinds() -> list[dict[str, Any]]:
+    """Return the kinds with their defaults, for the page's form."""
+    return [
+        {
+            "name": kind.name,
+            "text": kind.text,
+            "when": kind.when,
+            "either": kind.either,
+            "fields": [{"name": name, "default": _default(kind, name)} for name in kind.fields],
+        }
+        for kind in KINDS.values()
+    ]
+
+
+def _default(kind: Kind, name: str) -> object:
+    return kind.seconds if name == "seconds" else Fault.model_fields[name].default

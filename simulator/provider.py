@@ -1,33 +1,6 @@
-"""GatewayAPI on one machine: its Mobile Messaging API as a real HTTP server, for any client of it.
+"""The simulated provider with all its parts.
 
-    python -m simulator --port 0 --token secret --webhook-url http://127.0.0.1:8000/ --webhook-key key
-
-The first line printed is `provider: http://127.0.0.1:PORT`, then `token:` and `webhook-key:` where these were
-not given and had to be made. Ctrl-C or SIGTERM ends it. A client is pointed at the URL and behaves as if the
-provider were there: `POST /mobile/single` and `/mobile/multi` check the token and every field, answer 202
-with ULIDs, and then the message's status webhooks arrive, signed, at the webhook URL. Whatever does not
-answer them with 2xx in 5 seconds gets them again, after growing pauses. Nothing is ever sent to anyone.
-
-    --host, --port           where to listen: 127.0.0.1 and any free port
-    --token                  the one token it accepts
-    --webhook-url            where webhooks go; without it there are none
-    --webhook-key            the key that signs them
-    --webhook-workers        webhooks on their way at once (4)
-    --enroute-delay          seconds from accepting to ENROUTE (0.3)
-    --final-delay            seconds from accepting to the final status (0.6)
-    --retry-pause            seconds before a refused webhook comes again, doubled each time up to 30 (0.5)
-    --faults                 a JSON list of faults to begin with
-    --seed                   makes the faults' chance repeatable
-    --verbose                a line per request, on stderr
-
-The recipient decides how a message ends (`simulator.webhook_events`): …99901 is undeliverable, …99902 expires, …99903
-is rejected, and so on. What can go wrong on the way is ordered as faults (`simulator.faults`), at the start or
-while it runs, over the same port (`simulator.control`), where one also reads what was accepted and how often:
-
-    curl $URL/_control/faults -d '{"kind": "reset", "count": null, "probability": 0.1}'
-    curl $URL/_control/messages
-
-Within a test the same is a context manager:
+In a test::
 
     with Provider(Settings(token="secret")) as provider:
         provider.set_webhook(url, key)
@@ -36,73 +9,193 @@ Within a test the same is a context manager:
         assert provider.counts() == {"order-1": 1}
 """
 
-import argparse
-import json
-import signal
-from collections.abc import Sequence
+import secrets
+from collections import Counter
+from dataclasses import dataclass, field
 from threading import Event
-from types import FrameType
+from typing import Any, Self
 
-from simulator.faults import Rule, parse
-from simulator.simulator import Provider, Settings, secret
-from simulator.webhook_deliveries import Pace
+from simulator import access, page_files
+from simulator.control import PREFIX, Control
+from simulator.conversations import Conversations
+from simulator.faults import Fault, Faults, parse
+from simulator.history import AcceptedMessage, History, SendRequest
+from simulator.phones import Phones
+from simulator.sending_api import SendingApi, document
+from simulator.server import Answer, Request, Server
+from simulator.webhook_deliveries import Attempt, Deliveries, Pace
 
-__all__ = ["Pace", "Provider", "Settings", "main"]
-
-
-def _settings(arguments: Sequence[str] | None) -> tuple[Settings, argparse.Namespace]:
-    parser = argparse.ArgumentParser(prog="provider", description="GatewayAPI on one machine, for any client")
-    pace = Pace()
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--token")
-    parser.add_argument("--webhook-url")
-    parser.add_argument("--webhook-key")
-    parser.add_argument("--webhook-workers", type=int, default=pace.workers)
-    parser.add_argument("--enroute-delay", type=float, default=pace.enroute_s, metavar="SECONDS")
-    parser.add_argument("--final-delay", type=float, default=pace.final_s, metavar="SECONDS")
-    parser.add_argument("--retry-pause", type=float, default=pace.retry_s, metavar="SECONDS")
-    parser.add_argument("--faults", type=_rules, default=(), metavar="JSON")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--verbose", action="store_true")
-    given = parser.parse_args(arguments)
-    settings = Settings(
-        host=given.host,
-        port=given.port,
-        token=given.token or secret(),
-        webhook_url=given.webhook_url,
-        webhook_key=given.webhook_key or secret(),
-        pace=Pace(given.enroute_delay, given.final_delay, given.webhook_workers, given.retry_pause),
-        faults=given.faults,
-        seed=given.seed,
-        verbose=given.verbose,
-    )
-    return settings, given
+__all__ = ["Pace", "Provider", "Settings"]
 
 
-def _rules(text: str) -> tuple[Rule, ...]:
-    try:
-        return tuple(parse(order) for order in json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def secret() -> str:
+    """Return a random token or key."""
+    return secrets.token_urlsafe(24)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until a signal ends it."""
-    settings, given = _settings(arguments)
-    ended = Event()
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a simulator starts. Token and key are random, and the port is any free one, unless they are given."""
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
+    host: str = "127.0.0.1"
+    port: int = 0
+    token: str = field(default_factory=secret)
+    webhook_url: str | None = None
+    webhook_key: str = field(default_factory=secret)
+    pace: Pace = field(default_factory=Pace)
+    faults: tuple[Fault, ...] = ()
+    seed: int | None = None
+    stack: str | None = None
+    max_body_bytes: int = 64 * 1024 * 1024  # more than 1000 messages of the greatest length
+    verbose: bool = False
 
-    # Before the first line is out: whoever reads it may end this at once.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
-    with Provider(settings) as provider:
-        print(f"provider: {provider.url}", flush=True)
-        if not given.token:
-            print(f"token: {provider.token}", flush=True)
-        if not given.webhook_key:
-            print(f"webhook-key: {provider.webhook_key}", flush=True)
-        ended.wait()
-    return 0
+
+class Provider:
+    """The simulator. It listens as soon as it is created, so `url` can be used before `start`."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self._stopping = Event()
+        conversations = Conversations()
+        self._api = SendingApi(
+            token=self.settings.token,
+            faults=Faults(self.settings.seed),
+            phones=Phones(),
+            history=History(),
+            conversations=conversations,
+            deliveries=Deliveries(
+                self.settings.webhook_url, self.settings.webhook_key, self.settings.pace, conversations.attempted
+            ),
+            stopping=self._stopping,
+        )
+        self._api.faults.add(self.settings.faults)
+        self._server: Server | None = self._listen(self.settings.port)
+        self._closed: list[Server] = []
+        self.port = int(self._server.server_address[1])
+        self.url = f"http://{self.settings.host}:{self.port}"
+        self._control = Control(self._api, self.url, self.disconnect)
+        if self.settings.stack:
+            self._control.show_stack(self.settings.stack)
+
+    def start(self) -> Self:
+        """Start to answer requests and to deliver webhooks."""
+        if self._server is not None:
+            self._server.start()
+        self._api.deliveries.start()
+        return self
+
+    def stop(self) -> None:
+        """End all connections, delays and threads. A webhook in flight may take up to its time-out."""
+        self._stopping.set()
+        self.refuse_connections()
+        self._api.deliveries.stop()
+        for server in self._closed:
+            server.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def token(self) -> str:
+        """The only token that is accepted. Set it to rotate it."""
+        return self._api.token
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self._api.token = token
+
+    @property
+    def webhook_key(self) -> str:
+        """The key that signs webhooks."""
+        return self._api.deliveries.key
+
+    def set_webhook(self, url: str | None, key: str | None = None) -> None:
+        """Send webhooks to this URL from now on, also those that wait to be repeated. None sends no new ones."""
+        self._api.deliveries.url = url
+        if key is not None:
+            self._api.deliveries.key = key
+
+    def order(self, **fault: Any) -> None:  # noqa: ANN401 - every field has its own type, see simulator.faults
+        """Order a fault, with the fields of `simulator.faults.Fault`."""
+        self._api.faults.add([parse(fault)])
+
+    def faults(self) -> list[tuple[Fault, int]]:
+        """Return the ordered faults, with the number of times that each was applied."""
+        return self._api.faults.listing()
+
+    def clear_faults(self) -> None:
+        """Remove all faults."""
+        self._api.faults.clear()
+
+    def messages(self) -> list[AcceptedMessage]:
+        """Return every accepted message, in order."""
+        return self._api.history.accepted()
+
+    def counts(self) -> Counter[str | None]:
+        """Return how often each reference was accepted."""
+        return self._api.history.counts()
+
+    def requests(self) -> list[SendRequest]:
+        """Return every request to send with its outcome, in order."""
+        return self._api.history.requests()
+
+    def wait_for_requests(self, count: int, timeout_s: float = 60.0) -> bool:
+        """Wait until the outcome of this many requests is known. Return False after the time-out."""
+        return self._api.history.wait_for(count, timeout_s)
+
+    def deliveries(self) -> list[Attempt]:
+        """Return every attempt to deliver a webhook, in the order in which they ended."""
+        return self._api.deliveries.attempts()
+
+    def pending(self) -> int:
+        """Return how many webhooks are not delivered yet."""
+        return self._api.deliveries.pending()
+
+    def wait_until_delivered(self, timeout_s: float = 60.0) -> bool:
+        """Wait until no webhook is pending. Return False after the time-out."""
+        return self._api.deliveries.wait_until_delivered(timeout_s)
+
+    def event(self, **order: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON may be sent
+        """Sign any webhook, and send it unless `send=False`, as `POST /_control/event` does."""
+        return self._control.event(order)
+
+    def reset(self) -> None:
+        """Remove all faults, messages, requests and webhooks."""
+        self._control.reset()
+
+    def disconnect(self) -> None:
+        """Close every open connection, as a restart of the provider would."""
+        if self._server is not None:
+            self._server.disconnect()
+
+    def refuse_connections(self) -> None:
+        """Stop listening, so that connections are refused. Webhooks go on, and nothing is removed."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+            self._closed.append(server)
+
+    def accept_connections(self) -> None:
+        """Listen on the same port again."""
+        self._server = self._listen(self.port)
+        self._server.start()
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request."""
+        of_page, of_control = page_files.is_page(request.path), request.path.startswith(PREFIX)
+        if not of_page and not of_control:
+            return self._api.answer(request)
+        if reason := access.reason_to_refuse(request):
+            return document(403, {"error": reason})
+        return page_files.answer(request.path) if of_page else self._control.answer(request)
+
+    def _listen(self, port: int) -> Server:
+        return Server(
+            (self.settings.host, port),
+            self.answer,
+            max_body_bytes=self.settings.max_body_bytes,
+            verbose=self.settings.verbose,
+        )

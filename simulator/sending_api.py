@@ -1,4 +1,4 @@
-"""The provider's two routes: token, rules, acceptance, answer, and the ordered faults between them."""
+"""The provider's two routes: they check the token and the messages, accept, and answer, with the ordered faults."""
 
 import hmac
 import json
@@ -10,114 +10,110 @@ from http import HTTPStatus
 from threading import Event
 from typing import Any
 
-from simulator.accepted_messages import Accepted, Ledger, Seen
-from simulator.faults import AFTER, BEFORE, Faults, Rule
+from simulator.conversations import Conversations, refused, sent
+from simulator.faults import AFTER, BEFORE, Fault, Faults
+from simulator.history import AcceptedMessage, History, SendRequest
+from simulator.message_webhooks import plan
+from simulator.phones import Phones
 from simulator.server import Answer, Request
-from simulator.submission import Submission, read
+from simulator.submission import Submission, Target, read
 from simulator.webhook_deliveries import Deliveries
-from simulator.webhook_events import life, moment, status
+from simulator.webhook_events import Webhook, moment
 
 ROUTES = {"/mobile/single": False, "/mobile/multi": True}
 SCHEME = "Token "
 
 
 @dataclass(slots=True)
-class Mobile:
-    """The API that a client talks to. `stopping` ends every wait that a fault asked for."""
+class SendingApi:
+    """The API for clients. `stopping` ends every delay that a fault causes."""
 
     token: str
     faults: Faults
-    ledger: Ledger
+    phones: Phones
+    history: History
+    conversations: Conversations
     deliveries: Deliveries
     stopping: Event
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request, as the provider or as the ordered fault would."""
+        """Answer one request as the provider would, or as the ordered fault demands."""
         many = ROUTES.get(request.path)
         if many is None:
             return document(404, {"detail": "Not Found"})
         if request.method != "POST":
             return replace(document(405, {"detail": "Method Not Allowed"}), headers=(("Allow", "POST"),))
         now = datetime.now(UTC)
-        seen = Seen(self.ledger.number(), moment(now), request.path, request.connection, 0, (), 0, 0, ())
-        if refusal := self._refusal(request.authorization):
-            self.ledger.note(replace(seen, outcome=refusal.status))
+        number = self.history.next_number()
+        received = SendRequest(number, moment(now), request.path, request.connection, body=request.body)
+        if refusal := self._check_token(request.authorization):
+            self.history.add(replace(received, outcome=refusal.status, answer=refusal.body))
             return refusal
         submission = read(request.body, request.content_type, many=many, now=now)
-        struck = self.faults.strike_request(submission.targets, valid=not submission.problems)
-        fault = next((rule for rule in struck if rule.kind != "latency"), None)
-        self._pause(struck, BEFORE)
-        accepted: list[Accepted] = []
+        faults = self.faults.for_request(submission.targets, valid=not submission.problems)
+        fault = next((fault for fault in faults if fault.kind != "latency"), None)
+        self._delay(faults, BEFORE)
+        accepted: list[AcceptedMessage] = []
         if fault is not None and fault.when == BEFORE:
-            answer = _fault(fault, submission, many=many)
+            answer = _answer_of_fault(fault, submission, many=many)
         elif submission.problems:
             answer = _problems(submission)
         else:
-            accepted = self.ledger.accept(submission.messages, seen.number, moment(datetime.now(UTC)))
-            answer = _lost(fault, accepted, submission, many=many)
-        self.ledger.note(
-            replace(
-                seen,
-                messages=len(submission.targets),
-                references=tuple(reference for reference, _ in submission.targets),
-                accepted=len(accepted),
-                outcome=fault.kind if answer.cut and fault else answer.status,
-                faults=tuple(rule.kind for rule in struck),
-            )
+            accepted = self.history.accept(submission.messages, number, moment(datetime.now(UTC)))
+            answer = _answer_after_acceptance(fault, accepted, submission, many=many)
+        finished = replace(
+            received,
+            messages=len(submission.targets),
+            references=tuple(target.reference for target in submission.targets),
+            accepted=len(accepted),
+            outcome=fault.kind if answer.cut and fault else answer.status,
+            faults=tuple(fault.kind for fault in faults),
+            answer=answer.body,
         )
-        self._report(accepted)
-        self._pause(struck, AFTER)
+        if not accepted:
+            self.conversations.add(refused(finished, submission.targets))
+        webhooks = self._webhooks(accepted, finished)
+        self.history.add(finished)
+        self.deliveries.send(webhooks)
+        self._delay(faults, AFTER)
         if fault is not None and fault.kind == "hang":
             self.stopping.wait(fault.seconds)
         return answer
 
-    def _refusal(self, authorization: str | None) -> Answer | None:
+    def _check_token(self, authorization: str | None) -> Answer | None:
         given = (authorization or "").removeprefix(SCHEME).strip()
         if not given or not (authorization or "").startswith(SCHEME):
             return document(401, {"description": "Unauthorized", "detail": []})
-        # As bytes, since text beyond ASCII cannot be compared in constant time.
+        # As bytes, because text beyond ASCII cannot be compared in constant time.
         if not hmac.compare_digest(given.encode(), self.token.encode()):
             return document(403, {"description": "Forbidden", "detail": []})
         return None
 
-    def _pause(self, struck: Sequence[Rule], when: str) -> None:
-        seconds = sum(rule.seconds for rule in struck if rule.kind == "latency" and rule.when == when)
+    def _delay(self, faults: Sequence[Fault], when: str) -> None:
+        seconds = sum(fault.seconds for fault in faults if fault.kind == "latency" and fault.when == when)
         if seconds:
             self.stopping.wait(seconds)
 
-    def _report(self, accepted: Sequence[Accepted]) -> None:
+    def _webhooks(self, accepted: Sequence[AcceptedMessage], request: SendRequest) -> list[tuple[float, Webhook]]:
         now = datetime.now(UTC)
+        webhooks: list[tuple[float, Webhook]] = []
         for entry in accepted:
             message = entry.message
-            rules = self.faults.strike_webhooks((message.reference, message.recipient))
-            path = life(message.recipient)
-            pace = self.deliveries.pace
-            step_s = pace.final_s - pace.enroute_s
-            delays_s = [pace.enroute_s + index * step_s for index in range(len(path.statuses))]
-            target = (entry.msg_id, message.recipient, message.reference)
-            events = [
-                status(path.event_type, step, now + timedelta(seconds=delay_s), target)
-                for step, delay_s in zip(path.statuses, delays_s, strict=True)
-            ]
-            if any(rule.kind == "webhook-reorder" for rule in rules):
-                events.reverse()
-            due = []
-            for event, delay_s in zip(events, delays_s, strict=True):
-                mine = [rule for rule in rules if rule.only in (None, event.status)]
-                late_s = sum(rule.seconds for rule in mine if rule.kind == "webhook-late")
-                copies = 0 if any(rule.kind == "webhook-drop" for rule in mine) else 1
-                for rule in mine:
-                    copies *= rule.copies if rule.kind == "webhook-duplicate" else 1
-                due += [(delay_s + late_s, event)] * copies
-            self.deliveries.send(due)
+            faults = self.faults.for_webhooks(Target(message.reference, message.recipient, message.message))
+            planned = plan(entry, self.phones.outcome(message.recipient), faults, self.deliveries.pace, now)
+            kinds = (*request.faults, *(fault.kind for fault in faults))
+            self.conversations.add([sent(entry, planned.steps, kinds)])
+            webhooks += planned.due
+        return webhooks
 
 
 def document(code: int, content: object) -> Answer:
-    """An answer with a JSON body."""
-    return Answer(code, json.dumps(content).encode())
+    """Return an answer with a JSON body."""
+    # A table can hold numbers that JSON has no type for.
+    return Answer(code, json.dumps(content, default=str).encode())
 
 
-def _accepted(accepted: Sequence[Accepted], *, many: bool) -> Answer:
+def _accepted(accepted: Sequence[AcceptedMessage], *, many: bool) -> Answer:
     entries = [
         {"msg_id": entry.msg_id, "recipient": entry.message.recipient, "reference": entry.message.reference}
         for entry in accepted
@@ -127,8 +123,9 @@ def _accepted(accepted: Sequence[Accepted], *, many: bool) -> Answer:
     return document(202, entries[0] if entries else {})
 
 
-def _lost(fault: Rule | None, accepted: Sequence[Accepted], submission: Submission, *, many: bool) -> Answer:
-    """What the client gets to hear of messages that were accepted."""
+def _answer_after_acceptance(
+    fault: Fault | None, accepted: Sequence[AcceptedMessage], submission: Submission, *, many: bool
+) -> Answer:
     if fault is None:
         return _accepted(accepted, many=many)
     if fault.kind == "reorder":
@@ -138,39 +135,39 @@ def _lost(fault: Rule | None, accepted: Sequence[Accepted], submission: Submissi
         return _accepted([*accepted[:index], *accepted[index + 1 :]], many=many)
     if fault.kind == "rubbish":
         return Answer(202, fault.body.encode())
-    return _fault(fault, submission, many=many)
+    return _answer_of_fault(fault, submission, many=many)
 
 
-def _fault(fault: Rule, submission: Submission, *, many: bool) -> Answer:
+def _answer_of_fault(fault: Fault, submission: Submission, *, many: bool) -> Answer:
     if fault.kind in ("hang", "reset"):
         return Answer(0, cut="close" if fault.kind == "hang" else "reset")
     if fault.kind == "422":
-        return document(422, {"detail": _named(fault, submission, many=many)})
+        return document(422, {"detail": _refused(fault, submission, many=many)})
+    code = fault.status if fault.kind == "status" else int(fault.kind)
     if fault.kind in ("401", "403"):
-        words = HTTPStatus(int(fault.kind)).phrase
-        return document(int(fault.kind), {"description": words, "detail": []})
+        return document(code, {"description": HTTPStatus(code).phrase, "detail": []})
+    if fault.kind in ("400", "413"):
+        return document(code, {"detail": HTTPStatus(code).phrase})
     if fault.kind in ("429", "503"):
         headers = () if fault.retry_after is None else (("Retry-After", _retry_after(fault)),)
-        words = HTTPStatus(int(fault.kind)).phrase
-        return replace(document(int(fault.kind), {"detail": words}), headers=headers)
-    # What stands before a provider answers these, and it does not speak JSON.
-    code = fault.status if fault.kind == "status" else int(fault.kind)
+        return replace(document(code, {"detail": HTTPStatus(code).phrase}), headers=headers)
+    # A proxy in front of a provider answers these, and it does not answer with JSON.
     return Answer(code, f"<html><body>{code}</body></html>".encode(), content_type="text/html")
 
 
-def _named(fault: Rule, submission: Submission, *, many: bool) -> list[dict[str, Any]]:
+def _refused(fault: Fault, submission: Submission, *, many: bool) -> list[dict[str, Any]]:
     indexes = [
         index
-        for index, (reference, _) in enumerate(submission.targets)
-        if index in fault.indexes or reference in fault.references
+        for index, target in enumerate(submission.targets)
+        if index in fault.indexes or target.reference in fault.references
     ]
     if not indexes:
-        return [{"loc": ["body"], "msg": "Value error, refused as a whole", "type": "value_error"}]
-    words = {"msg": "Value error, refused on order", "type": "value_error"}
+        return [{"loc": ["body"], "msg": "Value error, the whole request is refused", "type": "value_error"}]
+    words = {"msg": "Value error, refused by an ordered fault", "type": "value_error"}
     return [{"loc": ["body", *(("messages", index) if many else ()), "sender"], **words} for index in indexes]
 
 
-def _retry_after(fault: Rule) -> str:
+def _retry_after(fault: Fault) -> str:
     if not (fault.as_date and isinstance(fault.retry_after, int)):
         return str(fault.retry_after)
     return format_datetime(datetime.now(UTC) + timedelta(seconds=fault.retry_after), usegmt=True)
@@ -179,5 +176,5 @@ def _retry_after(fault: Rule) -> str:
 def _problems(submission: Submission) -> Answer:
     try:
         return document(422, {"detail": submission.problems})
-    except RecursionError:  # a value nested just little enough to be read
+    except RecursionError:  # a value whose nesting is just shallow enough to be read
         return document(422, {"detail": [{**problem, "input": None} for problem in submission.problems]})

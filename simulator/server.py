@@ -1,8 +1,7 @@
-"""The simulator's HTTP/1.1 on sockets: requests in, answers out, and the ways a connection can break.
+"""The simulator's HTTP/1.1 server.
 
-What a request means is decided elsewhere: the server is given one function from `Request` to `Answer`, and
-runs it on a thread per connection. It does what web frameworks hide, since those are the faults worth
-testing: it can close a connection without an answer, or reset it.
+It calls one function from `Request` to `Answer` on a thread per connection. Unlike a web framework, it can also close
+a connection without an answer, or reset it, because clients must be tested against that.
 """
 
 import itertools
@@ -19,10 +18,10 @@ from threading import Thread
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
-# With linger on and no time to linger, closing a socket sends RST where it would have sent FIN.
+# With a linger time of 0, closing a socket sends RST instead of FIN.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-# What is still on its way after a refused body is read and thrown away, or closing would reset the connection
-# and take the answer with it.
+# After a body is refused, the rest of it is read and ignored. Otherwise closing would reset the connection, and the
+# client would lose the answer.
 DRAIN_BYTES = 256 * 1024 * 1024
 DRAIN_TIMEOUT_S = 2.0
 CHUNK_BYTES = 64 * 1024
@@ -30,7 +29,7 @@ CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came, with the number of its connection, so that reuse can be seen."""
+    """One request as received. The number of its connection shows whether connections are reused."""
 
     method: str
     path: str
@@ -40,11 +39,13 @@ class Request:
     body: bytes
     connection: int
     loopback: bool
+    host: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a status and a body, or, where `cut` says so, no answer at all."""
+    """A status and a body. If `cut` is set, the connection ends without an answer instead."""
 
     status: int
     body: bytes = b""
@@ -60,16 +61,16 @@ class Exchange(BaseHTTPRequestHandler):
     server_version = "provider-simulator"
     sys_version = ""
     disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one packet, or the client's delayed ACK costs 40 ms
+    wbufsize = -1  # send headers and body in one packet; otherwise the client's delayed ACK costs 40 ms
     server: "Server"
 
     def setup(self) -> None:
-        """Number the connection."""
+        """Give the connection its number."""
         super().setup()
         self.number = next(self.server.numbers)
 
     def serve(self) -> None:
-        """Read one request, have it answered, and do to the connection what the answer says."""
+        """Read one request, and send the answer or end the connection."""
         body = self._body()
         if isinstance(body, Answer):
             self._write(body, close=True)
@@ -89,6 +90,8 @@ class Exchange(BaseHTTPRequestHandler):
                 body=body,
                 connection=self.number,
                 loopback=ip_address(self.client_address[0]).is_loopback,
+                host=self.headers.get("Host"),
+                origin=self.headers.get("Origin"),
             )
         )
         if answer.cut:
@@ -96,22 +99,22 @@ class Exchange(BaseHTTPRequestHandler):
         else:
             self._write(answer)
 
-    # http.server looks for these names.
+    # http.server calls these names.
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve  # noqa: N815
 
     def handle_expect_100(self) -> bool:
-        """Let a client that asks first go on at once: the answer must not wait in the buffer."""
-        go_on = super().handle_expect_100()
+        """Answer `Expect: 100-continue` at once: the answer must not stay in the buffer."""
+        expected = super().handle_expect_100()
         self.wfile.flush()
-        return go_on
+        return expected
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
-        """Write http.server's own line on request only."""
+        """Write http.server's log line only with --verbose."""
         if self.server.verbose:
             sys.stderr.write(f"connection {getattr(self, 'number', 0)}: {format % args}\n")
 
     def _body(self) -> bytes | Answer | None:
-        """The whole body; None if the client left in the middle of it; an answer if it cannot be read."""
+        """Return the body, None if the client disconnected in the middle of it, or an answer if it is refused."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             return self._chunks()
         length = self.headers.get("Content-Length", "0")
@@ -123,7 +126,7 @@ class Exchange(BaseHTTPRequestHandler):
         return body if len(body) == int(length) else None
 
     def _chunks(self) -> bytes | Answer | None:
-        """A chunked body, as clients send that stream theirs."""
+        """Return a chunked body."""
         body = bytearray()
         while True:
             try:
@@ -165,12 +168,12 @@ class Exchange(BaseHTTPRequestHandler):
         self.close_connection = True
         if reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            # The request's file object holds the socket open, and socketserver would say goodbye (FIN) first.
+            # The request's file object keeps the socket open, and socketserver would send FIN first.
             os.close(self.connection.detach())
 
 
 class Server(socketserver.TCPServer):
-    """A listening socket with a thread for each connection, all of which end with it."""
+    """A listening socket, and a thread for each connection."""
 
     allow_reuse_address = True
     request_queue_size = 128
@@ -192,11 +195,11 @@ class Server(socketserver.TCPServer):
         self._loop = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def start(self) -> None:
-        """Answer from now on; the socket has been listening since the server was made."""
+        """Start answering. The socket listens since the server was created."""
         self._loop.start()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
-        """Give the connection its thread."""
+        """Start a thread for the connection."""
         for old, thread in list(self._open.items()):
             if not thread.is_alive():
                 del self._open[old]
@@ -207,18 +210,18 @@ class Server(socketserver.TCPServer):
     def _process(self, request: socket.socket, client_address: tuple[str, int]) -> None:
         try:
             self.finish_request(request, client_address)
-        except Exception:  # noqa: BLE001 - one connection's end must not end the server
+        except Exception:  # noqa: BLE001 - a failed connection must not end the server
             self.handle_error(request, client_address)
         finally:
             self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
-        """Say nothing of clients that went away: cutting connections is what this server is for."""
+        """Report errors, except for connections that broke, which is normal here."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
     def disconnect(self) -> None:
-        """Close every open connection, idle ones too, as a provider's front end does when it restarts."""
+        """Close every open connection, also idle ones, as a restart of the provider would."""
         for connection in list(self._open):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -226,7 +229,7 @@ class Server(socketserver.TCPServer):
                 continue  # closed already
 
     def close(self) -> None:
-        """Stop listening, and close what is open."""
+        """Stop listening, and close all connections."""
         if self._loop.is_alive():
             self.shutdown()
             self._loop.join()
@@ -234,6 +237,6 @@ class Server(socketserver.TCPServer):
         self.disconnect()
 
     def join(self) -> None:
-        """Wait until every connection's thread has ended, which one that a fault holds does when let go."""
+        """Wait until the threads of all connections have ended."""
         for thread in list(self._open.values()):
             thread.join()

@@ -1,137 +1,140 @@
-"""Reads the body of a request to send, and finds everything in it that the provider's description forbids.
+"""Reads the body of a request to send, and reports everything in it that the provider's description forbids.
 
-The answer to a broken rule has the shape that FastAPI gives it: the place, a sentence, a type, and the
-refused value itself. That value may hold a message's text, so a client that logs these answers can be caught
-at it.
+A rejected request is answered as FastAPI answers it, with the location, text, type and rejected value of a problem.
+The value can contain message text, so a test can detect a client that logs such answers.
 """
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, NamedTuple
 
-from simulator.rules import FIELDS, Problem
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from simulator.expiration import MAX_EXPIRATION_S, expires_in_s
 
 MAX_MESSAGES = 1000
-NO_OBJECT = Problem("model_attributes_type", "Input should be a valid dictionary or object to extract fields from")
-MISSING = Problem("missing", "Field required")
-
-Place = tuple[str | int, ...]
+Problem = dict[str, Any]
 
 
-class UnreadableError(Exception):
-    """There are no messages to look at; carries where the body fails, why, and what stood there."""
-
-    def __init__(self, place: Place, problem: Problem, value: object) -> None:
-        super().__init__(problem.msg)
-        self.detail = _detail(place, problem, value)
+def _not_text(value: object) -> object:
+    if isinstance(value, str | bool):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as the provider accepts it, its defaults filled in."""
+def _expiration(value: object, info: ValidationInfo) -> str | float:
+    now = (info.context or {}).get("now") or datetime.now(UTC)
+    left_s = expires_in_s(value, now)
+    if left_s is None or not isinstance(value, str | int | float):
+        raise PydanticCustomError("value_error", "Value error, neither a duration nor a point in time")
+    if left_s <= 0:
+        raise PydanticCustomError("value_error", "Value error, the expiration has passed")
+    if left_s > MAX_EXPIRATION_S:
+        raise PydanticCustomError("value_error", "Value error, the expiration is more than 5 days away")
+    return value
 
-    sender: str
-    recipient: int
-    message: str
+
+class Message(BaseModel):
+    """One message as the provider accepts it.
+
+    Where the description leaves a choice, this takes the stricter one: a client that passes here should pass there.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sender: Annotated[str, Field(min_length=3, max_length=18)]
+    recipient: Annotated[int, BeforeValidator(_not_text), Field(gt=1000, le=999_999_999_999_999)]
+    message: Annotated[str, Field(max_length=39015)]
     reference: str | None = None
-    expiration: str | float = "P5D"
-    priority: str = "normal"
-    label: str | None = None
+    expiration: Annotated[str | float, PlainValidator(_expiration)] = "P5D"
+    priority: Literal["normal", "urgent"] = "normal"
+    label: Annotated[str, Field(max_length=128)] | None = None
+
+
+class Messages(BaseModel):
+    """The body of a request to send many messages."""
+
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+
+
+class Target(NamedTuple):
+    """What faults are matched against: reference, recipient and text of a message, as far as they are readable."""
+
+    reference: str | None
+    recipient: int | None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What one request asks for: its messages, or what is wrong with them.
+    """What one request asks for: its messages, or the problems with them."""
 
-    `targets` are reference and recipient of each, as far as they could be read.
-    """
-
-    targets: tuple[tuple[str | None, int | None], ...]
+    targets: tuple[Target, ...]
     messages: tuple[Message, ...]
-    problems: tuple[dict[str, Any], ...]
+    problems: tuple[Problem, ...]
+
+
+class UnreadableError(ValueError):
+    """The body is not JSON."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem["msg"])
+        self.problem = problem
 
 
 def read(body: bytes, content_type: str | None, *, many: bool, now: datetime) -> Submission:
     """Read a body for `/mobile/multi` or, where not `many`, for `/mobile/single`."""
     try:
         document = _document(body, content_type)
-        entries = _entries(document) if many else [(("body",), document)]
     except UnreadableError as error:
-        return Submission((), (), (error.detail,))
-    problems = tuple(problem for place, entry in entries for problem in _problems(place, entry, now))
-    return Submission(
-        targets=tuple(_target(entry) for _, entry in entries),
-        messages=() if problems else tuple(_message(entry) for _, entry in entries),
-        problems=problems,
-    )
+        return Submission((), (), (error.problem,))
+    targets = tuple(_targets(document, many=many))
+    try:
+        messages = _messages(document, many=many, now=now)
+    except ValidationError as error:
+        problems = tuple({**problem, "loc": ["body", *problem["loc"]]} for problem in error.errors(include_url=False))
+        return Submission(targets, (), problems)
+    return Submission(targets, messages, ())
+
+
+def _messages(document: object, *, many: bool, now: datetime) -> tuple[Message, ...]:
+    context = {"now": now}
+    # With from_attributes, a value that is no object is described as FastAPI describes it.
+    if many:
+        return tuple(Messages.model_validate(document, from_attributes=True, context=context).messages)
+    return (Message.model_validate(document, from_attributes=True, context=context),)
 
 
 def _document(body: bytes, content_type: str | None) -> Any:  # noqa: ANN401 - any JSON
     if not body:
-        raise UnreadableError(("body",), MISSING, None)
+        raise UnreadableError({"type": "missing", "loc": ["body"], "msg": "Field required", "input": None})
     subtype = (content_type or "").split(";")[0].strip().lower().removeprefix("application/")
     if subtype != "json" and not subtype.endswith("+json"):
-        raise UnreadableError(("body",), NO_OBJECT, body.decode("utf-8", "replace"))
+        text = body.decode("utf-8", "replace")
+        words = "Input should be a valid dictionary or object to extract fields from"
+        raise UnreadableError({"type": "model_attributes_type", "loc": ["body"], "msg": words, "input": text})
     try:
-        return json.loads(body, parse_constant=_no_constant, parse_float=_finite)
+        return json.loads(body, parse_constant=_reject_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         position = error.pos if isinstance(error, json.JSONDecodeError) else 0
-        problem = Problem("json_invalid", "JSON decode error", {"error": str(error)})
-        raise UnreadableError(("body", position), problem, {}) from error
+        problem = {"type": "json_invalid", "loc": ["body", position], "msg": "JSON decode error", "input": {}}
+        raise UnreadableError({**problem, "ctx": {"error": str(error)}}) from error
 
 
-def _entries(document: object) -> list[tuple[Place, Any]]:
-    """Each message with its place in the body."""
-    place: Place = ("body", "messages")
-    if not isinstance(document, dict):
-        raise UnreadableError(("body",), NO_OBJECT, document)
-    if "messages" not in document:
-        raise UnreadableError(place, MISSING, document)
-    messages = document["messages"]
-    if not isinstance(messages, list):
-        raise UnreadableError(place, Problem("list_type", "Input should be a valid list"), messages)
-    if not messages:
-        words = "List should have at least 1 item after validation, not 0"
-        raise UnreadableError(place, Problem("too_short", words, {"min_length": 1}), messages)
-    if len(messages) > MAX_MESSAGES:
-        words = f"List should have at most {MAX_MESSAGES} items after validation, not {len(messages)}"
-        raise UnreadableError(place, Problem("too_long", words, {"max_length": MAX_MESSAGES}), None)
-    return [((*place, index), message) for index, message in enumerate(messages)]
-
-
-def _problems(place: Place, entry: object, now: datetime) -> Iterator[dict[str, Any]]:
-    if not isinstance(entry, dict):
-        yield _detail(place, NO_OBJECT, entry)
-        return
-    for name, (required, check) in FIELDS.items():
-        if name not in entry:
-            if required:
-                yield _detail((*place, name), MISSING, entry)
-        elif problem := check(entry[name], now):
-            yield _detail((*place, name), problem, entry[name])
-
-
-def _message(entry: dict[str, Any]) -> Message:
-    known = {name: entry[name] for name in FIELDS if name in entry}
-    return Message(**{**known, "recipient": int(entry["recipient"])})
-
-
-def _target(entry: object) -> tuple[str | None, int | None]:
-    if not isinstance(entry, dict):
-        return None, None
-    reference, recipient = entry.get("reference"), entry.get("recipient")
-    return (
-        reference if isinstance(reference, str) else None,
-        recipient if isinstance(recipient, int) and not isinstance(recipient, bool) else None,
-    )
-
-
-def _detail(place: Place, problem: Problem, value: object) -> dict[str, Any]:
-    detail: dict[str, Any] = {"loc": list(place), "msg": problem.msg, "type": problem.type, "input": value}
-    return detail if problem.ctx is None else {**detail, "ctx": problem.ctx}
+def _targets(document: object, *, many: bool) -> Iterable[Target]:
+    entries = document.get("messages") if many and isinstance(document, dict) else [document]
+    for entry in entries if isinstance(entries, list) else ():
+        fields = entry if isinstance(entry, dict) else {}
+        reference, recipient, text = (fields.get(name) for name in ("reference", "recipient", "message"))
+        yield Target(
+            reference if isinstance(reference, str) else None,
+            recipient if isinstance(recipient, int) and not isinstance(recipient, bool) else None,
+            text if isinstance(text, str) else "",
+        )
 
 
 def _finite(digits: str) -> float:
@@ -140,5 +143,5 @@ def _finite(digits: str) -> float:
     return value
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

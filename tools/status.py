@@ -1,42 +1,30 @@
-"""`make status REFERENCE=…`: the life of one message, read from the table of a deployed stack.
+"""`make status REFERENCE=…`: what became of a message, and what happens next.
 
-The provider cannot be asked for a message's state; the table can.
+GatewayAPI has no way to ask for a message's state. The table does.
 """
 
-import argparse
-import sys
+from gatewayapi.clock import now
+from tools.command import FAILED, run
+from tools.deployed import Deployed, parser
+from tools.records import under
+from tools.timeline import lines
 
-from gatewayapi.record import from_item
-from local.life import told
-from tools.deployed import Deployed
 
-
-def main() -> int:
-    """Print the message's life; exit with 1 where the table knows nothing of it."""
-    parser = argparse.ArgumentParser(prog="status", description="A message's life, from the table")
-    parser.add_argument(
-        "--reference", required=True, help="the message's reference, or its queue message id where it had none"
+def main(arguments: list[str] | None = None) -> int:
+    """Print the timeline of a message; return 1 if the table has nothing under its reference."""
+    given = parser("status", "Show what became of a message, and what happens next")
+    given.add_argument(
+        "--reference", required=True, help="the message's reference; if it had none, its SQS message id"
     )
-    parser.add_argument("--stack", default="gatewayapi", help="the stack's name (gatewayapi)")
-    settings = parser.parse_args()
+    settings = given.parse_args(arguments)
     stack = Deployed(settings.stack)
-    pages = (
-        stack.client("dynamodb")
-        .get_paginator("query")
-        .paginate(
-            TableName=stack.outputs["TableName"],
-            KeyConditionExpression="pk = :reference",
-            ExpressionAttributeValues={":reference": {"S": settings.reference}},
-            ConsistentRead=True,
-        )
-    )
-    records = [from_item(item) for page in pages for item in page["Items"]]
-    if not records:
-        print(f"the table has nothing under {settings.reference!r}")
-        return 1
-    print("\n".join(told(records)))
+    items = under(stack, settings.reference)
+    if not items:
+        print(f"The table has nothing under {settings.reference!r}. Was it put on the queue of {settings.stack!r}?")
+        return FAILED
+    print("\n".join(lines(items, stack.parameters, now())))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -11,6 +11,7 @@ from claims import Claimed, claim
 from completion import complete
 from gatewayapi import clock
 from last_delivery import retry_or_dead_letter
+from opt_out_check import check_opt_outs
 from outcome import Name, Retry
 from result import Expired, Result, outcome_of
 
@@ -47,7 +48,9 @@ def process(
     raises for no message: one that cannot be handled must not stop the others.
     """
     outcomes: list[Outcome] = []
-    waiting = list(deliveries)
+    waiting, opted_out, unchecked = check_opt_outs(
+        deliveries, settings=settings, table=clients.table, now=clients.now()
+    )
     while waiting:
         group, waiting = _distinct(waiting)
         if outcomes and timing.request_s(remaining_s()) is None:
@@ -56,11 +59,16 @@ def process(
             )
             break
         claimed, ended = claim(
-            group, settings=settings, table=clients.table, now=clients.now(), remaining_s=remaining_s()
+            group,
+            settings=settings,
+            table=clients.table,
+            now=clients.now(),
+            remaining_s=remaining_s(),
+            opted_out=opted_out,
         )
         ended += _send(claimed, settings, clients, remaining_s)
         outcomes += _complete(ended, settings, clients, remaining_s)
-    return outcomes
+    return outcomes + _complete(unchecked, settings, clients, remaining_s)
 
 
 def _distinct(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:

@@ -71,14 +71,26 @@ def report(outcomes: Sequence[Outcome]) -> None:
     for name, count in counts.items():
         metrics.add_metric(METRICS[name], MetricUnit.Count, count)
     accepted = [outcome for outcome in outcomes if isinstance(outcome, Acceptance)]
+    records = [outcome.write.record for outcome in accepted]
+    segments = sum(record.segments or 0 for record in records)
+    encodings = Counter(record.encoding for record in records if record.encoding)
     if accepted:
         waits = [outcome.write.record.updated_at - outcome.delivery.sent_at for outcome in accepted]
         # The longest wait of the batch: one value for each message would cost more than its record.
         metrics.add_metric("QueueToAcceptSeconds", MetricUnit.Seconds, max(waits).total_seconds())
+        metrics.add_metric("SegmentsSent", MetricUnit.Count, segments)
     for outcome in outcomes:
         if not isinstance(outcome, Acceptance):
             logger.info("message", extra=described(outcome))
-    logger.info("batch", extra={"messages": len(outcomes), "outcomes": dict(counts)})
+    logger.info(
+        "batch",
+        extra={
+            "messages": len(outcomes),
+            "outcomes": dict(counts),
+            "segments": segments,
+            "encodings": dict(encodings),
+        },
+    )
     metrics.flush_metrics()
 
 

@@ -19,6 +19,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 import intake
+import stop_words
 from gatewayapi import aws, clock
 from gatewayapi.errors import EventAgeError, SecretError, SignatureError, StorageError, UnstorableError
 from gatewayapi.secrets import Secret
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from gatewayapi.event_record import EventRecord
 
 MAX_LIFE_S = 6 * 86_400  # a message lives five days at the provider, and its last status can come a little later
-MAX_AGE = timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"]))
+SETTINGS = intake.Settings(
+    max_age=timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"])),
+    words=stop_words.words(os.environ["STOP_WORDS"], os.environ["START_WORDS"], os.environ["KEYWORDS"]),
+)
 KEYS = Secret(os.environ["WEBHOOK_KEY_SECRET_ARN"])
 TABLE = Table(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"]))
 
@@ -48,7 +52,7 @@ def receive(body: bytes, signature: str) -> Answer:
     if len(body) > MAX_BODY:
         return refuse(413, "TOO_LARGE", f"a body has at most {MAX_BODY} bytes", "SizeRefused")
     try:
-        receipt = intake.receive(body, signature, keys=KEYS, table=TABLE, max_age=MAX_AGE, now=clock.now())
+        receipt = intake.receive(body, signature, settings=SETTINGS, keys=KEYS, table=TABLE, now=clock.now())
     except SignatureError:
         # The same text for every reason, because it is the only feedback that an attacker gets.
         return refuse(401, "UNAUTHORIZED", "the signature is missing or does not verify", "SignatureRefused")
@@ -61,9 +65,14 @@ def receive(body: bytes, signature: str) -> Answer:
     if receipt.event is None:
         logger.warning("event", extra={"outcome": receipt.status, "reason": receipt.reason})
     else:
-        logger.info("event", extra={"outcome": receipt.status, **described(receipt.event)})
+        opt_out = receipt.opt_out.status if receipt.opt_out else None
+        logger.info("event", extra={"outcome": receipt.status, **described(receipt.event), "opt_out": opt_out})
         if receipt.status == intake.STORED:
             measure_delivery(receipt.event)
+            if receipt.opt_out is not None:
+                count("OptOutRecorded")
+            if receipt.unreadable:
+                count("OptOutUnreadable")
     return answer(200, {"status": receipt.status})
 
 

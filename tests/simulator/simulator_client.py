@@ -1,4 +1,4 @@
-"""What a test of the simulator brings along: a client of the provider, and an endpoint for its webhooks."""
+"""What a test of the simulator needs: a client of the provider, and an endpoint for its webhooks."""
 
 import hashlib
 import hmac
@@ -15,6 +15,7 @@ from simulator.provider import Pace, Provider, Settings
 TOKEN = "token-for-tests"
 KEY = "key-for-tests"
 WAIT_S = 30.0
+JSON = {"Content-Type": "application/json"}
 QUICK = Pace(enroute_s=0.01, final_s=0.02, retry_s=0.01, retry_at_most_s=0.02, workers=2)
 
 
@@ -29,14 +30,14 @@ def message(reference: object = None, **fields: object) -> dict[str, Any]:
     }
 
 
-def provider(webhook_url: str | None = None, pace: Pace = QUICK, max_body_bytes: int = 64 * 1024 * 1024) -> Provider:
-    """A simulator with the tests' token, key and pace."""
+def new_provider(webhook_url: str | None = None, pace: Pace = QUICK, max_body_bytes: int = 64_000_000) -> Provider:
+    """Return a simulator with the tests' token, key and pace."""
     return Provider(
         Settings(token=TOKEN, webhook_url=webhook_url, webhook_key=KEY, pace=pace, max_body_bytes=max_body_bytes)
     )
 
 
-class Visitor:
+class Client:
     """A client of the provider on one kept connection, with no mind of its own: no repetition, no check."""
 
     def __init__(self, url: str) -> None:
@@ -73,9 +74,9 @@ class Visitor:
         return self.ask("POST", "/mobile/multi", body, timeout_s=timeout_s)
 
     def control(self, method: str, route: str, order: object = None) -> dict[str, Any]:
-        """Ask the simulator itself."""
+        """Send a control request."""
         body = None if order is None else json.dumps(order).encode()
-        answer: dict[str, Any] = self.ask(method, f"/_control/{route}", body, headers={}).json()
+        answer: dict[str, Any] = self.ask(method, f"/_control/{route}", body, headers=JSON).json()
         return answer
 
 

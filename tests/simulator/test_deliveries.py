@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simulator.provider import Pace
-from tests.simulator.simulator_client import QUICK, WAIT_S, Receiver, Visitor, message, provider
+from tests.simulator.simulator_client import QUICK, WAIT_S, Client, Receiver, message, new_provider
 
 
 @pytest.mark.parametrize("refusal", [500, 401, 302, 404])
@@ -20,13 +20,13 @@ def test_a_webhook_is_sent_again_unchanged_until_it_is_taken(refusal: int) -> No
         tries[envelope["event_id"]] += 1
         return 204 if tries[envelope["event_id"]] == 4 else refusal
 
-    with Receiver(answer) as receiver, provider(receiver.url) as running, Visitor(running.url) as visitor:
-        visitor.single(recipient=4512399903)
-        assert running.wait_until_delivered(WAIT_S)
-        assert [a.answer for a in running.deliveries()] == [refusal, refusal, refusal, 204]
-        assert [a.attempt for a in running.deliveries()] == [1, 2, 3, 4]
+    with Receiver(answer) as receiver, new_provider(receiver.url) as provider, Client(provider.url) as client:
+        client.single(recipient=4512399903)
+        assert provider.wait_until_delivered(WAIT_S)
+        assert [a.answer for a in provider.deliveries()] == [refusal, refusal, refusal, 204]
+        assert [a.attempt for a in provider.deliveries()] == [1, 2, 3, 4]
         assert len(set(receiver.received)) == 1
-        assert visitor.control("GET", "deliveries?since=3")["deliveries"][0]["status"] == "REJECTED"
+        assert client.control("GET", "deliveries?since=3")["deliveries"][0]["status"] == "REJECTED"
 
 
 def test_pauses_between_repetitions_grow_up_to_a_limit() -> None:
@@ -47,18 +47,18 @@ def test_an_endpoint_that_is_slow_or_away_is_tried_again() -> None:
     taken = socket.socket()  # bound but not listening: connecting is refused for certain
     taken.bind(("127.0.0.1", 0))
     away = f"http://127.0.0.1:{taken.getsockname()[1]}/"
-    with taken, provider(away, pace=pace) as running, Visitor(running.url) as visitor:
-        visitor.single(recipient=4512399903)
-        while not running.deliveries():
-            running.wait_until_delivered(0.01)
-        assert running.deliveries()[0].error == "NewConnectionError"
+    with taken, new_provider(away, pace=pace) as provider, Client(provider.url) as client:
+        client.single(recipient=4512399903)
+        while not provider.deliveries():
+            provider.wait_until_delivered(0.01)
+        assert provider.deliveries()[0].error == "NewConnectionError"
         with Receiver(answer) as receiver:
-            running.set_webhook(receiver.url)
+            provider.set_webhook(receiver.url)
             receiver.wait_for(2)
             release.set()
-            assert running.wait_until_delivered(WAIT_S)
-        assert "ReadTimeoutError" in {attempt.error for attempt in running.deliveries()}
-        assert running.deliveries()[-1].answer == 200
+            assert provider.wait_until_delivered(WAIT_S)
+        assert "ReadTimeoutError" in {attempt.error for attempt in provider.deliveries()}
+        assert provider.deliveries()[-1].answer == 200
 
 
 def test_no_more_webhooks_are_on_their_way_at_once_than_allowed() -> None:
@@ -78,22 +78,26 @@ def test_no_more_webhooks_are_on_their_way_at_once_than_allowed() -> None:
         return 200
 
     pace = Pace(enroute_s=0, final_s=0, workers=3)
-    with Receiver(answer) as receiver, provider(receiver.url, pace=pace) as running, Visitor(running.url) as visitor:
-        visitor.multi(*[message() for _ in range(20)])
+    with (
+        Receiver(answer) as receiver,
+        new_provider(receiver.url, pace=pace) as provider,
+        Client(provider.url) as client,
+    ):
+        client.multi(*[message() for _ in range(20)])
         assert full.wait(WAIT_S)
-        assert running.pending() == 40
+        assert provider.pending() == 40
         release.set()
-        assert running.wait_until_delivered(WAIT_S)
+        assert provider.wait_until_delivered(WAIT_S)
         assert (most, len(receiver.received)) == (3, 40)
 
 
 def test_a_reset_forgets_what_was_to_be_sent() -> None:
     slow = Pace(enroute_s=600, final_s=600, workers=QUICK.workers)
-    with Receiver() as receiver, provider(receiver.url, slow) as running, Visitor(running.url) as visitor:
-        visitor.single()
-        assert running.pending() == 2
-        assert not running.wait_until_delivered(0.01)
-        running.reset()
-        assert running.wait_until_delivered(WAIT_S)
-        assert running.messages() == []
+    with Receiver() as receiver, new_provider(receiver.url, slow) as provider, Client(provider.url) as client:
+        client.single()
+        assert provider.pending() == 2
+        assert not provider.wait_until_delivered(0.01)
+        provider.reset()
+        assert provider.wait_until_delivered(WAIT_S)
+        assert provider.messages() == []
         assert receiver.received == []

@@ -1,4 +1,4 @@
-"""What is ordered of the simulator is taken as it was meant, or refused; and only from the same machine."""
+"""An ordered fault is understood, or refused with a reason."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.faults import MOMENTS, WEBHOOK_KINDS, Faults, OrderError, Rule, parse
-from simulator.server import Request
-from tests.simulator.simulator_client import provider
+from simulator.errors import ControlError
+from simulator.faults import KINDS, Fault, Faults, parse
+from simulator.submission import Target
 
 
 def test_the_same_seed_strikes_the_same_requests() -> None:
     def struck(seed: int) -> list[bool]:
         faults = Faults(seed)
-        faults.order([Rule("429", count=None, probability=0.5)])
-        return [bool(faults.strike_request([("a", 1)], valid=True)) for _ in range(200)]
+        faults.add([Fault(kind="429", count=None, probability=0.5)])
+        return [bool(faults.for_request([Target("a", 1)], valid=True)) for _ in range(200)]
 
     assert struck(1) == struck(1) != struck(2)
     assert 50 < sum(struck(1)) < 150
@@ -40,16 +40,16 @@ def test_the_same_seed_strikes_the_same_requests() -> None:
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(order: object) -> None:
-    with pytest.raises(OrderError):
+    with pytest.raises(ControlError):
         parse(order)
 
 
 @given(
     st.fixed_dictionaries(
-        {"kind": st.sampled_from([*MOMENTS, *WEBHOOK_KINDS]) | st.text(max_size=3)},
+        {"kind": st.sampled_from(list(KINDS)) | st.text(max_size=3)},
         optional={
             name: st.none() | st.integers(-1, 600) | st.floats() | st.text(max_size=6) | st.lists(st.integers())
-            for name in Rule.__dataclass_fields__
+            for name in Fault.model_fields
             if name != "kind"
         },
     )
@@ -57,15 +57,6 @@ def test_a_fault_that_makes_no_sense_is_refused(order: object) -> None:
 def test_any_order_makes_a_rule_or_is_refused(order: dict[str, Any]) -> None:
     try:
         rule = parse(order)
-    except OrderError:
+    except ControlError:
         return
     assert rule.kind == order["kind"]
-
-
-def test_another_machine_may_send_but_order_nothing() -> None:
-    def asked(path: str) -> Request:
-        return Request("GET", path, {}, None, None, b"", connection=1, loopback=False)
-
-    with provider() as running:
-        assert running.answer(asked("/_control/messages")).status == 403
-        assert running.answer(asked("/mobile/single")).status == 405

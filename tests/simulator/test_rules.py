@@ -1,7 +1,6 @@
 """The simulator refuses what the provider's description forbids, by name, and nothing else."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.expiration import MAX_EXPIRATION_S, expires_in_s
 from simulator.provider import Provider
-from simulator.rules import MAX_EXPIRATION_S, expires_in_s
 from simulator.submission import Message, read
-from tests.simulator.simulator_client import TOKEN, Visitor, message, provider
+from tests.simulator.simulator_client import TOKEN, Client, message
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANY_JSON = st.recursive(
@@ -21,18 +20,6 @@ ANY_JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = ("sender", "recipient", "message", "reference", "expiration", "priority", "label")
-
-
-@pytest.fixture
-def running() -> Iterator[Provider]:
-    with provider() as started:
-        yield started
-
-
-@pytest.fixture
-def visitor(running: Provider) -> Iterator[Visitor]:
-    with Visitor(running.url) as started:
-        yield started
 
 
 def is_refusal(answer: dict[str, Any]) -> bool:
@@ -83,8 +70,8 @@ def is_refusal(answer: dict[str, Any]) -> bool:
         ("label", 1),
     ],
 )
-def test_a_broken_rule_is_named_with_its_place(visitor: Visitor, field: str, value: object) -> None:
-    answer = visitor.multi(message(), message(**{field: value}))
+def test_a_broken_rule_is_named_with_its_place(client: Client, field: str, value: object) -> None:
+    answer = client.multi(message(), message(**{field: value}))
     assert answer.status == 422
     assert is_refusal(answer.json())
     assert [detail["loc"] for detail in answer.json()["detail"]] == [["body", "messages", 1, field]]
@@ -113,14 +100,14 @@ def test_a_broken_rule_is_named_with_its_place(visitor: Visitor, field: str, val
         ("unknown", {"to": "the provider"}),
     ],
 )
-def test_a_value_at_its_limit_is_accepted(visitor: Visitor, field: str, value: object) -> None:
-    assert visitor.single(**{field: value}).status == 202
+def test_a_value_at_its_limit_is_accepted(client: Client, field: str, value: object) -> None:
+    assert client.single(**{field: value}).status == 202
 
 
 def test_every_broken_rule_is_named_and_nothing_of_the_request_is_accepted(
-    visitor: Visitor, running: Provider
+    client: Client, provider: Provider
 ) -> None:
-    answer = visitor.multi(message("good"), {"sender": "x", "priority": "high"}, "no message")
+    answer = client.multi(message("good"), {"sender": "x", "priority": "high"}, "no message")
     assert [detail["loc"][2:] for detail in answer.json()["detail"]] == [
         [1, "sender"],
         [1, "recipient"],
@@ -128,7 +115,7 @@ def test_every_broken_rule_is_named_and_nothing_of_the_request_is_accepted(
         [1, "priority"],
         [2],
     ]
-    assert not running.messages()
+    assert not provider.messages()
 
 
 @pytest.mark.parametrize(
@@ -148,23 +135,23 @@ def test_every_broken_rule_is_named_and_nothing_of_the_request_is_accepted(
         (json.dumps({"messages": [message()] * 1001}).encode(), ["body", "messages"]),
     ],
 )
-def test_a_body_that_holds_no_messages_is_422(visitor: Visitor, body: bytes, place: list[Any]) -> None:
-    answer = visitor.ask("POST", "/mobile/multi", body)
+def test_a_body_that_holds_no_messages_is_422(client: Client, body: bytes, place: list[Any]) -> None:
+    answer = client.ask("POST", "/mobile/multi", body)
     assert answer.status == 422
     assert is_refusal(answer.json())
     assert [detail["loc"] for detail in answer.json()["detail"]] == [place]
 
 
-def test_a_value_that_is_nested_too_deeply_to_be_repeated_is_still_answered(visitor: Visitor) -> None:
+def test_a_value_that_is_nested_too_deeply_to_be_repeated_is_still_answered(client: Client) -> None:
     for depth in range(900, 1000):  # about where reading ends, and repeating ends a little before it
         body = b'{"sender":' + b"[" * depth + b"]" * depth + b"}"
-        assert visitor.ask("POST", "/mobile/single", body).status == 422
+        assert client.ask("POST", "/mobile/single", body).status == 422
 
 
-def test_a_body_that_is_not_said_to_be_json_is_422(visitor: Visitor) -> None:
+def test_a_body_that_is_not_said_to_be_json_is_422(client: Client) -> None:
     headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/x-www-form-urlencoded"}
     body = json.dumps(message()).encode()
-    assert visitor.ask("POST", "/mobile/single", body, headers=headers).status == 422
+    assert client.ask("POST", "/mobile/single", body, headers=headers).status == 422
 
 
 @given(

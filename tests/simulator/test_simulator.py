@@ -15,20 +15,14 @@ import pytest
 import urllib3
 
 from simulator.provider import Provider
-from tests.simulator.simulator_client import TOKEN, WAIT_S, Visitor, message, provider
+from tests.simulator.simulator_client import JSON, TOKEN, WAIT_S, Client, message, new_provider
 
 ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
 @pytest.fixture
-def running() -> Iterator[Provider]:
-    with provider(max_body_bytes=2_000_000) as started:
-        yield started
-
-
-@pytest.fixture
-def visitor(running: Provider) -> Iterator[Visitor]:
-    with Visitor(running.url) as started:
+def provider() -> Iterator[Provider]:
+    with new_provider(max_body_bytes=2_000_000) as started:
         yield started
 
 
@@ -42,119 +36,119 @@ def is_accepted(entry: dict[str, Any], sent: dict[str, Any]) -> bool:
     )
 
 
-def test_a_single_message_is_accepted_with_its_id_recipient_and_reference(visitor: Visitor) -> None:
-    answer = visitor.single(reference="order-1")
+def test_a_single_message_is_accepted_with_its_id_recipient_and_reference(client: Client) -> None:
+    answer = client.single(reference="order-1")
     assert answer.status == 202
     assert is_accepted(answer.json(), message("order-1"))
 
 
-def test_a_recipient_that_is_whole_but_written_with_a_point_is_answered_as_an_integer(visitor: Visitor) -> None:
-    assert is_accepted(visitor.single(recipient=4512345678.0).json(), message())
+def test_a_recipient_that_is_whole_but_written_with_a_point_is_answered_as_an_integer(client: Client) -> None:
+    assert is_accepted(client.single(recipient=4512345678.0).json(), message())
 
 
-def test_many_messages_are_accepted_in_order_with_an_id_each(visitor: Visitor, running: Provider) -> None:
+def test_many_messages_are_accepted_in_order_with_an_id_each(client: Client, provider: Provider) -> None:
     sent = [message(f"order-{n}", recipient=4510000000 + n) for n in range(1000)]
-    answer = visitor.multi(*sent)
+    answer = client.multi(*sent)
     assert answer.status == 202
     assert set(answer.json()) == {"responses"}
     entries = answer.json()["responses"]
     assert all(is_accepted(entry, one) for entry, one in zip(entries, sent, strict=True))
     assert len({entry["msg_id"] for entry in entries}) == 1000
-    assert [accepted.msg_id for accepted in running.messages()] == [entry["msg_id"] for entry in entries]
+    assert [accepted.msg_id for accepted in provider.messages()] == [entry["msg_id"] for entry in entries]
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Token", "Token ", f"Bearer {TOKEN}", TOKEN])
-def test_without_credentials_a_request_is_401(visitor: Visitor, running: Provider, authorization: str | None) -> None:
+def test_without_credentials_a_request_is_401(client: Client, provider: Provider, authorization: str | None) -> None:
     headers = {"Content-Type": "application/json"} | ({"Authorization": authorization} if authorization else {})
-    answer = visitor.ask("POST", "/mobile/single", json.dumps(message()).encode(), headers=headers)
+    answer = client.ask("POST", "/mobile/single", json.dumps(message()).encode(), headers=headers)
     assert (answer.status, answer.json()) == (401, {"description": "Unauthorized", "detail": []})
-    assert not running.messages()
+    assert not provider.messages()
 
 
-def test_a_wrong_token_is_403_and_a_rotated_one_is_taken(visitor: Visitor, running: Provider) -> None:
-    running.token = "another"
-    assert visitor.single().status == 403
-    assert not running.messages()
-    visitor.control("POST", "token", {"token": TOKEN})
-    assert visitor.single().status == 202
+def test_a_wrong_token_is_403_and_a_rotated_one_is_taken(client: Client, provider: Provider) -> None:
+    provider.token = "another"
+    assert client.single().status == 403
+    assert not provider.messages()
+    client.control("POST", "token", {"token": TOKEN})
+    assert client.single().status == 202
 
 
-def test_elsewhere_is_404_other_methods_405_and_too_much_413(visitor: Visitor) -> None:
-    assert visitor.ask("POST", "/mobile", b"{}").status == 404
-    answer = visitor.ask("GET", "/mobile/single")
+def test_elsewhere_is_404_other_methods_405_and_too_much_413(client: Client) -> None:
+    assert client.ask("POST", "/mobile", b"{}").status == 404
+    answer = client.ask("GET", "/mobile/single")
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
-    assert visitor.ask("POST", "/mobile/single", b" " * 2_000_001).status == 413
+    assert client.ask("POST", "/mobile/single", b" " * 2_000_001).status == 413
 
 
-def test_a_chunked_body_is_read_whole_and_may_not_be_too_large(running: Provider) -> None:
+def test_a_chunked_body_is_read_whole_and_may_not_be_too_large(provider: Provider) -> None:
     with urllib3.PoolManager(retries=False) as pool:
         headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
         for body, status in ((json.dumps(message("streamed")).encode(), 202), (b" " * 2_000_001, 413)):
             pieces = [body[start : start + 50_000] for start in range(0, len(body), 50_000)]
             answer = pool.request(
-                "POST", running.url + "/mobile/single", body=iter(pieces), headers=headers, chunked=True
+                "POST", provider.url + "/mobile/single", body=iter(pieces), headers=headers, chunked=True
             )
             assert answer.status == status
-    assert running.counts() == {"streamed": 1}
+    assert provider.counts() == {"streamed": 1}
 
 
-def test_a_client_that_is_told_of_a_too_large_body_may_still_finish_sending_it(running: Provider) -> None:
-    with socket.create_connection(("127.0.0.1", running.port)) as stubborn:
+def test_a_client_that_is_told_of_a_too_large_body_may_still_finish_sending_it(provider: Provider) -> None:
+    with socket.create_connection(("127.0.0.1", provider.port)) as stubborn:
         stubborn.sendall(b"POST /mobile/single HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n" + b" " * 1_000_000)
         assert stubborn.recv(100).startswith(b"HTTP/1.1 413 ")
         stubborn.sendall(b" " * 3_000_000)
 
 
 def test_a_client_that_breaks_its_connection_is_no_error(
-    running: Provider, capfd: pytest.CaptureFixture[str]
+    provider: Provider, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    running.order(kind="latency", seconds=600, when="after")
+    provider.order(kind="latency", seconds=600, when="after")
     body = json.dumps(message()).encode()
     head = f"POST /mobile/single HTTP/1.1\r\nAuthorization: Token {TOKEN}\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", running.port)) as gone:
+    with socket.create_connection(("127.0.0.1", provider.port)) as gone:
         gone.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        assert running.wait_for_requests(1, WAIT_S)
+        assert provider.wait_for_requests(1, WAIT_S)
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    running.stop()
+    provider.stop()
     assert capfd.readouterr().err == ""
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_request_sends_nothing(visitor: Visitor, running: Provider) -> None:
-    with socket.create_connection(("127.0.0.1", running.port)) as half:
+def test_a_client_that_leaves_in_the_middle_of_its_request_sends_nothing(client: Client, provider: Provider) -> None:
+    with socket.create_connection(("127.0.0.1", provider.port)) as half:
         half.sendall(b"POST /mobile/single HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
         half.shutdown(socket.SHUT_WR)
         assert half.recv(1) == b""
-    assert visitor.single(reference="whole").status == 202
-    assert [seen.references for seen in running.requests()] == [("whole",)]
+    assert client.single(reference="whole").status == 202
+    assert [seen.references for seen in provider.requests()] == [("whole",)]
 
 
-def test_a_kept_connection_is_seen_as_one_and_a_broken_one_as_another(visitor: Visitor, running: Provider) -> None:
+def test_a_kept_connection_is_seen_as_one_and_a_broken_one_as_another(client: Client, provider: Provider) -> None:
     for _ in range(3):
-        visitor.single()
-    first, second, third = running.requests()
+        client.single()
+    first, second, third = provider.requests()
     assert first.connection == second.connection == third.connection
-    running.disconnect()
-    with Visitor(running.url) as other:
+    provider.disconnect()
+    with Client(provider.url) as other:
         other.single()
-    assert running.requests()[-1].connection != first.connection
+    assert provider.requests()[-1].connection != first.connection
 
 
-def test_requests_and_messages_can_be_asked_for_from_outside(visitor: Visitor) -> None:
-    visitor.multi(message("a"), message("b"))
-    visitor.single(reference="a", message="Twice")
-    visitor.single(sender="x", reference="c")
-    messages = visitor.control("GET", "messages?since=2")
+def test_requests_and_messages_can_be_asked_for_from_outside(client: Client) -> None:
+    client.multi(message("a"), message("b"))
+    client.single(reference="a", message="Twice")
+    client.single(sender="x", reference="c")
+    messages = client.control("GET", "messages?since=2")
     assert (messages["total"], messages["counts"]) == (3, {"a": 2, "b": 1})
     assert [entry["message"] for entry in messages["messages"]] == ["Twice"]
-    requests = visitor.control("GET", "requests")["requests"]
+    requests = client.control("GET", "requests")["requests"]
     assert [(r["number"], r["messages"], r["accepted"], r["outcome"]) for r in requests] == [
         (1, 2, 2, 202),
         (2, 1, 1, 202),
         (3, 1, 0, 422),
     ]
-    visitor.control("POST", "reset", {})
-    assert visitor.control("GET", "messages")["total"] == 0
-    assert visitor.control("GET", "requests")["total"] == 0
+    client.control("POST", "reset", {})
+    assert client.control("GET", "messages")["total"] == 0
+    assert client.control("GET", "requests")["total"] == 0
 
 
 @pytest.mark.parametrize(
@@ -171,29 +165,29 @@ def test_requests_and_messages_can_be_asked_for_from_outside(visitor: Visitor) -
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused_in_words(
-    visitor: Visitor, method: str, route: str, body: bytes, status: int
+    client: Client, method: str, route: str, body: bytes, status: int
 ) -> None:
-    answer = visitor.ask(method, f"/_control/{route}", body, headers={})
+    answer = client.ask(method, f"/_control/{route}", body, headers=JSON)
     assert (answer.status, list(answer.json())) == (status, ["error"])
 
 
 def test_while_it_is_gone_connecting_is_refused_and_then_it_is_back_with_its_memory(
-    visitor: Visitor, running: Provider
+    client: Client, provider: Provider
 ) -> None:
-    visitor.single(reference="before")
-    running.refuse_connections()
-    with pytest.raises(urllib3.exceptions.NewConnectionError), Visitor(running.url) as other:
+    client.single(reference="before")
+    provider.refuse_connections()
+    with pytest.raises(urllib3.exceptions.NewConnectionError), Client(provider.url) as other:
         other.single()
-    running.accept_connections()
-    visitor.single(reference="after")
-    assert running.counts() == {"before": 1, "after": 1}
+    provider.accept_connections()
+    client.single(reference="after")
+    assert provider.counts() == {"before": 1, "after": 1}
 
 
 def test_stopping_ends_every_thread_even_with_open_connections() -> None:
     before = set(threading.enumerate())
-    with provider() as running, Visitor(running.url) as visitor:
-        visitor.single()
-        running.stop()
+    with new_provider() as provider, Client(provider.url) as client:
+        client.single()
+        provider.stop()
         assert set(threading.enumerate()) <= before
 
 
@@ -204,13 +198,15 @@ def test_alone_it_prints_its_url_first_and_a_signal_ends_it(end: str) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root) as alone:
         try:
             assert alone.stdout is not None
+            page = alone.stdout.readline().removeprefix("phones: ").strip()
             url = alone.stdout.readline().removeprefix("provider: ").strip()
+            assert page == f"{url}/"
             token = alone.stdout.readline().removeprefix("token: ").strip()
             assert alone.stdout.readline().startswith("webhook-key: ")
-            with Visitor(url) as visitor:
+            with Client(url) as client:
                 headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
                 body = json.dumps(message()).encode()
-                answers = [visitor.ask("POST", "/mobile/single", body, headers=headers) for _ in range(2)]
+                answers = [client.ask("POST", "/mobile/single", body, headers=headers) for _ in range(2)]
                 assert [answer.status for answer in answers] == [503, 202]
                 assert answers[0].headers["Retry-After"] == "7"
         finally:

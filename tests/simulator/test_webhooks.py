@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from simulator.phones import BY_ENDING
 from simulator.provider import Pace, Provider
-from simulator.webhook_events import LIVES
-from tests.simulator.simulator_client import KEY, WAIT_S, Receiver, Visitor, message, provider, signed
+from tests.simulator.simulator_client import JSON, KEY, WAIT_S, Client, Receiver, message, new_provider, signed
 
 SMS_STATUSES = {"ENROUTE", "DELIVERED", "EXPIRED", "DELETED", "UNDELIVERABLE", "ACCEPTED", "UNKNOWN", "REJECTED"}
 STATUSES = {"message.status.sms": SMS_STATUSES, "message.status.rcs": {"DELIVERED", "READ", "ENROUTE", "EXPIRED"}}
@@ -25,14 +25,8 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def running(receiver: Receiver) -> Iterator[Provider]:
-    with provider(receiver.url, pace=ONE_BY_ONE) as started:
-        yield started
-
-
-@pytest.fixture
-def visitor(running: Provider) -> Iterator[Visitor]:
-    with Visitor(running.url) as started:
+def provider(receiver: Receiver) -> Iterator[Provider]:
+    with new_provider(receiver.url, pace=ONE_BY_ONE) as started:
         yield started
 
 
@@ -59,10 +53,10 @@ def is_status(envelope: dict[str, Any]) -> bool:
 
 
 def test_each_message_is_reported_enroute_and_then_delivered(
-    visitor: Visitor, receiver: Receiver, running: Provider
+    client: Client, receiver: Receiver, provider: Provider
 ) -> None:
-    entries = visitor.multi(message("a"), message(None, recipient=4599999999)).json()["responses"]
-    assert running.wait_until_delivered(WAIT_S)
+    entries = client.multi(message("a"), message(None, recipient=4599999999)).json()["responses"]
+    assert provider.wait_until_delivered(WAIT_S)
     assert all(is_status(envelope) for envelope in receiver.events())
     assert len({envelope["event_id"] for envelope in receiver.events()}) == 4
     for entry in entries:
@@ -73,24 +67,24 @@ def test_each_message_is_reported_enroute_and_then_delivered(
 
 
 def test_the_signature_is_over_the_very_bytes_with_the_key_of_the_moment(
-    visitor: Visitor, receiver: Receiver, running: Provider
+    client: Client, receiver: Receiver, provider: Provider
 ) -> None:
-    visitor.single(reference="Prüfung")
-    assert running.wait_until_delivered(WAIT_S)
+    client.single(reference="Prüfung")
+    assert provider.wait_until_delivered(WAIT_S)
     assert [signature for _, signature in receiver.received] == [signed(b) for b, _ in receiver.received]
-    visitor.control("POST", "webhook", {"key": "rotated"})
-    visitor.single()
-    assert running.wait_until_delivered(WAIT_S)
+    client.control("POST", "webhook", {"key": "rotated"})
+    client.single()
+    assert provider.wait_until_delivered(WAIT_S)
     body, signature = receiver.received[-1]
     assert signature == signed(body, "rotated") != signed(body, KEY)
 
 
-@pytest.mark.parametrize("ending", sorted(LIVES))
+@pytest.mark.parametrize("ending", sorted(BY_ENDING))
 def test_the_end_of_a_recipient_decides_how_its_message_ends(
-    visitor: Visitor, receiver: Receiver, running: Provider, ending: str
+    client: Client, receiver: Receiver, provider: Provider, ending: str
 ) -> None:
-    visitor.single(recipient=int(f"45123{ending}"))
-    assert running.wait_until_delivered(WAIT_S)
+    client.single(recipient=int(f"45123{ending}"))
+    assert provider.wait_until_delivered(WAIT_S)
     assert all(is_status(envelope) for envelope in receiver.events())
     expected = {
         "99901": ["ENROUTE", "UNDELIVERABLE"],
@@ -107,13 +101,13 @@ def test_the_end_of_a_recipient_decides_how_its_message_ends(
     assert failed == [s for s in receiver.statuses() if s in ("UNDELIVERABLE", "EXPIRED", "REJECTED")]
 
 
-def test_without_a_url_nothing_is_kept_for_later(visitor: Visitor, receiver: Receiver, running: Provider) -> None:
-    running.set_webhook(None)
-    visitor.single(reference="unheard")
-    assert running.pending() == 0
-    visitor.control("POST", "webhook", {"url": receiver.url})
-    visitor.single(reference="heard")
-    assert running.wait_until_delivered(WAIT_S)
+def test_without_a_url_nothing_is_kept_for_later(client: Client, receiver: Receiver, provider: Provider) -> None:
+    provider.set_webhook(None)
+    client.single(reference="unheard")
+    assert provider.pending() == 0
+    client.control("POST", "webhook", {"url": receiver.url})
+    client.single(reference="heard")
+    assert provider.wait_until_delivered(WAIT_S)
     assert {envelope["event"]["reference"] for envelope in receiver.events()} == {"heard"}
 
 
@@ -129,26 +123,26 @@ def test_without_a_url_nothing_is_kept_for_later(visitor: Visitor, receiver: Rec
     ],
 )
 def test_the_webhooks_of_a_chosen_message_can_go_wrong(
-    visitor: Visitor, receiver: Receiver, running: Provider, rule: dict[str, Any], statuses: list[str]
+    client: Client, receiver: Receiver, provider: Provider, rule: dict[str, Any], statuses: list[str]
 ) -> None:
-    running.order(**rule, reference="chosen")
-    visitor.single(reference="other")
-    assert running.wait_until_delivered(WAIT_S)
-    visitor.single(reference="chosen")
-    assert running.wait_until_delivered(WAIT_S)
+    provider.order(**rule, reference="chosen")
+    client.single(reference="other")
+    assert provider.wait_until_delivered(WAIT_S)
+    client.single(reference="chosen")
+    assert provider.wait_until_delivered(WAIT_S)
     assert receiver.statuses() == ["ENROUTE", "DELIVERED", *statuses]
-    visitor.single(reference="chosen")
-    assert running.wait_until_delivered(WAIT_S)
+    client.single(reference="chosen")
+    assert provider.wait_until_delivered(WAIT_S)
     assert receiver.statuses() == ["ENROUTE", "DELIVERED", *statuses, "ENROUTE", "DELIVERED"]
 
 
 def test_a_duplicate_is_the_same_event_and_a_reordered_one_keeps_its_times(
-    visitor: Visitor, receiver: Receiver, running: Provider
+    client: Client, receiver: Receiver, provider: Provider
 ) -> None:
-    running.order(kind="webhook-duplicate")
-    running.order(kind="webhook-reorder")
-    visitor.single()
-    assert running.wait_until_delivered(WAIT_S)
+    provider.order(kind="webhook-duplicate")
+    provider.order(kind="webhook-reorder")
+    client.single()
+    assert provider.wait_until_delivered(WAIT_S)
     delivered, again, enroute, _ = receiver.events()
     assert delivered == again
     assert (delivered["event"]["status"], enroute["event"]["status"]) == ("DELIVERED", "ENROUTE")
@@ -156,15 +150,15 @@ def test_a_duplicate_is_the_same_event_and_a_reordered_one_keeps_its_times(
 
 
 def test_a_message_that_was_accepted_but_not_answered_is_still_reported(
-    visitor: Visitor, receiver: Receiver, running: Provider
+    client: Client, receiver: Receiver, provider: Provider
 ) -> None:
-    running.order(kind="500")
-    assert visitor.single(reference="uncertain").status == 500
-    assert running.wait_until_delivered(WAIT_S)
+    provider.order(kind="500")
+    assert client.single(reference="uncertain").status == 500
+    assert provider.wait_until_delivered(WAIT_S)
     assert receiver.statuses() == ["ENROUTE", "DELIVERED"]
-    running.order(kind="503")
-    visitor.single()
-    assert running.pending() == 0
+    provider.order(kind="503")
+    client.single()
+    assert provider.pending() == 0
 
 
 @pytest.mark.parametrize(
@@ -172,29 +166,112 @@ def test_a_message_that_was_accepted_but_not_answered_is_still_reported(
     [
         ({"raw": "no JSON, ünsigned"}, "no JSON, ünsigned".encode()),
         ({"raw_base64": base64.b64encode(b"\xff\x00").decode()}, b"\xff\x00"),
-        ({"envelope": {"event_id": 5, "more": [None]}}, b'{"event_id": 5, "more": [null]}'),
+        ({"envelope": {"event_id": 5, "more": [None]}}, b'{"event_id":5,"more":[null]}'),
     ],
 )
 def test_any_body_can_be_signed_without_being_sent(
-    visitor: Visitor, running: Provider, order: dict[str, Any], body: bytes
+    client: Client, provider: Provider, order: dict[str, Any], body: bytes
 ) -> None:
-    made = visitor.control("POST", "event", {**order, "send": False})
+    made = client.control("POST", "event", {**order, "send": False})
     assert base64.b64decode(made["body_base64"]) == body
     assert made["signature"] == signed(body)
-    assert running.pending() == 0
+    assert provider.pending() == 0
 
 
 def test_an_event_of_ones_own_and_a_persons_message_are_sent_in_the_envelope(
-    visitor: Visitor, receiver: Receiver, running: Provider
+    client: Client, receiver: Receiver, provider: Provider
 ) -> None:
-    visitor.control("POST", "event", {"event_type": "message.status.fax", "event": {"status": "CURLED"}})
+    client.control("POST", "event", {"event_type": "message.status.fax", "event": {"status": "CURLED"}})
     receiver.wait_for(1)
-    visitor.control("POST", "inbound", {"message": "Tak 👍", "sender": 4511223344})
-    assert running.wait_until_delivered(WAIT_S)
+    client.control("POST", "inbound", {"message": "Tak 👍", "sender": 4511223344})
+    assert provider.wait_until_delivered(WAIT_S)
     own, person = receiver.events()
     assert (own["event_type"], own["event"]) == ("message.status.fax", {"status": "CURLED"})
     assert person["event_type"] == "user-message.text.sms"
     assert set(person["event"]) == {"msg_id", "sender", "sent_at", "content"}
     assert person["event"]["content"] == {"message": "Tak 👍", "encoding": "UCS2", "header": None}
     assert all(is_moment(envelope["timestamp"]) for envelope in (own, person))
-    assert running.event(raw=json.dumps(own), send=False)["event_id"] is None
+    assert provider.event(raw=json.dumps(own), send=False)["event_id"] is None
+
+
+def test_another_system_can_report_on_the_same_reference_under_its_own_id(
+    client: Client, receiver: Receiver, provider: Provider
+) -> None:
+    provider.order(kind="webhook-foreign", foreign_status="REJECTED", foreign_age_s=3600, reference="shared")
+    client.single(reference="other")
+    client.single(reference="shared")
+    assert provider.wait_until_delivered(WAIT_S)
+    own = {entry.msg_id for entry in provider.messages()}
+    (foreign,) = [envelope for envelope in receiver.events() if envelope["event"]["msg_id"] not in own]
+    assert is_status(foreign)
+    assert (foreign["event"]["reference"], foreign["event"]["status"]) == ("shared", "REJECTED")
+    assert foreign["event"]["recipient"] == message()["recipient"]
+    assert foreign["event"]["msg_id"] < min(own)  # a ULID of an earlier time sorts first
+    assert len(receiver.events()) == 5
+
+
+def test_the_message_of_another_system_can_have_another_recipient(
+    client: Client, receiver: Receiver, provider: Provider
+) -> None:
+    provider.order(kind="webhook-foreign", foreign_recipient=4599999999, seconds=0.05)
+    client.single(reference="shared")
+    assert provider.wait_until_delivered(WAIT_S)
+    assert [envelope["event"]["recipient"] for envelope in receiver.events()][-1] == 4599999999
+
+
+@pytest.mark.parametrize(
+    ("state", "statuses"),
+    [
+        ("off", ["ENROUTE", "EXPIRED"]),
+        ("unknown", ["ENROUTE", "UNKNOWN"]),
+        ("undeliverable", ["ENROUTE", "UNDELIVERABLE"]),
+        ("on", ["ENROUTE", "DELIVERED"]),
+    ],
+)
+def test_the_state_of_a_phone_decides_how_its_messages_end(
+    client: Client, receiver: Receiver, provider: Provider, state: str, statuses: list[str]
+) -> None:
+    phone = {"number": 4512399901, "state": state, "hex_code": "0x1234", "details": "Out of order"}
+    if state == "on":
+        phone["number"] = 4512345678
+    client.control("POST", "phones", {**phone, "state": "off"})
+    client.control("POST", "phones", phone)
+    client.single(recipient=phone["number"])
+    assert provider.wait_until_delivered(WAIT_S)
+    assert receiver.statuses() == statuses
+    if state == "undeliverable":
+        assert receiver.events()[-1]["event"]["error"] == {"hex_code": "0x1234", "details": "Out of order"}
+    client.single(recipient=4511111111)
+    assert provider.wait_until_delivered(WAIT_S)
+    assert receiver.statuses()[-1] == "DELIVERED"
+
+
+@pytest.mark.parametrize(
+    ("change", "same_body", "verifies", "age"),
+    [
+        ("none", True, True, timedelta(0)),
+        ("tampered", False, False, timedelta(0)),
+        ("wrong-key", True, False, timedelta(0)),
+        ("aged", False, True, timedelta(days=8)),
+    ],
+)
+def test_a_webhook_can_be_sent_again_unchanged_or_changed(
+    change: str, *, same_body: bool, verifies: bool, age: timedelta
+) -> None:
+    with Receiver() as receiver, new_provider(receiver.url, ONE_BY_ONE) as provider, Client(provider.url) as client:
+        client.single(recipient=4512399903)
+        assert provider.wait_until_delivered(WAIT_S)
+        event_id = client.control("GET", "deliveries")["deliveries"][0]["event_id"]
+        answer = client.control("POST", "repeat", {"event_id": event_id, "change": change})
+        (body, _), (again, signature) = receiver.received
+        assert (answer["answer"], answer["signature"]) == (200, signature)
+        assert (again == body) == same_body
+        assert (signature == signed(again)) == verifies
+        first, second = (datetime.fromisoformat(json.loads(text)["timestamp"]) for text in (body, again))
+        assert timedelta(0) <= first - second - age + timedelta(hours=1) <= timedelta(hours=2)
+        assert json.loads(again)["event_id"] == event_id
+
+
+def test_an_unknown_webhook_cannot_be_sent_again(client: Client) -> None:
+    order = json.dumps({"event_id": "none"}).encode()
+    assert client.ask("POST", "/_control/repeat", order, headers=JSON).status == 400

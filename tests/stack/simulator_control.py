@@ -20,7 +20,8 @@ class Desk:
     def ask(self, route: str, order: object = None, method: str | None = None) -> Fields:
         """Ask one of the routes of `simulator.control`."""
         body = None if order is None else json.dumps(order).encode()
-        request = urllib.request.Request(f"{self.url}/_control/{route}", body, method=method)
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/_control/{route}", body, headers, method=method)
         with urllib.request.urlopen(request, timeout=REQUEST_S) as answer:
             found: Fields = json.loads(answer.read())
         return found

@@ -70,6 +70,22 @@ def reference(fields: Fields) -> str | None:
     return value
 
 
+def phone_number(value: object) -> int:
+    """Return the phone number that an integer or a text such as "+45 12 34 56 78" stands for; raises ValueError."""
+    if isinstance(value, str) and _RECIPIENT.fullmatch(value):
+        digits = value.replace(" ", "").replace("-", "").removeprefix("+")
+        number = int(digits) if len(digits) <= len(str(MAX_RECIPIENT)) else 0
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    elif isinstance(value, float) and value.is_integer():  # 4512345678.0 is an integer in JSON Schema
+        number = int(value)
+    else:
+        raise ValueError("must be an integer, or a string of digits that starts with the country code")
+    if not MIN_RECIPIENT <= number <= MAX_RECIPIENT:
+        raise ValueError("must be a phone number with its country code, at most 15 digits")
+    return number
+
+
 def _message(fields: Fields) -> str:
     value = _printable(fields, "message", 1, MAX_MESSAGE)
     if value is None:
@@ -88,18 +104,7 @@ def _recipient(fields: Fields) -> int:
     value = fields.get("recipient")
     if value is None:
         raise ValueError("is required")
-    if isinstance(value, str) and _RECIPIENT.fullmatch(value):
-        digits = value.replace(" ", "").replace("-", "").removeprefix("+")
-        number = int(digits) if len(digits) <= len(str(MAX_RECIPIENT)) else 0
-    elif isinstance(value, int) and not isinstance(value, bool):
-        number = value
-    elif isinstance(value, float) and value.is_integer():  # 4512345678.0 is an integer in JSON Schema
-        number = int(value)
-    else:
-        raise ValueError("must be an integer, or a string of digits that starts with the country code")
-    if not MIN_RECIPIENT <= number <= MAX_RECIPIENT:
-        raise ValueError("must be a phone number with its country code, at most 15 digits")
-    return number
+    return phone_number(value)
 
 
 def _expiration(fields: Fields) -> str | float | None:

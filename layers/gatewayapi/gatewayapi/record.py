@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gatewayapi import event_record, message_record
+from gatewayapi import event_record, message_record, opt_out_record
 from gatewayapi.dynamodb_values import from_attribute
 from gatewayapi.errors import RecordError
 from gatewayapi.event_record import EventRecord, QuarantineRecord
 from gatewayapi.message_record import MessageRecord
+from gatewayapi.opt_out_record import OptOutRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["EventRecord", "MessageRecord", "QuarantineRecord", "Record", "from_item"]
+__all__ = ["EventRecord", "MessageRecord", "OptOutRecord", "QuarantineRecord", "Record", "from_item"]
 
-Record = MessageRecord | EventRecord | QuarantineRecord
+Record = MessageRecord | EventRecord | QuarantineRecord | OptOutRecord
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Record]] = {
     "message": message_record.from_values,
     "event": event_record.event_from_values,
     "quarantine": event_record.quarantine_from_values,
+    "opt_out": opt_out_record.from_values,
 }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from gatewayapi import event_move, state, transaction
+from gatewayapi import event_move, opt_outs, state, transaction
 from gatewayapi.clock import to_text
 from gatewayapi.errors import RecordError, StorageError, UnstorableError
 from gatewayapi.event_record import EVENT_SK, EventRecord, QuarantineRecord
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from gatewayapi.opt_out_record import OptOutRecord
 
 # A webhook is answered within 5 seconds, so its transaction is tried a few times only.
 EVENT_TRIES = 4
@@ -100,26 +102,29 @@ class Table:
             contended.clear()
         return obstacles
 
-    def store(self, event: EventRecord) -> bool:
-        """Store an event and move its message's record, in one transaction. Returns False for a known event.
+    def store(self, event: EventRecord, opt_out: OptOutRecord | None = None) -> bool:
+        """Store an event and what it changes, in one transaction. Returns False for a known event.
 
-        Where the event does not move a record (see `event_move`), it is stored alone. It is listed by phone number
-        if no record of ours leads to it. An event of a forgotten message is stored without the person's data.
+        A status event moves its message's record (see `event_move`), and an inbound text can lead to an opt-out. If
+        that change does not apply, the event is stored alone. It is listed by phone number if no record of ours
+        leads to it. An event of a forgotten message is stored without the person's data.
 
         Raises StorageError where trying again later can help, and UnstorableError where it cannot.
         """
         move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
+        change = move or ({"Put": opt_out.to_put(self._name)} if opt_out else None)
         stored = event if move else replace(event, by_phone_number=True)
         for _ in self._tries():
-            items = [self._new(stored.to_item()), *([move] if move else [])]
+            items = [self._new(stored.to_item()), *([change] if change else [])]
             cancellations = transaction.write(self._client, items)
             if not cancellations:
                 return True
             if cancellations[0][0] is Cancellation.CONDITION_FAILED:
                 return False
-            if move and cancellations[1][0] is Cancellation.CONDITION_FAILED:
-                move = None
-                stored = _unmoved(event, _readable(cancellations[1][1]))
+            if change and cancellations[1][0] is Cancellation.CONDITION_FAILED:
+                if change is move:
+                    stored = _unmoved(event, _readable(cancellations[1][1]))
+                change = None
         raise StorageError("other writes to the same records are under way")
 
     def quarantine(self, record: QuarantineRecord) -> bool:
@@ -129,6 +134,10 @@ class Table:
             if not cancellations or cancellations[0][0] is Cancellation.CONDITION_FAILED:
                 return not cancellations
         raise StorageError("another write to the same record is under way")
+
+    def opted_out(self, numbers: Iterable[int]) -> set[str]:
+        """Return which of these phone numbers opted out, as digits. Raises StorageError."""
+        return opt_outs.opted_out(self._client, self._name, numbers)
 
     def events(self, reference: str) -> list[EventRecord]:
         """Return the stored events of a reference, without damaged ones. Raises StorageError."""

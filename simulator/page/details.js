@@ -1,0 +1,204 @@
+// What happened to one message: its timeline, its requests and its webhooks; beside it what the stack has of it.
+
+import { copyButton, curlControl, curlSend, curlWebhook } from "/page/copy.js";
+import { h, icon } from "/page/dom.js";
+import { stackColumn } from "/page/stack.js";
+import { state, statusOf } from "/page/state.js";
+import { after, exactTime, outcomeTone, outcomeWords, phoneNumber, plural, pretty, statusWords } from "/page/words.js";
+
+export function messagePane(entry) {
+  const details = state.details?.id === entry.id ? state.details : null;
+  const reference = entry.reference ?? null;
+  return [
+    h(
+      "header",
+      { class: "pane-head" },
+      h("a", { class: "icon-button back", href: `#/phone/${entry.number}`, "aria-label": "Back to the conversation" }, icon("back")),
+      h("h2", {}, reference ?? "No reference"),
+      pill(statusOf(entry)),
+      h("span", { class: "grow" }),
+      h("button", { class: "icon-button", "data-action": "copy-link", "aria-label": "Copy a link to this message" }, icon("link")),
+      h("a", { class: "icon-button close", href: `#/phone/${entry.number}`, "aria-label": "Close" }, icon("close")),
+    ),
+    h(
+      "div",
+      { class: "detail-columns" },
+      h("div", { class: "detail-column" }, facts(entry), timeline(entry, details), requests(details), webhooks(entry, details)),
+      state.stack && reference && stackColumn(reference, details),
+    ),
+  ];
+}
+
+export function pill(status) {
+  const { word, icon: name, tone } = statusWords(status);
+  return h("span", { class: `pill tone-${tone}` }, icon(name), word);
+}
+
+export function factList(pairs) {
+  return h(
+    "dl",
+    { class: "facts" },
+    pairs
+      .filter(([, value]) => value !== null && value !== undefined && value !== "")
+      .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
+}
+
+export function section(title, ...children) {
+  return h("section", { class: "card" }, h("h3", {}, title), ...children);
+}
+
+function facts(entry) {
+  const received = entry.kind === "received";
+  return h(
+    "section",
+    { class: "card", "data-key": `facts-${entry.id}` },
+    h("h3", { class: "hidden" }, "Message"),
+    entry.text && h("p", { class: "full-text" }, entry.text),
+    factList([
+      [received ? "From" : "To", phoneNumber(entry.number)],
+      ["Sender", entry.sender],
+      ["Segments", entry.segments ? `${plural(entry.segments, "segment")}, ${entry.encoding}, ${plural(entry.text.length, "character")}` : null],
+      ["Priority", entry.priority === "urgent" ? "urgent" : null],
+      ["Label", entry.label],
+      ["msg_id", entry.kind === "sent" || received ? h("code", {}, entry.id) : null],
+    ]),
+  );
+}
+
+function timeline(entry, details) {
+  const steps = [];
+  const record = details?.stack?.record;
+  const start = [record?.queued_at, details?.requests[0]?.at, entry.at].filter(Boolean).sort((a, b) => Date.parse(a) - Date.parse(b))[0];
+  if (record?.queued_at) steps.push(step(record.queued_at, start, "Queued", "quiet"));
+  for (const change of details?.stack?.changes ?? []) {
+    if (change.status === "SENDING") steps.push(step(change.updated_at, start, `Claimed, attempt ${change.attempts}`, "quiet"));
+  }
+  for (const request of details?.requests ?? []) {
+    if (!request.accepted) steps.push(step(request.at, start, `Request ${request.number}: ${outcomeWords(request.outcome)}`, "warn"));
+  }
+  if (entry.kind === "sent") steps.push(step(entry.at, start, "Accepted", "quiet"));
+  if (entry.kind === "received") steps.push(step(entry.at, start, "Sent by the person", "quiet"));
+  for (const { status, at, error } of entry.steps) {
+    const { word, tone } = statusWords(status);
+    const pending = Date.parse(at) > Date.now();
+    steps.push(step(at, start, error ? `${word}: ${error.details} (${error.hex_code})` : word, pending ? "pending" : tone));
+  }
+  for (const webhook of details?.webhooks ?? []) {
+    for (const attempt of webhook.attempts) {
+      const answer = attempt.answer ?? attempt.error;
+      const good = outcomeTone(answer) === "good";
+      const again = attempt.attempt > 1 ? `, attempt ${attempt.attempt}` : "";
+      steps.push(step(attempt.at, start, `Webhook ${webhook.status ?? webhook.event_type}${again}: ${outcomeWords(answer)}`, good ? "webhook" : "bad"));
+    }
+  }
+  steps.sort((a, b) => a.at - b.at);
+  if (!steps.length) return null;
+  return section("Timeline", h("ol", { class: "timeline" }, steps.map(({ element }) => element)));
+}
+
+function step(at, start, words, tone) {
+  return {
+    at: Date.parse(at),
+    element: h(
+      "li",
+      { class: `step tone-${tone}` },
+      h("span", { class: "step-words" }, words),
+      h("time", { datetime: at, title: at }, after(at, start)),
+    ),
+  };
+}
+
+function requests(details) {
+  if (!details?.requests.length) return null;
+  return section(details.requests.length === 1 ? "Request" : "Requests", details.requests.map((request) => requestDetails(request)));
+}
+
+export function requestDetails(request, open = false) {
+  return h(
+    "details",
+    { class: "raw", "data-key": `request-${request.number}`, open },
+    h(
+      "summary",
+      {},
+      h("span", { class: "raw-title" }, `${request.number} · POST ${request.path}`),
+      request.faults.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
+      h("span", { class: `tag tone-${outcomeTone(request.outcome)}` }, outcomeWords(request.outcome)),
+    ),
+    h("h4", {}, `Received at ${exactTime(request.at)}, connection ${request.connection}`),
+    raw(request.body, "Body of the request"),
+    h("h4", {}, "Answer"),
+    request.answer ? raw(request.answer, "Body of the answer") : h("p", { class: "quiet" }, "There was no answer."),
+    h("div", { class: "buttons" }, copyButton(curlSend(request.body, request.path), "Copy as curl")),
+  );
+}
+
+function raw(text, label) {
+  return h("pre", { class: "code", tabindex: "0", role: "region", "aria-label": label }, h("code", {}, pretty(text)));
+}
+
+function webhooks(entry, details) {
+  if (!state.webhookUrl) {
+    return section("Webhooks", h("p", { class: "quiet" }, "No webhook URL is set, so none are sent."), commandForUrl());
+  }
+  if (!details?.webhooks.length) return section("Webhooks", h("p", { class: "quiet" }, "None was sent yet."));
+  return section("Webhooks", details.webhooks.map((webhook) => webhookDetails(webhook, entry)));
+}
+
+function commandForUrl() {
+  const command = curlControl("webhook", { url: "http://127.0.0.1:8000/webhooks", key: "your key" });
+  return h("div", { class: "buttons" }, copyButton(command, "Copy the command that sets it"));
+}
+
+function webhookDetails(webhook, entry) {
+  const last = webhook.attempts.at(-1);
+  const answer = last.answer ?? last.error;
+  const foreign = webhook.msg_id && webhook.msg_id !== entry.id;
+  return h(
+    "details",
+    { class: "raw", "data-key": `webhook-${webhook.event_id}` },
+    h(
+      "summary",
+      {},
+      h("span", { class: "raw-title" }, webhook.status ?? webhook.event_type),
+      foreign && h("span", { class: "tag tone-warn" }, "another msg_id"),
+      webhook.attempts.length > 1 && h("span", { class: "tag" }, plural(webhook.attempts.length, "attempt")),
+      h("span", { class: `tag tone-${outcomeTone(answer)}` }, outcomeWords(answer)),
+    ),
+    raw(webhook.body, "Body of the webhook"),
+    h(
+      "ol",
+      { class: "attempts" },
+      webhook.attempts.map((attempt) => attemptDetails(attempt)),
+    ),
+    h(
+      "div",
+      { class: "buttons", role: "group", "aria-label": "Send this webhook again" },
+      [
+        ["none", "Send again"],
+        ["tampered", "Send tampered with"],
+        ["aged", "Send 8 days old"],
+        ["wrong-key", "Sign with another key"],
+      ].map(([change, words]) =>
+        h("button", { class: "button small", "data-action": "repeat", "data-event": webhook.event_id, "data-repeat": change }, icon("again"), words),
+      ),
+      copyButton(curlWebhook(webhook.body, last.signature), "Copy as curl"),
+    ),
+  );
+}
+
+function attemptDetails(attempt) {
+  const answer = attempt.answer ?? attempt.error;
+  return h(
+    "li",
+    {},
+    h(
+      "p",
+      {},
+      h("span", { class: `tag tone-${outcomeTone(answer)}` }, outcomeWords(answer)),
+      ` at ${exactTime(attempt.at)}, after ${Math.round(attempt.seconds * 1000)} ms`,
+    ),
+    attempt.answer_body && h("p", { class: "answer" }, h("code", {}, attempt.answer_body)),
+    h("p", { class: "answer quiet" }, "Signature ", h("code", {}, attempt.signature)),
+  );
+}

@@ -1,0 +1,77 @@
+"""The newest records of a stack's table, from its stream."""
+
+from typing import Any
+
+from tools.records import Values, plain
+
+NEWEST = 2000
+CHANGES = 50  # per record
+PAGES = 20  # per read, so that a long stream does not hold up the page
+
+Fields = dict[str, Any]
+
+
+class Stream:
+    """A DynamoDB stream, read as far as it has grown by every `read`."""
+
+    def __init__(self, client: Any, arn: str) -> None:  # noqa: ANN401 - a botocore client
+        self.cursor = 0
+        self._client = client
+        self._arn = arn
+        self._iterators: dict[str, str | None] = {}
+        self._records: dict[str, tuple[int, Fields]] = {}
+        self._changes: dict[str, list[Fields]] = {}
+        self._opt_outs: dict[str, str] = {}
+
+    def read(self) -> None:
+        """Read what is new in all shards."""
+        description = self._client.describe_stream(StreamArn=self._arn)["StreamDescription"]
+        for shard in description["Shards"]:
+            shard_id = shard["ShardId"]
+            if shard_id not in self._iterators:
+                self._iterators[shard_id] = self._client.get_shard_iterator(
+                    StreamArn=self._arn, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+                )["ShardIterator"]
+            for _ in range(PAGES):
+                iterator = self._iterators[shard_id]
+                if iterator is None:  # the shard has ended
+                    break
+                page = self._client.get_records(ShardIterator=iterator)
+                self._iterators[shard_id] = page.get("NextShardIterator")
+                for entry in page["Records"]:
+                    if image := entry["dynamodb"].get("NewImage"):
+                        self._add(plain(image))
+                if not page["Records"]:
+                    break
+
+    def records_since(self, cursor: int) -> list[Fields]:
+        """Return the records that changed after a cursor, oldest change first."""
+        return [record for version, record in self._records.values() if version > cursor]
+
+    def changes_of(self, reference: str) -> list[Fields]:
+        """Return the states that a message's record has had, oldest first."""
+        return list(self._changes.get(reference, []))
+
+    def opt_outs(self) -> list[Fields]:
+        """Return the opt-out state of every number that has one."""
+        return [{"number": number, "status": status} for number, status in self._opt_outs.items()]
+
+    def _add(self, item: Values) -> None:
+        if item.get("record_type") == "opt_out":
+            self._opt_outs[str(item["pk"]).removeprefix("OPT_OUT#")] = str(item["status"])
+        if item.get("record_type") != "message":
+            return
+        reference = str(item["pk"])
+        number = item.get("recipient") or item.get("phone_number")
+        texts = {name: item.get(name) for name in ("status", "sender", "queued_at", "updated_at", "error")}
+        record = {"reference": reference, "number": int(number) if number else None, **texts}
+        self.cursor += 1
+        self._records.pop(reference, None)
+        self._records[reference] = (self.cursor, record)
+        attempts = int(item.get("attempts") or 0)
+        changes = self._changes.setdefault(reference, [])
+        changes.append({"attempts": attempts, **{name: texts[name] for name in ("status", "updated_at", "error")}})
+        del changes[:-CHANGES]
+        if len(self._records) > NEWEST:
+            oldest = next(iter(self._records))
+            del self._records[oldest], self._changes[oldest]

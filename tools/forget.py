@@ -1,0 +1,176 @@
+"""`make forget NUMBER=…`: remove what is stored of a phone number, without making a second SMS possible.
+
+It lists first. With `CONFIRM=yes` it acts.
+
+A message keeps its reference, status and msg_id. A copy of it can lie in a queue for 7 days and in the dead-letter
+queue for 14 more, so a message that changed within 21 days is left until then. The order of the writes is: mark the
+message as forgotten, clear its events, remove its number. The number leads to the message until the last write, so a
+run after an interruption finds what is left.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from gatewayapi.clock import now, to_text
+from tools.command import FAILED, run
+from tools.deployed import Deployed, parser
+from tools.people import LAG, Person, Thread, digits, find
+from tools.records import Values, is_event, moment, under
+
+IN_QUEUES = timedelta(days=7 + 14)
+NOT_YET = 3  # the exit code if some messages must wait
+ROUNDS = 5  # webhooks can arrive while events are cleared
+
+# What a record loses. An event's error can quote the number.
+OF_MESSAGE = ("recipient", "sender", "label", "context", "fingerprint")
+OF_EVENT = ("body", "signature", "phone_number", "recorded_at", "recipient", "sender", "content", "error")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """List what can be forgotten, or forget it."""
+    given = parser("forget", "Remove what is stored of a phone number")
+    given.add_argument("--number", required=True, help="the phone number, with its country code")
+    given.add_argument("--confirm", choices=["yes"], help="act; without it, what would be done is only listed")
+    settings = given.parse_args(arguments)
+    number = digits(settings.number)
+    stack = Deployed(settings.stack)
+    person = find(stack, number)
+    ready, waiting = divided(person, now())
+    print("\n".join(planned(ready, waiting)))
+    if not settings.confirm:
+        print(f"\nNothing has been changed. To forget: make forget NUMBER={number} CONFIRM=yes")
+        return NOT_YET if waiting else 0
+    done = sum([forget(stack, thread, number) for thread in ready])
+    print(f"\n{done} forgotten")
+    print("\n".join(remaining(person, stack)))
+    if done < len(ready):
+        print(f"\n{len(ready) - done} changed meanwhile and are not forgotten. Run the command again.")
+        return FAILED
+    return NOT_YET if waiting else 0
+
+
+def divided(person: Person, at: datetime) -> tuple[list[Thread], list[Thread]]:
+    """Return what can be forgotten now, and the messages that must wait."""
+    ready: list[Thread] = []
+    waiting: list[Thread] = []
+    for thread in person.threads:
+        from_ = forgettable_from(thread)
+        (waiting if from_ and from_ > at else ready).append(thread)
+    return ready, waiting
+
+
+def forgettable_from(thread: Thread) -> datetime | None:
+    """Return when no copy of a message can be in a queue any more; None if nothing has to be waited for."""
+    message = thread.message
+    if message is None or message.get("forgotten_at"):
+        return None
+    changed = moment(message, "updated_at")
+    return changed + IN_QUEUES if changed else None
+
+
+def planned(ready: Iterable[Thread], waiting: Iterable[Thread]) -> Iterator[str]:
+    """Yield the lines of the list."""
+    messages = [thread for thread in ready if thread.message]
+    events = [thread for thread in ready if not thread.message]
+    yield f"can be forgotten: {len(messages)} messages with their events, {len(events)} other events"
+    for thread in (*messages, *events):
+        record = thread.message or thread.events[0]
+        at = thread.recorded_at[:19].replace("T", " ")
+        yield f"  {at} UTC  {record['pk']}  {record.get('status', '')}".rstrip()
+    waits = list(waiting)
+    if waits:
+        yield "must wait, because a copy can still be in a queue (7 days) or in the dead-letter queue (14 days):"
+    for thread in waits:
+        from_ = forgettable_from(thread)
+        if thread.message and from_:
+            yield f"  {thread.message['pk']}  can be forgotten from {from_:%Y-%m-%d %H:%M} UTC"
+
+
+def forget(stack: Deployed, thread: Thread, number: str) -> bool:
+    """Forget a message with its events, or a single event; return False if the message changed meanwhile."""
+    if thread.message is None:
+        _clear(stack, thread.events[0])
+        return True
+    if not thread.message.get("forgotten_at") and not _mark(stack, thread.message):
+        return False
+    reference = str(thread.message["pk"])
+    for _ in range(ROUNDS):
+        events = [it for it in under(stack, reference) if _is_of(it, number) and any(name in it for name in OF_EVENT)]
+        if not events:
+            break
+        for event in events:
+            _clear(stack, event)
+    _update(
+        stack,
+        thread.message,
+        UpdateExpression="REMOVE phone_number, recorded_at",
+        ConditionExpression="attribute_exists(forgotten_at)",
+    )
+    return True
+
+
+def _is_of(values: Values, number: str) -> bool:
+    return is_event(values) and values.get("phone_number", number) == number
+
+
+def _mark(stack: Deployed, message: Values) -> bool:
+    """Mark a message as forgotten and remove all but its number, if it is still as it was listed."""
+    removed = [f"#{name}" for name in OF_MESSAGE]
+    names = {f"#{name}": name for name in OF_MESSAGE}
+    if "details" in (message.get("error") or {}):
+        removed.append("#error.#details")
+        names |= {"#error": "error", "#details": "details"}
+    return _update(
+        stack,
+        message,
+        UpdateExpression=f"SET forgotten_at = :now REMOVE {', '.join(removed)}",
+        ConditionExpression="updated_at = :updated_at",
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues={":now": {"S": to_text(now())}, ":updated_at": {"S": message["updated_at"]}},
+    )
+
+
+def _clear(stack: Deployed, event: Values) -> None:
+    _update(
+        stack,
+        event,
+        UpdateExpression=f"REMOVE {', '.join(f'#{name}' for name in OF_EVENT)}",
+        # Without it, the update would make an event anew that the table's TTL has just deleted.
+        ConditionExpression="attribute_exists(pk)",
+        ExpressionAttributeNames={f"#{name}": name for name in OF_EVENT},
+    )
+
+
+def _update(stack: Deployed, record: Values, **arguments: Any) -> bool:  # noqa: ANN401 - as UpdateItem takes them
+    """Update one item; return False if its condition does not hold."""
+    key = {"pk": {"S": record["pk"]}, "sk": {"S": record["sk"]}}
+    try:
+        stack.client("dynamodb").update_item(TableName=stack.output("TableName"), Key=key, **arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
+def remaining(person: Person, stack: Deployed) -> Iterator[str]:
+    """Yield what is still stored elsewhere, and for how long."""
+    days = stack.parameters.get("RetentionDays", "RetentionDays")
+    yield "\nWhat remains, and for how long:"
+    yield "  the references, statuses and msg_ids of the messages, and the ids of the events: " + f"{days} days"
+    yield "  the table's stream, with the records as they were: 24 hours"
+    yield "  the table's point-in-time recovery: 35 days. Forget the number again after a restore"
+    yield "  the queues: 7 days. The dead-letter queue: 14 days"
+    yield f"  signed bodies that could not be read (quarantine): {days} days; they are not found by number"
+    yield "  logs: 30 days, the last three digits of numbers at most"
+    yield "  GatewayAPI and your stream consumers: ask and look there"
+    if person.opt_out:
+        yield f"  the opt-out of {person.number}: until it is deleted, since it keeps the person from being texted"
+    yield LAG + " Run the command again in a minute."
+
+
+if __name__ == "__main__":
+    run(main)

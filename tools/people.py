@@ -1,0 +1,89 @@
+"""Everything that a table has of one phone number."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tools.command import MISUSED, CommandError
+from tools.deployed import Deployed
+from tools.records import Values, is_event, is_message, keys_of_number, query, under
+
+LAG = "The index of phone numbers follows the table within moments, so what was just sent can be missing."
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A message sent to a person with its events, or an event that no message of the stack explains."""
+
+    message: Values | None
+    events: tuple[Values, ...]
+
+    @property
+    def recorded_at(self) -> str:
+        """When it was queued or received; as text, times sort as times."""
+        found = self.message or self.events[0]
+        return str(found.get("queued_at") or found.get("received_at"))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A phone number, its messages and inbound texts (newest first), and its opt-out record if there is one."""
+
+    number: str
+    threads: tuple[Thread, ...]
+    opt_out: Values | None
+
+    @property
+    def sent(self) -> list[Thread]:
+        """The messages to the number."""
+        return [thread for thread in self.threads if thread.message]
+
+    @property
+    def received(self) -> list[Thread]:
+        """The events without a message: texts from the number, and other systems' messages to it."""
+        return [thread for thread in self.threads if not thread.message]
+
+
+def digits(text: str) -> str:
+    """Return a phone number's digits, as the index has them."""
+    number = re.sub(r"[ ()-]", "", text).removeprefix("+")
+    if not re.fullmatch(r"[1-9][0-9]{3,14}", number):
+        raise CommandError("The number must be digits that start with the country code, such as 4512345678.", MISUSED)
+    return number
+
+
+def find(stack: Deployed, number: str) -> Person:
+    """Read everything that leads to a phone number, with queries alone."""
+    keys = keys_of_number(stack, number)
+    threads: list[Thread] = []
+    for partition in dict.fromkeys(str(key["pk"]) for key in keys):
+        threads += _threads(under(stack, partition), number)
+    threads.sort(key=lambda thread: thread.recorded_at, reverse=True)
+    return Person(number, tuple(threads), opt_out(stack, number))
+
+
+def opt_out(stack: Deployed, number: str) -> Values | None:
+    """Return the opt-out record of a number."""
+    return next(
+        query(
+            stack,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"OPT_OUT#{number}"}},
+            ConsistentRead=True,
+        ),
+        None,
+    )
+
+
+def _threads(items: Sequence[Values], number: str) -> list[Thread]:
+    """Return what belongs to a number of the items under one partition key.
+
+    A message of ours leads to its events, so these have no phone number of their own. An event that has one belongs
+    to that number, whoever the message was for: another system of the account can use the same reference.
+    """
+    message = next((it for it in items if is_message(it) and it.get("phone_number") == number), None)
+    events = [it for it in items if is_event(it)]
+    threads = [Thread(None, (event,)) for event in events if event.get("phone_number") == number]
+    if message:
+        threads.append(Thread(message, tuple(event for event in events if "phone_number" not in event)))
+    return threads

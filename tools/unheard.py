@@ -1,0 +1,74 @@
+"""`make unheard`: messages that GatewayAPI accepted and of which no webhook ever came.
+
+A message that is never reported on is found by nobody unless one looks. The table has no index for this, so the whole
+table is read; the cost is printed first.
+"""
+
+import argparse
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from gatewayapi.clock import now, to_text
+from tools.command import run
+from tools.deployed import Deployed, parser
+from tools.records import Values, moment
+from tools.table_scan import cost, scan
+
+FOUND = 1
+DEFAULT_MINUTES = 60
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """List the messages; return 1 if there are any."""
+    given = parser("unheard", "List messages that were accepted long ago and of which no webhook came")
+    given.add_argument(
+        "--minutes", type=_minutes, default=DEFAULT_MINUTES, help="how long ago they were accepted (%(default)s)"
+    )
+    settings = given.parse_args(arguments)
+    stack = Deployed(settings.stack)
+    print(cost(stack), flush=True)
+    at = now()
+    found = sorted(unheard(stack, at - timedelta(minutes=settings.minutes)), key=lambda it: str(it["accepted_at"]))
+    for message in found:
+        print(_line(message, at))
+    print(f"{len(found)} messages without a webhook, accepted more than {settings.minutes} minutes ago")
+    if found:
+        print(
+            "If these are all messages of that time, check the webhook's address and key in GatewayAPI's dashboard."
+        )
+    return FOUND if found else 0
+
+
+def unheard(stack: Deployed, before: datetime) -> Iterator[Values]:
+    """Yield the messages accepted before this time that no webhook has moved."""
+    return scan(
+        stack,
+        FilterExpression=(
+            "record_type = :message AND #status = :accepted AND accepted_at < :before "
+            "AND attribute_not_exists(status_at)"
+        ),
+        ProjectionExpression="pk, msg_id, accepted_at",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={
+            ":message": {"S": "message"},
+            ":accepted": {"S": "ACCEPTED"},
+            ":before": {"S": to_text(before)},
+        },
+    )
+
+
+def _line(message: Values, at: datetime) -> str:
+    accepted_at = moment(message, "accepted_at") or at
+    minutes = int((at - accepted_at).total_seconds() // 60)
+    accepted = f"accepted {accepted_at:%Y-%m-%d %H:%M:%S} UTC, {minutes} minutes ago"
+    return f"{message['pk']}  {accepted}, msg_id {message.get('msg_id')}"
+
+
+def _minutes(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError("must be a whole number of minutes")
+    return int(text)
+
+
+if __name__ == "__main__":
+    run(main)
