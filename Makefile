@@ -11,9 +11,12 @@ LOCK := .venv-lock
 # The layer's package is found as in Lambda: by its folder, not installed.
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON -u ARGS PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
+# sam sends no usage data.
+export SAM_CLI_TELEMETRY := 0
+
 .DEFAULT_GOAL := help
 .PHONY: help demo local test check format bench soak campaign provider event send status dead-letters redrive \
-	person forget unheard replay smoke lock clean
+	person forget opt-out unheard replay smoke package segments types lock clean
 
 help: ## Show this list
 	@echo "make <target>, with what it takes:"
@@ -34,6 +37,8 @@ check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Judge format, style, types, template
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) bandit --quiet --configfile pyproject.toml --recursive layers functions examples simulator local tools
+	$(RUN) samcli validate --lint --region eu-west-1 --template-file template.yaml
+	$(RUN) samcli validate --lint --region eu-west-1 --template-file examples/consumer/template.yaml
 	@$(LINT)/bin/cfn-lint --config-file cfn-lint.yaml
 	@$(LINT)/bin/checkov --config-file .checkov.yaml
 
@@ -87,6 +92,11 @@ forget: $(VENV)/.local-stamp ## List what is stored of a number, and remove it: 
 	$(call need,$$NUMBER,forget NUMBER=number [CONFIRM=yes] [STACK=name])
 	$(RUN) tools.forget $(STACK_OPTION) --number "$$NUMBER" $(CONFIRM_OPTION) $(ARGS)
 
+opt-out: $(VENV)/.local-stamp ## Record that a person wants no promotional messages: NUMBER=… [IN=1] | IMPORT=… | EXPORT=… [STACK=…]
+	$(call need,$${NUMBER}$${IMPORT}$${EXPORT},opt-out NUMBER=number [IN=1] | IMPORT=file | EXPORT=file [STACK=name])
+	$(RUN) tools.opt_out $(STACK_OPTION) $${NUMBER:+--number "$$NUMBER"} $${IN:+--in} \
+		$${IMPORT:+--import "$$IMPORT"} $${EXPORT:+--export "$$EXPORT"} $(ARGS)
+
 unheard: $(VENV)/.local-stamp ## List accepted messages of which no webhook came: [MINUTES=60] [STACK=…]
 	$(RUN) tools.unheard $(STACK_OPTION) $${MINUTES:+--minutes "$$MINUTES"} $(ARGS)
 
@@ -96,6 +106,20 @@ replay: $(VENV)/.local-stamp ## Deliver stored events to a consumer again: FROM=
 
 smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: [STACK=…]
 	$(RUN) tools.smoke $(STACK_OPTION) $(ARGS)
+
+OUT ?= .aws-sam
+package: $(VENV)/.local-stamp ## Write OUT/packaged.yaml for plain CloudFormation, with its code in S3: BUCKET=name
+	$(call need,$$BUCKET,package BUCKET=name [OUT=folder])
+	$(RUN) samcli build --template-file template.yaml --build-dir "$(OUT)/package"
+	$(RUN) samcli package --template-file "$(OUT)/package/template.yaml" --s3-bucket "$$BUCKET" \
+		--s3-prefix gatewayapi --output-template-file "$(OUT)/packaged.yaml" $(ARGS)
+
+segments: $(VENV)/.local-stamp ## Count the SMS segments of a text: TEXT=…
+	$(call need,$$TEXT,segments TEXT=text)
+	$(RUN) tools.segments --text "$$TEXT" $(ARGS)
+
+types: $(VENV)/.local-stamp ## Write the TypeScript declarations of events/types from the JSON Schemas
+	$(RUN) tools.declarations
 
 lock: $(LOCK)/.stamp ## Write all locks anew; newer versions only with ARGS=--upgrade
 	@for lock in layers/gatewayapi/requirements requirements/pip requirements/local requirements/dev \

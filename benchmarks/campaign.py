@@ -1,9 +1,9 @@
-"""`make campaign`: how long a message takes at rest and during a campaign, and whether the cost per message grows.
+"""`make campaign`: measures how long a message takes, at rest and during a campaign, and its processor time.
 
-On the deployed local stack, with single probes on both queues: at rest, and while a whole campaign waits in the main
-queue. A probe is measured from SendMessage to the provider's request, and its webhooks from their sending to the
-answer, which comes after the record and so after its place in the stream. The local AWS delivers batches of at most
-ten and starts a process for each invocation at once, on a small machine: read the ratios, not the seconds.
+It sends single probe messages to both queues of the deployed local stack, at rest and while a campaign waits in the
+main queue. The time of a probe is from SendMessage to the provider's request. The time of a webhook is until its
+response, when its record is already in the stream. The local AWS delivers at most ten messages at a time and starts a
+process for each concurrent invocation, so the ratios matter more than the seconds.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from tests.stack.simulator_control import Desk
 
 DOCUMENT = Path("docs/performance.md")
 PARTS = 4
-WARM = 20  # probes for each queue, at once: each process that will run has its cold start then
-ARRIVES_WITHIN_S = 1200
-CONCURRENCY = 2  # of each lane: as many as the machine has cores
+WARM_UP = 20  # probes for each queue at once, so that every process has its cold start before the measurement
+WITHIN_S = 1200
+CONCURRENCY = 2  # for each queue, the number of the machine's cores
 
 
 class Campaign:
@@ -40,47 +40,51 @@ class Campaign:
         self.stack, self.desk = stack, Desk(stack.provider_url)
         self._lever = Lever(stack)
         self._sent: dict[str, datetime] = {}
-        # The simulator's list is long in the end, and asked for often: each entry is fetched once.
+        # The simulator's list grows long and is read often, so every entry is fetched only once.
         self._requests: list[dict[str, Any]] = []
         self._lock = threading.Lock()
         for mapping in stack.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
             stack.client("lambda").update_event_source_mapping(
                 UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": CONCURRENCY}
             )
-        # The campaign's webhooks are left out, or they would be what is measured.
+        # The campaign's webhooks are dropped. Otherwise they would dominate the measurement.
         self.desk.order({"kind": "webhook-drop", "count": None, "reference_contains": "campaign"})
 
-    def probe(self, count: int, name: str, queue: str, *, each_ends: bool) -> None:
-        """Send probes, one after the other; with `each_ends`, the next when the last one is with the provider."""
+    def probe(self, count: int, name: str, queue: str, *, wait_for_each: bool) -> None:
+        """Send probes, one after the other; with `wait_for_each`, each after the provider received the last one."""
         for number in range(count):
             reference = f"{name}-{number}"
             self._sent[reference] = datetime.now(UTC)
             self._send(self.stack.outputs[queue], [body(number, reference)])
-            if each_ends:
-                wait_for(partial(self._has_arrived, reference), reference, ARRIVES_WITHIN_S)
+            if wait_for_each:
+                wait_for(partial(self._has_arrived, reference), reference, WITHIN_S)
 
     def enqueue(self, count: int) -> None:
-        """Put the campaign on the queue, and let it go when all of it is there."""
+        """Enqueue the whole campaign, and only then let the sender run."""
         with self._lever.paused():
             for start in range(0, count, 10):
                 bodies = [body(number, f"campaign-{number}") for number in range(start, start + 10)]
                 self._send(self.stack.outputs["QueueUrl"], bodies)
 
     def waits(self, name: str) -> list[float]:
-        """Return each probe's seconds from SendMessage to the provider's request."""
+        """Return the seconds from SendMessage to the provider's request for every probe."""
         waits = []
         for request in self._seen():
             at = datetime.fromisoformat(request["at"])
-            waits += [(at - self._sent[each]).total_seconds() for each in request["references"] if is_of(each, name)]
+            waits += [
+                (at - self._sent[reference]).total_seconds()
+                for reference in request["references"]
+                if is_of(reference, name)
+            ]
         return waits
 
     def webhooks(self, name: str) -> list[float]:
-        """Return the seconds that each of the probes' webhooks took to be answered."""
+        """Return the seconds until the response for every webhook of the probes."""
         attempts = self.desk.ask("deliveries")["deliveries"]
-        return [each["seconds"] for each in attempts if is_of(each["reference"] or "", name)]
+        return [attempt["seconds"] for attempt in attempts if is_of(attempt["reference"] or "", name)]
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds that the sender's processes have used."""
+        """Return the processor seconds that the sender's processes have used."""
         ticks = 0
         for process in workers.processes(self._lever.processes):
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -88,11 +92,11 @@ class Campaign:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def cost(self, count: int) -> list[float]:
-        """Return the sender's CPU milliseconds per message in each part of the campaign, as it is sent."""
+        """Return the sender's processor milliseconds per message in each part of the campaign."""
         marks = [(self.accepted(), self.cpu_s())]
         for part in range(1, PARTS + 1):
             goal = count * part // PARTS
-            wait_for(partial(self._has_sent, goal), f"{goal} messages", ARRIVES_WITHIN_S)
+            wait_for(partial(self._has_sent, goal), f"{goal} messages", WITHIN_S)
             marks.append((self.accepted(), self.cpu_s()))
         return [
             1000 * (cpu - cpu_before) / (sent - before)
@@ -100,13 +104,15 @@ class Campaign:
         ]
 
     def has_ended(self, messages: int) -> bool:
-        """Return whether so many are with the provider, and their webhooks with us."""
+        """Return whether the provider accepted so many messages, and all webhooks were answered."""
         sent = sum(request["accepted"] for request in self._seen())
         return sent >= messages and self.desk.is_quiet()
 
     def accepted(self) -> int:
-        """Return how many messages of the campaign the provider has."""
-        accepted = {each for request in self._seen() if request["accepted"] for each in request["references"]}
+        """Return how many messages of the campaign the provider accepted."""
+        accepted = {
+            reference for request in self._seen() if request["accepted"] for reference in request["references"]
+        }
         return sum(1 for reference in accepted if is_of(reference, "campaign"))
 
     def _seen(self) -> list[dict[str, Any]]:
@@ -126,7 +132,7 @@ class Campaign:
 
 
 def is_of(reference: str, name: str) -> bool:
-    """Return whether a reference is one of the messages of this name."""
+    """Return whether a reference belongs to the messages of this name."""
     return reference.rpartition("-")[0] == name
 
 
@@ -137,7 +143,7 @@ def row(name: str, seconds: list[float]) -> str:
 
 
 def main() -> int:
-    """Measure, print, and write the figures where asked to."""
+    """Measure, print, and with --write update the document."""
     parser = argparse.ArgumentParser(prog="campaign", description=__doc__)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--probes", type=int, default=20)
@@ -146,10 +152,10 @@ def main() -> int:
     with Stack(progress=print) as stack:
         campaign = Campaign(stack)
         for queue in ("QueueUrl", "UrgentQueueUrl"):
-            campaign.probe(WARM, f"warm-{queue}", queue, each_ends=False)
-        wait_for(partial(campaign.has_ended, 2 * WARM), "what warms", ARRIVES_WITHIN_S)
-        campaign.probe(settings.probes, "rest", "QueueUrl", each_ends=True)
-        wait_for(partial(campaign.has_ended, 2 * WARM + settings.probes), "the probes at rest", ARRIVES_WITHIN_S)
+            campaign.probe(WARM_UP, f"warm-{queue}", queue, wait_for_each=False)
+        wait_for(partial(campaign.has_ended, 2 * WARM_UP), "the warm-up", WITHIN_S)
+        campaign.probe(settings.probes, "rest", "QueueUrl", wait_for_each=True)
+        wait_for(partial(campaign.has_ended, 2 * WARM_UP + settings.probes), "the probes at rest", WITHIN_S)
         print("enqueuing the campaign")
         campaign.enqueue(settings.messages)
         print("sending it")
@@ -159,19 +165,19 @@ def main() -> int:
         costs = campaign.cost(settings.messages)
         seconds = time.monotonic() - began
         beside.join()
-        wait_for(lambda: len(campaign.waits("behind")) == settings.probes, "the last probes", ARRIVES_WITHIN_S)
-        wait_for(campaign.desk.is_quiet, "the webhooks", ARRIVES_WITHIN_S)
+        wait_for(lambda: len(campaign.waits("behind")) == settings.probes, "the last probes", WITHIN_S)
+        wait_for(campaign.desk.is_quiet, "the webhooks", WITHIN_S)
         quarters = ", ".join(f"{cost:.2f} ms" for cost in costs)
         lines = [
             "| | p50 | p95 |",
             "| --- | --- | --- |",
-            row("queue to provider, at rest", campaign.waits("rest")),
-            row("queue to provider during a campaign, urgent queue", campaign.waits("urgent")),
-            row("queue to provider during a campaign, behind it in the main queue", campaign.waits("behind")),
-            row("webhook to stored and in the stream, at rest", campaign.webhooks("rest")),
-            row("webhook to stored and in the stream, during a campaign", campaign.webhooks("urgent")),
+            row("queue to GatewayAPI, at rest", campaign.waits("rest")),
+            row("queue to GatewayAPI during a campaign, urgent queue", campaign.waits("urgent")),
+            row("queue to GatewayAPI during a campaign, main queue", campaign.waits("behind")),
+            row("webhook until stored, at rest", campaign.webhooks("rest")),
+            row("webhook until stored, during a campaign", campaign.webhooks("urgent")),
             "",
-            f"{settings.messages} messages in {seconds:.0f} s; CPU per message in each quarter of them: {quarters}.",
+            f"{settings.messages} messages in {seconds:.0f} s. Processor time per message, by quarter: {quarters}.",
         ]
     text = "\n".join(lines)
     print(f"\n{text}")
@@ -181,9 +187,9 @@ def main() -> int:
 
 
 def measure_beside(campaign: Campaign, probes: int) -> None:
-    """Send probes into both queues while the campaign waits."""
-    campaign.probe(probes, "behind", "QueueUrl", each_ends=False)
-    campaign.probe(probes, "urgent", "UrgentQueueUrl", each_ends=True)
+    """Send probes to both queues while the campaign waits."""
+    campaign.probe(probes, "behind", "QueueUrl", wait_for_each=False)
+    campaign.probe(probes, "urgent", "UrgentQueueUrl", wait_for_each=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Lambda as far as a function's processor time depends on it: its folders and its environment.
+"""The folders and the environment of the measured functions, as on Lambda.
 
-The folders are searched in Lambda's order: the function's code, then the layer, both as their Makefile builds them;
-then what the runtime brings, boto3 above all, with its byte code. The peers' dependencies get theirs too, which is
-more than `sam build` would give them.
+A function's search path has Lambda's order: the function's code, the layer, and then the packages of the runtime such
+as boto3. Code and layer are built by their Makefile. All dependencies have byte code, even those of the usual
+functions, which `sam build` would not give them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROJECT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
-RUNTIME = (
+RUNTIME_PACKAGES = (
     "awslambdaric",
     "boto3",
     "botocore",
@@ -37,7 +37,7 @@ RUNTIME = (
     "snapshot-restore-py",
     "urllib3",
 )
-PEER = (
+USUAL_PACKAGES = (
     "annotated-types",
     "aws-lambda-powertools",
     "certifi",
@@ -51,9 +51,9 @@ PEER = (
     "typing-inspection",
     "urllib3",
 )
-OURS = ("sender", "webhook")
-PEERS = ("peer_sender", "peer_webhook")
-BARE = ("floor", "least_sender", "least_webhook")
+PRODUCT = ("sender", "webhook")
+USUAL = ("usual_sender", "usual_webhook")
+MINIMAL = ("minimal_cold_start", "minimal_sender", "minimal_webhook")
 
 _ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret"
 _SQS = "https://sqs.eu-west-1.amazonaws.com/123456789012"
@@ -91,7 +91,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One measured function: its module, which is also its name, and the folders that it is searched in."""
+    """One measured function: the name of its module, and the folders of its search path."""
 
     name: str
     folders: tuple[Path, ...]
@@ -99,58 +99,58 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The functions by name, and the layer's folder of packages."""
+    """The functions by name, and the folder of the layer's packages."""
 
     functions: dict[str, Function]
     layer: Path
 
     def size_mb(self) -> float:
-        """Return the megabytes of the layer's files."""
+        """Return the size of the layer's files in megabytes."""
         return sum(path.stat().st_size for path in self.layer.rglob("*") if path.is_file()) / 1e6
 
     def without_byte_code(self, function: Function, folder: Path) -> Function:
-        """Return a function with the same layer as source only, copied to `folder`."""
+        """Return a function whose layer is a copy in `folder` without byte code."""
         shutil.copytree(self.layer, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        return Function(function.name, tuple(folder if each == self.layer else each for each in function.folders))
+        return Function(function.name, tuple(folder if path == self.layer else path for path in function.folders))
 
 
 def lay_out(root: Path) -> Layout:
-    """Make the folders under `root`."""
-    runtime, peer = _linked(root / "runtime", RUNTIME), _linked(root / "peer", PEER)
-    build("GatewayApiLayer", PROJECT / "layers/gatewayapi", root / "layer")
+    """Create the folders under `root`."""
+    runtime, usual = _linked(root / "runtime", RUNTIME_PACKAGES), _linked(root / "usual", USUAL_PACKAGES)
+    layer_source, functions_source = PROJECT / "layers/gatewayapi", PROJECT / "functions"
+    build("GatewayApiLayer", layer_source, root / "layer", makefile=layer_source / "Makefile")
     layer = root / "layer/python"
-    for folder in (runtime, peer):  # an installer may have left it to the first import
+    for folder in (runtime, usual):  # an installer may have written no byte code
         _run(sys.executable, "-m", "compileall", "-q", str(folder))
     functions = {}
-    for name in OURS:
+    for name in PRODUCT:
         task = root / "tasks" / name
-        build(f"{name.title()}Function", PROJECT / "functions" / name, task)
+        build(f"{name.title()}Function", functions_source / name, task, makefile=functions_source / "Makefile")
         functions[name] = Function(name, (task, layer, runtime))
-    for name in (*PEERS, *BARE):
+    for name in (*USUAL, *MINIMAL):
         task = root / "tasks" / name
         task.mkdir()
         shutil.copy(HERE / f"{name}.py", task)
-        functions[name] = Function(name, (task, peer, runtime) if name in PEERS else (task, runtime))
+        functions[name] = Function(name, (task, usual, runtime) if name in USUAL else (task, runtime))
     return Layout(functions, layer)
 
 
-def build(resource: str, source: Path, artifacts: Path) -> None:
+def build(resource: str, source: Path, artifacts: Path, *, makefile: Path) -> None:
     """Build a resource of the template as `sam build` does, with byte code for this Python."""
     _run(
         "make",
         "--silent",
         f"--directory={source}",
-        f"--makefile={PROJECT / 'layers/gatewayapi/Makefile'}",
+        f"--makefile={makefile}",
         f"build-{resource}",
         f"ARTIFACTS_DIR={artifacts}",
         f"PYTHON={sys.executable}",
         f"PYTHON_RUNTIME=python{VERSION}",
-        f"BYTE_CODE_FOR={VERSION}",
     )
 
 
 def environment(function: Function, services: Services) -> dict[str, str]:
-    """Return the whole environment of a function: Lambda's, the template's, and where the fakes listen."""
+    """Return the complete environment of a function: Lambda's, the template's, and the services' URLs."""
     return SETTINGS | {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.pathsep.join(map(str, function.folders)),
@@ -162,7 +162,7 @@ def environment(function: Function, services: Services) -> dict[str, str]:
 
 
 def python(*arguments: str) -> list[str]:
-    """Return the command of a Python that sees its own library and PYTHONPATH, and nothing else installed here."""
+    """Return the command of a Python that finds its standard library and PYTHONPATH, and no installed packages."""
     return [sys.executable, "-S", *arguments]
 
 

@@ -1,7 +1,7 @@
-"""The measurements: each figure of ours and of what it is compared with, taken in turn, round after round.
+"""The measurements. Functions that are compared run in turn, for a number of rounds.
 
-Taken in turn, because a machine's speed wanders: what is compared has then met the same moods. A ratio is the median
-of the rounds' ratios, a time the median of the rounds' times.
+In turn, because a machine's speed changes over time, and then it changes for all of them. A ratio is the median of
+the rounds' ratios, and a time is the median of the rounds' times.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks import samples
-from benchmarks.running import Warm, cold_start
+from benchmarks.invocation import WarmFunction, cold_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from benchmarks.layout import Layout
     from benchmarks.services import Services
 
-COLD = ("floor", "sender", "webhook", "peer_sender", "peer_webhook")
+COLD = ("minimal_cold_start", "sender", "webhook", "usual_sender", "usual_webhook")
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The seconds of processor time of each function, round by round."""
+    """The processor seconds of each function in each round."""
 
     times: Mapping[str, Sequence[float]]
 
@@ -40,31 +40,31 @@ class Series:
         return statistics.median(self._ratios(name, base))
 
     def spread(self, name: str, base: str) -> tuple[float, float]:
-        """Return the quartiles of the rounds' ratios: what noise there was."""
+        """Return the quartiles of the rounds' ratios, which show the noise."""
         ratios = self._ratios(name, base)
         low, _, high = statistics.quantiles(ratios) if len(ratios) > 1 else (*ratios, 0, *ratios)
         return low, high
 
     def _ratios(self, name: str, base: str) -> list[float]:
-        return [mine / other for mine, other in zip(self.times[name], self.times[base], strict=True)]
+        return [time / base_time for time, base_time in zip(self.times[name], self.times[base], strict=True)]
 
 
 def cold(layout: Layout, services: Services, rounds: int, names: Sequence[str] = COLD) -> Series:
-    """Measure cold starts, from spawn to the first answer."""
+    """Measure cold starts, from the start of the process to the first response."""
 
     def start(name: str) -> float:
         event = samples.webhook() if name.endswith("webhook") else samples.batch(10)
         return cold_start(layout.functions[name], event, services)
 
-    for name in names:  # which warms the disk's cache
+    for name in names:  # fills the disk cache
         start(name)
     return in_turn({name: partial(start, name) for name in names}, rounds)
 
 
 def warm(layout: Layout, services: Services, event_file: Path, invocations: Mapping[str, int], rounds: int) -> Series:
-    """Measure one invocation of warm functions, each round over so many of them."""
+    """Measure an invocation of warm functions. `invocations` are averaged in every round."""
 
-    def each(function: Warm, count: int) -> float:
+    def average(function: WarmFunction, count: int) -> float:
         return function.run(count) / count
 
     with ExitStack() as stack:
@@ -72,15 +72,15 @@ def warm(layout: Layout, services: Services, event_file: Path, invocations: Mapp
         for name, count in invocations.items():
             function = _started(stack, layout, services, event_file, name)
             function.run(count)
-            measured[name] = partial(each, function, count)
+            measured[name] = partial(average, function, count)
         return in_turn(measured, rounds)
 
 
 def reconnected(layout: Layout, services: Services, event_file: Path, names: Sequence[str], rounds: int) -> Series:
-    """Measure a warm invocation whose connections were all closed while it was idle."""
+    """Measure a warm invocation after all connections were closed while the function was idle."""
 
-    def again(function: Warm) -> float:
-        services.hang_up()
+    def after_closed(function: WarmFunction) -> float:
+        services.close_connections()
         return function.run(1)
 
     with ExitStack() as stack:
@@ -88,12 +88,12 @@ def reconnected(layout: Layout, services: Services, event_file: Path, names: Seq
         for name in names:
             function = _started(stack, layout, services, event_file, name)
             function.run(3)
-            measured[name] = partial(again, function)
+            measured[name] = partial(after_closed, function)
         return in_turn(measured, rounds)
 
 
 def calls(layout: Layout, services: Services, event_file: Path, name: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Return what the first invocation calls and connects, and what the next ten do together."""
+    """Return the calls and connections of the first invocation, and those of the next ten together."""
     services.counts()
     with ExitStack() as stack:
         function = _started(stack, layout, services, event_file, name)
@@ -103,14 +103,14 @@ def calls(layout: Layout, services: Services, event_file: Path, name: str) -> tu
         return first, services.counts()
 
 
-def _started(stack: ExitStack, layout: Layout, services: Services, event_file: Path, name: str) -> Warm:
-    function = Warm(layout.functions[name], event_file, services)
+def _started(stack: ExitStack, layout: Layout, services: Services, event_file: Path, name: str) -> WarmFunction:
+    function = WarmFunction(layout.functions[name], event_file, services)
     stack.callback(function.close)
     return function
 
 
 def in_turn(measured: Mapping[str, Callable[[], float]], rounds: int) -> Series:
-    """Run each measurement once a round, every second round from the other end."""
+    """Run each measurement once in every round, in reverse order in every second round."""
     times: dict[str, list[float]] = {name: [] for name in measured}
     for index in range(rounds):
         for name in list(measured)[:: -1 if index % 2 else 1]:

@@ -1,6 +1,6 @@
-"""Where the time goes: pieces of a cold start and of a batch, each in fresh processes with the function's own path.
+"""Measures parts of a cold start and of a batch, each in new processes with the function's own search path.
 
-A part is Python text that is prepared for, then timed. Text, because it is for a child that has imported nothing yet.
+A part is Python source text, because it runs in a child process that has imported nothing yet.
 """
 
 from __future__ import annotations
@@ -8,19 +8,16 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.layout import environment, python
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from benchmarks.layout import Function
     from benchmarks.services import Services
 
-# Collections fall where they may, so that they are kept out of what is small; they have a line of their own.
+# Garbage collections happen at any time, so they are switched off here. One part measures them.
 _CHILD = """
 import gc, json, os, sys, time
 gc.disable()
@@ -40,7 +37,7 @@ print(min(used), file=answer, flush=True)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing to time: `code` after `before`, so many times in one process where only the best of them counts."""
+    """The time of `code` after `before` has run. With `times`, the shortest of so many runs in one process."""
 
     name: str
     code: str
@@ -50,38 +47,35 @@ class Part:
 
 _BOTOCORE = "import botocore.session, botocore.config"
 _POWERTOOLS = "import aws_lambda_powertools.logging, aws_lambda_powertools.metrics"
-_OURS = "from gatewayapi import aws"
-_THEIRS = "from botocore.session import get_session"
+_GATEWAYAPI = "from gatewayapi import aws"
+_BOTOCORE_SESSION = "from botocore.session import get_session"
 _CLIENT = "client = aws.client('dynamodb')"
 
 COLD = (
-    Part("botocore, imported", _BOTOCORE),
-    Part("boto3 on top of it: not used", "import boto3", _BOTOCORE),
-    Part("Logger and Metrics, imported", _POWERTOOLS, _BOTOCORE),
-    Part("the DynamoDB client, made as here", _CLIENT, _OURS),
-    Part("… as botocore makes it", "get_session().create_client('dynamodb')", _THEIRS),
-    Part("the Secrets Manager client, from the same session", "aws.client('secretsmanager')", f"{_OURS}; {_CLIENT}"),
+    Part("import botocore", _BOTOCORE),
+    Part("import boto3 as well (not done)", "import boto3", _BOTOCORE),
+    Part("import Logger and Metrics", _POWERTOOLS, _BOTOCORE),
+    Part("create the DynamoDB client", _CLIENT, _GATEWAYAPI),
+    Part("… with botocore as it is", "get_session().create_client('dynamodb')", _BOTOCORE_SESSION),
     Part(
-        "… as botocore makes it, from another session",
+        "create the Secrets Manager client in the same session",
+        "aws.client('secretsmanager')",
+        f"{_GATEWAYAPI}; {_CLIENT}",
+    ),
+    Part(
+        "… with botocore as it is, in a session of its own",
         "get_session().create_client('secretsmanager')",
-        f"{_THEIRS}; get_session().create_client('dynamodb')",
+        f"{_BOTOCORE_SESSION}; get_session().create_client('dynamodb')",
     ),
     Part(
-        "the authorities for TLS, once (botocore: for each connection)", "tls.context()", "from gatewayapi import tls"
+        "read the certificate authorities once (botocore: for each connection)",
+        "tls.context()",
+        "from gatewayapi import tls",
     ),
-    Part("the sender, imported with the collector stopped", "import sender"),
-    Part("… with the collector running", "import sender", "gc.enable(); gc.disable = lambda: None"),
+    Part("import the sender without the garbage collector", "import sender"),
+    Part("… with the garbage collector", "import sender", "gc.enable(); gc.disable = lambda: None"),
 )
-SOURCE = Part("… without the layer's byte code", "import sender")
-LEFT = (
-    Part(
-        "botocore's list of all endpoints, which no service here asks",
-        "json.loads(file.read_bytes())",
-        "import botocore, json, pathlib; file = pathlib.Path(botocore.__file__).with_name('data') / 'endpoints.json'",
-    ),
-    Part("a session with botocore's built-in handlers", "Session()", "from botocore.session import Session"),
-    Part("… without them", "Session(include_builtin_handlers=False)", "from botocore.session import Session"),
-)
+SOURCE = Part("… without byte code", "import sender")
 
 DEPENDENCIES = tuple(
     Part(name, f"import {module}", "import boto3; boto3.client('dynamodb')")
@@ -138,45 +132,29 @@ sender.metrics.flush_metrics()
 BATCH = tuple(
     Part(name, code, _BATCH, times=100)
     for name, code in (
-        ("100 messages read and checked", "[delivery.from_record(each) for each in EVENT['Records']]"),
-        ("their fingerprints", "[each.message.fingerprint(each.reference) for each in deliveries]"),
-        ("their records in DynamoDB's form", "[each.to_item() for each in records]"),
-        ("a transaction of 100, from call to answer", "ours.transact_write_items(TransactItems=writes)"),
-        ("… of that its JSON", "json.dumps(writes).encode()"),
-        ("… of that its signature", "signer.add_auth(AWSRequest('POST', 'https://host/', {}, body))"),
-        ("… through botocore's own serialiser", "theirs.transact_write_items(TransactItems=writes)"),
-        ("… with its parameters checked too", "checked.transact_write_items(TransactItems=writes)"),
-        ("a transaction of 2, from call to answer", "ours.transact_write_items(TransactItems=writes[:2])"),
-        ("… through botocore's own serialiser", "theirs.transact_write_items(TransactItems=writes[:2])"),
-        ("… with its parameters checked too", "checked.transact_write_items(TransactItems=writes[:2])"),
-        ("the request to the provider, from call to answer", "provider.send_many(requests)"),
-        ("the log line and the metrics", "sender.report(outcomes)"),
-        ("99 more values of a metric: not written", _VALUES),
+        ("read and check 100 messages", "[delivery.from_record(each) for each in EVENT['Records']]"),
+        ("hash their content", "[each.message.fingerprint(each.reference) for each in deliveries]"),
+        ("convert their records for DynamoDB", "[each.to_item() for each in records]"),
+        ("a transaction of 100 items, from call to response", "ours.transact_write_items(TransactItems=writes)"),
+        ("… of that, the JSON", "json.dumps(writes).encode()"),
+        ("… of that, the signature", "signer.add_auth(AWSRequest('POST', 'https://host/', {}, body))"),
+        ("… with botocore's own serializer", "theirs.transact_write_items(TransactItems=writes)"),
+        ("… and with parameters checked", "checked.transact_write_items(TransactItems=writes)"),
+        ("a transaction of 2 items, from call to response", "ours.transact_write_items(TransactItems=writes[:2])"),
+        ("… with botocore's own serializer", "theirs.transact_write_items(TransactItems=writes[:2])"),
+        ("… and with parameters checked", "checked.transact_write_items(TransactItems=writes[:2])"),
+        ("the request to GatewayAPI, from call to response", "provider.send_many(requests)"),
+        ("write the log line and the metrics", "sender.report(outcomes)"),
+        ("99 more values of a metric (not written)", _VALUES),
     )
 )
 
 
 def time_s(part: Part, function: Function, services: Services, rounds: int, event: object = None) -> float:
-    """Return the median of a part's seconds of processor time in so many fresh processes."""
+    """Return the median of a part's processor seconds in so many new processes."""
     arguments = ("-W", "ignore", "-c", _CHILD, part.before, part.code, str(part.times), json.dumps(event))
     used = [float(_run(function, services, *arguments).stdout) for _ in range(rounds)]
     return statistics.median(used)
-
-
-def imports_s(function: Function, services: Services, rounds: int) -> Mapping[str, float]:
-    """Return the seconds that importing a function spends in each package, by Python's own measure; largest first."""
-    totals: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        spent: Counter[str] = Counter()
-        lines = _run(function, services, "-X", "importtime", "-c", f"import {function.name}").stderr.splitlines()
-        for line in lines:
-            own, _, module = line.removeprefix("import time:").split("|")
-            if own.strip().isdigit():
-                spent[module.strip().partition(".")[0]] += int(own)
-        for package, microseconds in spent.items():
-            totals.setdefault(package, []).append(microseconds / 1e6)
-    medians = {package: statistics.median(seconds) for package, seconds in totals.items()}
-    return dict(sorted(medians.items(), key=lambda each: -each[1]))
 
 
 def _run(function: Function, services: Services, *arguments: str) -> subprocess.CompletedProcess[str]:

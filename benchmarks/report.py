@@ -1,4 +1,4 @@
-"""The measurements as the tables of docs/performance.md, ratios first."""
+"""Formats the measurements as the tables of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a figure is compared with, by the name of its function, and the ratio that it may have."""
+    """The function that a figure is compared with, and the highest ratio allowed."""
 
     base: str
     most: float | None = None
@@ -23,31 +23,35 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row: a function's time, and what it is held against."""
+    """One row: a function's time, compared with the minimal and the usual function."""
 
     name: str
     series: Series
     function: str
-    bare: Limit
-    peer: Limit
+    minimal: Limit
+    usual: Limit
     per: int = 1
 
     def missed(self) -> list[str]:
-        """Return the targets that it misses, in words."""
+        """Return a sentence for every target that it misses."""
         return [
-            f"{self.name}: {self.series.ratio(self.function, limit.base):.3f} of {limit.base}, not {limit.most}"
-            for limit in (self.bare, self.peer)
+            f"{self.name}: {self.series.ratio(self.function, limit.base):.3f} of {limit.base}, at most {limit.most}"
+            for limit in (self.minimal, self.usual)
             if limit.most is not None and self.series.ratio(self.function, limit.base) > limit.most
         ]
 
     def median_s(self) -> float:
-        """Return the processor seconds of an invocation."""
+        """Return the median processor seconds of an invocation."""
         return self.series.median_s(self.function)
 
     def row(self) -> list[str]:
-        """Return its cells."""
-        cells = [self._compared(self.peer), self._compared(self.bare)]
-        return [self.name, *cells, *(self._time(each) for each in (self.function, self.bare.base, self.peer.base))]
+        """Return the cells of the row."""
+        cells = [self._compared(self.usual), self._compared(self.minimal)]
+        return [
+            self.name,
+            *cells,
+            *(self._time(name) for name in (self.function, self.minimal.base, self.usual.base)),
+        ]
 
     def _compared(self, limit: Limit) -> str:
         ratio, (low, high) = (
@@ -63,12 +67,19 @@ class Figure:
 
 def figures(rows: Sequence[Figure]) -> str:
     """Return the table of the ratios."""
-    head = ("processor time of", "of the idiom's", "of the least or the floor", "here", "least or floor", "idiom")
+    head = (
+        "processor time of",
+        "ratio to the usual way",
+        "ratio to the minimum",
+        "this project",
+        "minimum",
+        "usual way",
+    )
     return table(head, (row.row() for row in rows))
 
 
 def calls(rows: Mapping[str, tuple[Mapping[str, int], Mapping[str, int]]]) -> str:
-    """Return the table of what is called and connected."""
+    """Return the table of calls and connections."""
     named = ((name, counted(first), counted(rest)) for name, (first, rest) in rows.items())
     return table(("", "first invocation", "the next ten together"), named)
 
@@ -84,23 +95,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> str:
-    """Return counts in words, the calls before the connections."""
-    ordered = sorted(counts.items(), key=lambda each: ("connections" in each[0], each[0]))
+    """Return counts in words, calls before connections."""
+    ordered = sorted(counts.items(), key=lambda count: ("connections" in count[0], count[0]))
     return ", ".join(f"{count} {name}" for name, count in ordered) or "none"
 
 
 def digits(ratio: float) -> str:
-    """Return a ratio with as many digits as mean something."""
+    """Return a ratio with its significant digits."""
     return f"{ratio:.{2 if ratio >= 0.1 else 3}f}"
 
 
 def milliseconds(seconds: float) -> str:
-    """Return milliseconds with as many digits as mean something."""
+    """Return milliseconds with their significant digits."""
     value = seconds * 1000
     return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} ms"
 
 
 def machine() -> str:
-    """Return what measured, in general words."""
+    """Return the machine and the Python that measured, without names."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{os.cpu_count()} {platform.machine()} cores, {platform.system()}, {python}"

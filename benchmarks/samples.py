@@ -1,4 +1,4 @@
-"""The events that Lambda hands to the measured functions: fault-free, as SQS and the deployed API shape them."""
+"""The events for the measured functions: without faults, in the form of SQS and API Gateway."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.fake import KEY, ULID
+from benchmarks.simulated_services import KEY, ULID
 from gatewayapi.signature import sign
 
 Event = dict[str, Any]
 
 
 def batch(size: int) -> Event:
-    """Return an SQS event with this many messages of an ordinary length, each with a reference of its own."""
+    """Return an SQS event with this many different messages of an ordinary length."""
     return {"Records": [_record(index) for index in range(size)]}
 
 
 def webhook() -> Event:
-    """Return an API Gateway proxy event with a signed delivery report."""
+    """Return an API Gateway event with a signed status webhook."""
     moment = datetime.now(UTC).isoformat()
     envelope = {
         "event_id": str(uuid.uuid4()),

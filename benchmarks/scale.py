@@ -1,7 +1,7 @@
-"""What one stack carries, worked out of the measured processor times and of what AWS documents.
+"""How many messages a second one stack can send, calculated from measured processor times and AWS's documentation.
 
-An invocation takes its processor time, stretched to the share of a core that its memory buys, and the time that it
-waits for others. What others take depends on them, so it is assumed, and stands beside the result.
+An invocation takes its processor time, divided by its share of a processor, and the time that it waits for DynamoDB
+and the provider. These waiting times are assumptions, which the document names.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from benchmarks.report import table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MEMORY_MB = 512  # template.yaml's
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: one core, and less in proportion.
+MEMORY_MB = 512  # the template's default
+# This much memory gives one processor, less memory a part of one. Source:
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 CORE_MB = 1769
-TABLE_S = 0.010  # a transaction, from call to answer
+TABLE_S = 0.010  # a transaction, from call to response
 PROVIDER_S = 0.100  # a request
-CONCURRENCIES = (2, 10, 50, 200)
-WEBHOOKS = 500  # a second: what template.yaml lets through
+CONCURRENCIES = (2, 5, 50, 200)  # 5 is the default MaximumConcurrency
+WEBHOOKS = 500  # a second: the default WebhookRate
 
 
 def sender_s(cpu_s: float) -> float:
@@ -34,17 +35,25 @@ def webhook_s(cpu_s: float) -> float:
 
 def rates(batches_s: Mapping[int, float], webhook_cpu_s: float) -> str:
     """Return the tables of rates, from the processor seconds of a batch of each size, and of a webhook."""
-    head = ("messages in a batch", "an invocation", *(f"a second, {many} at once" for many in CONCURRENCIES))
+    head = (
+        "messages in a batch",
+        "an invocation",
+        *(f"messages a second, {count} invocations" for count in CONCURRENCIES),
+    )
     rows = []
     for size, cpu_s in batches_s.items():
-        each_s = sender_s(cpu_s)
+        invocation_s = sender_s(cpu_s)
         rows.append(
-            (str(size), f"{1000 * each_s:.0f} ms", *(f"{many * size / each_s:,.0f}" for many in CONCURRENCIES))
+            (
+                str(size),
+                f"{1000 * invocation_s:.0f} ms",
+                *(f"{count * size / invocation_s:,.0f}" for count in CONCURRENCIES),
+            )
         )
-    each_s = webhook_s(webhook_cpu_s)
+    invocation_s = webhook_s(webhook_cpu_s)
     webhooks = (
-        f"A webhook takes {1000 * each_s:.0f} ms: one instance carries {1 / each_s:.0f} a second, and"
-        f" {WEBHOOKS:,} a second need {WEBHOOKS * each_s:.0f} instances at once."
+        f"A webhook takes {1000 * invocation_s:.0f} ms. So one instance handles {1 / invocation_s:.0f} webhooks a"
+        f" second, and {WEBHOOKS:,} webhooks a second need {WEBHOOKS * invocation_s:.0f} concurrent instances."
     )
     return f"{table(head, rows)}\n\n{webhooks}"
 

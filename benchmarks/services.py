@@ -1,4 +1,4 @@
-"""The fake services from the measuring side: started, counted, hung up on, and ended."""
+"""Starts `simulated_services`, reads its counts, and ends it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Where AWS and the provider listen, and with TLS the authorities to trust."""
+    """The URLs of the simulated AWS and provider, and with TLS the certificate authorities to trust."""
 
     aws: str
     provider: str
     authorities: Path | None = None
 
     def variables(self) -> dict[str, str]:
-        """Return what leads a function to them; each library has its own name for the authorities."""
+        """Return the environment variables for a function. Every library has another one for the authorities."""
         variables = {"AWS_ENDPOINT_URL": self.aws, "GATEWAYAPI_URL": self.provider}
         if self.authorities is not None:
             names = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
@@ -38,13 +38,13 @@ class Services:
         return variables
 
     def counts(self) -> dict[str, int]:
-        """Return the calls and the new connections since this was asked for last."""
+        """Return the calls and the new connections since the last call of this method."""
         counts: dict[str, int] = json.loads(self._ask("/benchmark/counts"))
         return {name: count for name, count in counts.items() if count}
 
-    def hang_up(self) -> None:
-        """Have every connection closed without a word."""
-        self._ask("/benchmark/hangup")
+    def close_connections(self) -> None:
+        """Close every connection of the simulated services without a notice."""
+        self._ask("/benchmark/close")
 
     def _ask(self, path: str) -> bytes:
         context = ssl.create_default_context(cafile=self.authorities) if self.authorities else None
@@ -54,18 +54,18 @@ class Services:
 
 @contextmanager
 def serving(folder: Path, *, tls: bool = False) -> Iterator[Services]:
-    """Start both services in a process of their own, and end it; `folder` is for the files that TLS needs."""
+    """Run both services in a process of their own; `folder` takes the files for TLS."""
     files: tuple[Path, ...] = ()
     authorities = None
     if tls:
         folder.mkdir()
         files = (self_signed(folder)[0], folder / "key.pem")
-        # Reading the authorities is most of what TLS costs a function, so the bundle has all of botocore's own too.
+        # Reading the authorities is most of what TLS costs a function, so the bundle contains all of botocore's too.
         authorities = folder / "authorities.pem"
         bundled = Path(botocore.__file__).with_name("cacert.pem").read_bytes()
         authorities.write_bytes(bundled + b"\n" + files[0].read_bytes())
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.fake", *map(str, files)],
+        [sys.executable, "-m", "benchmarks.simulated_services", *map(str, files)],
         cwd=PROJECT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

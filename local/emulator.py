@@ -22,13 +22,6 @@ PORTS_TRIED = 5
 OK = 200
 
 
-class PortTakenError(CommandError):
-    """Another program listens at the port that was asked for."""
-
-    def __init__(self, port: int, option: str) -> None:
-        super().__init__(f"Port {port} is taken. Stop the program that uses it, or choose another with {option}.")
-
-
 class Emulator:
     """A running local AWS, at the given port or at any free one."""
 
@@ -38,8 +31,6 @@ class Emulator:
         self.log = processes.folder / "aws.log"
         for _ in range(PORTS_TRIED):
             chosen = port or _free_port()
-            if not is_free(chosen):
-                raise PortTakenError(chosen, "--port")
             with self.log.open("w") as log:
                 process = processes.start(
                     [sys.executable, "-m", "ministack"],
@@ -94,8 +85,13 @@ def _environment(port: int, folder: Path) -> dict[str, str]:
     }
 
 
-def is_free(port: int) -> bool:
-    """Return whether a program could listen at this loopback port now."""
+def require_free(port: int, option: str) -> None:
+    """Raise CommandError if another program listens at a port that was chosen with this option."""
+    if not _is_free(port):
+        raise CommandError(f"Port {port} is taken. Stop the program that uses it, or choose another with {option}.")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from botocore.exceptions import ClientError
+from samcli.yamlhelper import yaml_dump, yaml_parse  # type: ignore[import-untyped] # it has no types
 
 from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator
 from local.processes import Processes
@@ -22,7 +23,7 @@ BUCKET = "code"
 WITHIN_S = 300
 ERROR_LINES = 60
 # The user's own settings of AWS, sam, Python and make must not change the run.
-FOREIGN = re.compile(r"AWS_|SAM_|__SAM_|PYTHON|BYTE_CODE_FOR|MAKE|MFLAGS|GNUMAKEFLAGS|VIRTUAL_ENV")
+FOREIGN = re.compile(r"AWS_|SAM_|__SAM_|PYTHON|MAKE|MFLAGS|GNUMAKEFLAGS|VIRTUAL_ENV")
 
 
 class SamError(CommandError):
@@ -30,15 +31,28 @@ class SamError(CommandError):
 
 
 def build(processes: Processes) -> Path:
-    """Build the layer, and return the template to deploy."""
+    """Build the layer and the functions, and return the template to deploy."""
     folder = processes.folder / "build"
     _run(
         processes,
         ["build", "--template-file", str(PROJECT / "template.yaml"), "--build-dir", str(folder)],
-        # For the layer's Makefile. On this machine the functions run with the Python of this process.
-        {"PYTHON": sys.executable, "PYTHON_RUNTIME": f"python{PYTHON}", "BYTE_CODE_FOR": PYTHON},
+        # Both Makefiles read these: on this machine the functions run with this Python.
+        {"PYTHON": sys.executable, "PYTHON_RUNTIME": f"python{PYTHON}"},
     )
-    return folder / "template.yaml"
+    template = folder / "template.yaml"
+    template.write_text(without_metric_math(template.read_text()))
+    return template
+
+
+def without_metric_math(template: str) -> str:
+    """Return a template without the alarms that use metric math, which the local AWS does not support."""
+    document = yaml_parse(template)
+    document["Resources"] = {
+        name: resource
+        for name, resource in document["Resources"].items()
+        if resource["Type"] != "AWS::CloudWatch::Alarm" or "Metrics" not in resource["Properties"]
+    }
+    return str(yaml_dump(document))
 
 
 def deploy(

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local import sam
-from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator, PortTakenError, is_free
+from local.emulator import ACCESS_KEY, REGION, SECRET_KEY, Emulator, require_free
 from local.processes import Processes
 from local.waiting import REQUEST_S, answers, wait_for
 from tools.command import CommandError
@@ -123,6 +123,8 @@ class Stack:
             self._repaired[mapping["UUID"]] = repaired["LastModified"]
 
     def _start(self) -> None:
+        require_free(self._port, "--port")
+        require_free(self._page_port, "--page-port")
         # The build needs no server, so it runs while they start.
         self._report("building")
         with ThreadPoolExecutor(max_workers=1) as beside:
@@ -151,8 +153,6 @@ class Stack:
 
     def _start_provider(self) -> None:
         log = self.folder / "provider.log"
-        if self._page_port and not is_free(self._page_port):
-            raise PortTakenError(self._page_port, "--page-port")
         arguments = ["--token", self.token, "--port", str(self._page_port), *self._provider_arguments]
         with log.open("w") as output:
             process = self._processes.start(

@@ -1,6 +1,6 @@
-"""The calls that AWS clients make: counted, and on order refused, lost on the way back, or watched.
+"""Records the calls of AWS clients. A test can refuse calls, lose their responses, or run code before and after them.
 
-It sits in botocore's own events, so that what is under test is the client and the code around it as they are.
+It uses botocore's events, so the clients and the code under test stay unchanged.
 """
 
 from collections import Counter
@@ -11,21 +11,21 @@ from typing import Any, Self
 
 from botocore.exceptions import ReadTimeoutError
 
-Act = Callable[[dict[str, Any]], Any]
+Action = Callable[[dict[str, Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error that a service answers instead of doing what it was asked."""
+    """An error response of a service."""
 
     code: str
     status: int = HTTPStatus.BAD_REQUEST
     reasons: tuple[dict[str, Any], ...] | None = None
 
     def response(self) -> tuple["_Http", dict[str, Any]]:
-        """Return what botocore takes for an answer."""
+        """Return the response in botocore's form."""
         parsed: dict[str, Any] = {
-            "Error": {"Code": self.code, "Message": "on order"},
+            "Error": {"Code": self.code, "Message": "ordered by the test"},
             "ResponseMetadata": {"HTTPStatusCode": self.status},
         }
         if self.reasons is not None:
@@ -40,11 +40,11 @@ class _Http:
 
 @dataclass(slots=True)
 class _Order:
-    act: Act
+    action: Action
     skip: int
     left: int | None
 
-    def due(self) -> bool:
+    def applies(self) -> bool:
         if self.skip:
             self.skip -= 1
             return False
@@ -55,7 +55,7 @@ class _Order:
 
 
 class Calls:
-    """Every call of some clients by its operation's name, from entering to leaving."""
+    """The calls of some clients by operation, within a `with` block."""
 
     def __init__(self, clients: Iterable[Any]) -> None:
         self._clients = list(clients)
@@ -79,49 +79,53 @@ class Calls:
             events.unregister(f"after-call.{name}", self._after)
 
     def counts(self) -> Counter[str]:
-        """How often each operation was called; a client's own repetitions are one call."""
+        """Return how often each operation was called. A client's own retries count as one call."""
         return Counter(operation for operation, _ in self.made)
 
     def parameters(self, operation: str) -> list[dict[str, Any]]:
-        """The parameters of each call of an operation, in order."""
+        """Return the parameters of an operation's calls, in order."""
         return [parameters for name, parameters in self.made if name == operation]
 
     def forget(self) -> None:
-        """Start counting again; orders stay."""
+        """Reset the record of calls. Orders stay."""
         self.made.clear()
 
     def refuse(self, operation: str, refusal: Refusal, *, skip: int = 0, count: int | None = 1) -> None:
-        """Have `count` calls after the first `skip` refused; None refuses all of them."""
+        """Refuse `count` calls after the first `skip`. None refuses all."""
         self.before(operation, lambda _: refusal.response(), skip=skip, count=count)
 
+    def stop(self) -> None:
+        """Let all further calls through."""
+        self._orders.clear()
+
     def lose_answer(self, operation: str, *, skip: int = 0, count: int | None = 1) -> None:
-        """Have calls done, and their answers lost."""
+        """Execute calls, and lose their responses."""
 
         def lose(_: dict[str, Any]) -> None:
             raise ReadTimeoutError(endpoint_url="http://lost.invalid")
 
         self.after(operation, lose, skip=skip, count=count)
 
-    def before(self, operation: str, act: Act, *, skip: int = 0, count: int | None = 1) -> None:
-        """Run `act` with a call's parameters before it is made; what it returns or raises stands for the call."""
-        self._orders.setdefault(("before", operation), []).append(_Order(act, skip, count))
+    def before(self, operation: str, action: Action, *, skip: int = 0, count: int | None = 1) -> None:
+        """Run `action` with the parameters before a call. What it returns or raises replaces the call."""
+        self._orders.setdefault(("before", operation), []).append(_Order(action, skip, count))
 
-    def after(self, operation: str, act: Act, *, skip: int = 0, count: int | None = 1) -> None:
-        """Run `act` with a call's answer once it has been made; what it raises is what the caller sees."""
-        self._orders.setdefault(("after", operation), []).append(_Order(act, skip, count))
+    def after(self, operation: str, action: Action, *, skip: int = 0, count: int | None = 1) -> None:
+        """Run `action` with the response after a call. If it raises an error, the caller gets it."""
+        self._orders.setdefault(("after", operation), []).append(_Order(action, skip, count))
 
-    def _note(self, params: dict[str, Any], model: Any, **_: object) -> None:  # noqa: ANN401 - botocore's own
+    def _note(self, params: dict[str, Any], model: Any, **_: object) -> None:  # noqa: ANN401 - botocore's signature
         self._latest = params
         self.made.append((model.name, params))
 
-    def _before(self, model: Any, **_: object) -> Any:  # noqa: ANN401 - botocore's own
-        return self._act("before", model.name, self._latest)
+    def _before(self, model: Any, **_: object) -> Any:  # noqa: ANN401 - botocore's signature
+        return self._run("before", model.name, self._latest)
 
-    def _after(self, model: Any, parsed: dict[str, Any], **_: object) -> None:  # noqa: ANN401 - botocore's own
-        self._act("after", model.name, parsed)
+    def _after(self, model: Any, parsed: dict[str, Any], **_: object) -> None:  # noqa: ANN401 - botocore's signature
+        self._run("after", model.name, parsed)
 
-    def _act(self, moment: str, operation: str, given: dict[str, Any]) -> Any:  # noqa: ANN401 - the act's own
+    def _run(self, moment: str, operation: str, given: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever the action returns
         for order in self._orders.get((moment, operation), ()):
-            if order.due():
-                return order.act(given)
+            if order.applies():
+                return order.action(given)
         return None

@@ -84,7 +84,8 @@ class DeadLetterQueue:
 
     def delete(self, letter: DeadLetter) -> None:
         """Delete a letter that was read."""
-        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=self._receipts.pop(letter.message_id))
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=self._receipts[letter.message_id])
+        del self._receipts[letter.message_id]
 
     def _receive(self) -> list[DeadLetter]:
         answer = self._sqs.receive_message(

@@ -3,7 +3,7 @@
 import json
 
 from gatewayapi.errors import MessageError
-from gatewayapi.message import from_fields
+from gatewayapi.message import MAX_SEGMENTS, StackRules, check, from_fields
 from tools.command import MISUSED, CommandError, run
 from tools.deployed import DEFAULT_NAME, Deployed, parser
 
@@ -36,13 +36,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 def checked(fields: dict[str, str], stack: Deployed) -> None:
     """Raise CommandError if the stack would refuse the message."""
-    prefixes = tuple(filter(None, stack.parameters.get("AllowedPrefixes", "").split(",")))
+    parameters = stack.parameters
+    rules = StackRules(
+        default_sender=parameters.get("DefaultSender", ""),
+        allowed_prefixes=tuple(filter(None, parameters.get("AllowedPrefixes", "").split(","))),
+        max_segments=int(parameters.get("MaxSegments", MAX_SEGMENTS)),
+        require_message_type=parameters.get("OptOuts") == "Enforce",
+    )
     try:
-        from_fields(
-            fields,
-            default_sender=stack.parameters.get("DefaultSender", ""),
-            allowed_prefixes=prefixes,
-        )
+        check(from_fields(fields), rules)
     except MessageError as error:
         raise CommandError(f"The stack would refuse this message. {error}", MISUSED) from error
 

@@ -1,28 +1,19 @@
-"""One batch through the sender: claim, send, settle."""
+"""One batch of messages through the sender: claim, send, complete."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import dispatch
 import timing
-from claims import Claimed, Policy, claim
-from dispatch import send
-from gatewayapi import clock, state
-from gatewayapi.client import Accepted
-from gatewayapi.errors import (
-    RefusedError,
-    SecretError,
-    SendError,
-    TokenRefusedError,
-    TryLaterError,
-    UnknownOutcomeError,
-    UnreachableError,
-)
-from gatewayapi.table import Write
-from outcome import DRY_RUN, PROVIDER_REFUSED, UNCERTAIN, Outcome, dead, quoted
-from settlement import settle
+from claims import Claimed, claim
+from completion import complete
+from gatewayapi import clock
+from last_delivery import retry_or_dead_letter
+from opt_out_check import check_opt_outs
+from outcome import Name, Retry
+from result import Expired, Result, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,103 +21,106 @@ if TYPE_CHECKING:
 
     from delivery import Delivery
     from gatewayapi.client import Client
-    from gatewayapi.record import MessageRecord
     from gatewayapi.secrets import Secret
     from gatewayapi.table import Table
+    from outcome import Outcome
     from queues import Queues
+    from settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What a batch is sent with."""
+class Clients:
+    """What a batch is sent with, and the clock."""
 
     table: Table
-    client: Client
+    provider: Client
     token: Secret
     queues: Queues
     now: Callable[[], datetime] = clock.now
 
 
 def process(
-    deliveries: Sequence[Delivery], *, policy: Policy, means: Means, remaining_s: Callable[[], float]
+    deliveries: Sequence[Delivery], *, settings: Settings, clients: Clients, remaining_s: Callable[[], float]
 ) -> list[Outcome]:
-    """Take a batch through, and return an outcome for each delivery; those with a `back_at` are to be redelivered.
+    """Send a batch, and return the outcome of each delivery. A `Retry` is to be reported to SQS as failed.
 
-    It raises for none of them: one message's fault, or all of theirs, is not the invocation's.
+    Copies of one message are handled one after the other, so that a copy finds the result of the one before. It
+    raises for no message: one that cannot be handled must not stop the others.
     """
-    started = means.now()
-    claimed, outcomes = claim(deliveries, policy=policy, table=means.table, now=started, remaining_s=remaining_s())
-    outcomes += _dry(claimed, started) if policy.dry_run else _sent(claimed, policy, means, remaining_s)
-    return settle(
-        outcomes,
-        table=means.table,
-        queues=means.queues,
-        max_receive_count=policy.max_receive_count,
-        now=means.now(),
+    outcomes: list[Outcome] = []
+    waiting, opted_out, unchecked = check_opt_outs(
+        deliveries, settings=settings, table=clients.table, now=clients.now()
     )
+    while waiting:
+        group, waiting = _distinct(waiting)
+        if outcomes and timing.request_s(remaining_s()) is None:
+            outcomes += _complete(
+                [_waits(copy, settings, clients.now()) for copy in (*group, *waiting)], settings, clients, remaining_s
+            )
+            break
+        claimed, ended = claim(
+            group,
+            settings=settings,
+            table=clients.table,
+            now=clients.now(),
+            remaining_s=remaining_s(),
+            opted_out=opted_out,
+        )
+        ended += _send(claimed, settings, clients, remaining_s)
+        outcomes += _complete(ended, settings, clients, remaining_s)
+    return outcomes + _complete(unchecked, settings, clients, remaining_s)
 
 
-def _sent(
-    claimed: Sequence[Claimed], policy: Policy, means: Means, remaining_s: Callable[[], float]
+def _distinct(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
+    """Return the first delivery of each reference, and the others; a transaction takes a key once."""
+    first: dict[str, Delivery] = {}
+    copies = [delivery for delivery in deliveries if first.setdefault(delivery.reference, delivery) is not delivery]
+    return list(first.values()), copies
+
+
+def _send(
+    claimed: Sequence[Claimed], settings: Settings, clients: Clients, remaining_s: Callable[[], float]
 ) -> list[Outcome]:
+    """Send claimed messages, and return their outcomes. One whose deadline has expired since is not sent."""
     if not claimed:
         return []
-    requests = [
-        each.message.request(each.reference, policy.default_sender, each.expires_at)
-        for each, _ in claimed
-        if each.message is not None
-    ]
-    results = send(requests, client=means.client, token=means.token, remaining_s=remaining_s)
-    answered = means.now()
-    expires_at = means.table.expiry(answered)
-    return [_outcome(each, record, results[each.reference], policy, answered, expires_at) for each, record in claimed]
-
-
-def _dry(claimed: Sequence[Claimed], now: datetime) -> list[Outcome]:
-    details = "SendMode is DryRun: everything was done but the request"
+    now = clients.now()
+    results: dict[str, Result] = {}
+    together: list[dispatch.Fields] = []
+    in_doubt: list[dispatch.Fields] = []
+    for message in claimed:
+        reference, content = message.delivery.reference, message.content
+        if content.deadline is not None and content.deadline <= now:
+            results[reference] = Expired()
+            continue
+        fields = content.message.request(reference, settings.rules.default_sender, content.deadline, now)
+        (in_doubt if message.record.in_doubt else together).append(fields)
+    results |= dispatch.send(
+        together, in_doubt, provider=clients.provider, token=clients.token, remaining_s=remaining_s
+    )
+    answered = clients.now()
+    expires_at = clients.table.expiry(answered)
     return [
-        Outcome(each, "dry_run", Write(state.hold(record, each.message_id, now, DRY_RUN, details), record))
-        for each, record in claimed
+        outcome_of(
+            message, results[message.delivery.reference], settings=settings, now=answered, expires_at=expires_at
+        )
+        for message in claimed
     ]
 
 
-def _outcome(
-    delivery: Delivery,
-    claimed: MessageRecord,
-    result: Accepted | SendError | SecretError,
-    policy: Policy,
-    now: datetime,
-    expires_at: datetime,
-) -> Outcome:
-    """Return what a request's result makes of a claimed message."""
-    if isinstance(result, Accepted):
-        return Outcome(delivery, "accepted", Write(state.accept(claimed, result.msg_id, now, expires_at), claimed))
-    code, name, status = _MEANING[type(result)]
-    details = str(result)
-    back_at = None
-    if isinstance(result, RefusedError):
-        details = quoted("; ".join(f"{finding.field}: {finding.reason}" for finding in result.refusals)) or details
-    elif isinstance(result, UnknownOutcomeError):
-        back_at = now + policy.reconcile_after
-    else:
-        retry_after_s = result.retry_after_s if isinstance(result, TryLaterError) else None
-        # The lower of two: deliveries count killed workers too, and the count of tries outlasts a redrive.
-        tries = min(claimed.attempts, delivery.receive_count)
-        back_at = now + timing.pause(tries, retry_after_s, random.random())  # noqa: S311 - jitter
-    error = {"code": code, "details": details}
-    record = replace(claimed, status=status, updated_at=now, expires_at=expires_at, lease_until=None, error=error)
-    write = Write(record, claimed)
-    if back_at is None:
-        return dead(delivery, name, code, details, write)
-    return Outcome(delivery, name, write, back_at=back_at, details=details)
+def _waits(copy: Delivery, settings: Settings, now: datetime) -> Outcome:
+    retry = Retry(copy, Name.WAITING, now + timing.BUSY_PAUSE, "another copy of the message came first")
+    return retry_or_dead_letter(retry, None, max_receive_count=settings.max_receive_count, now=now)
 
 
-# What each failure makes of a message: the code in its record, the outcome's name, and its status.
-_MEANING: dict[type[Exception], tuple[str, str, str]] = {
-    RefusedError: (PROVIDER_REFUSED, "provider_refused", state.INVALID),
-    UnknownOutcomeError: (UNCERTAIN, "uncertain", state.UNCERTAIN),
-    UnreachableError: ("UNREACHABLE", "unreachable", state.RETRYING),
-    TryLaterError: ("TRY_LATER", "throttled", state.RETRYING),
-    TokenRefusedError: ("TOKEN_REFUSED", "token_refused", state.RETRYING),
-    SecretError: ("TOKEN_UNREADABLE", "token_unreadable", state.RETRYING),
-}
+def _complete(
+    outcomes: Sequence[Outcome], settings: Settings, clients: Clients, remaining_s: Callable[[], float]
+) -> list[Outcome]:
+    return complete(
+        outcomes,
+        table=clients.table,
+        queues=clients.queues,
+        max_receive_count=settings.max_receive_count,
+        now=clients.now(),
+        remaining_s=remaining_s,
+    )

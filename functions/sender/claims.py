@@ -1,97 +1,108 @@
-"""Which messages of a batch are this invocation's to send: one claim for all, and what stands in its way.
+"""Claim the messages of a batch, so that no other invocation sends them.
 
-The claim comes before the request, so that whatever dies in between leaves a trace that forbids a second one.
+The claim is written before the request. If the invocation dies in between, the record shows that the message may have
+been sent, and no second request follows by itself.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import timing
-from gatewayapi import state
-from gatewayapi.errors import StorageError
-from gatewayapi.record import MessageRecord
-from gatewayapi.state import Step
-from gatewayapi.table import Write
-from outcome import REFERENCE_REUSED, UNCERTAIN, Outcome, dead
+from delivery import Content
+from gatewayapi import segments, state
+from gatewayapi.message_record import MessageRecord
+from gatewayapi.table import Unwritten, Write
+from judgement import UNSETTLED, Doubt, Duplicate, Hold, Proceed, Reused, Wait, judge
+from last_delivery import retry_or_dead_letter
+from outcome import REFERENCE_REUSED, UNCERTAIN, Acknowledge, DeadLetter, Name, Outcome, Retry
+from stop import Stop, stop_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from delivery import Delivery
     from gatewayapi.table import Table
+    from settings import Settings
 
-CLAIM_ROUNDS = 3
+# How often a record that changes between reading and writing is judged again.
+ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """What the operator decides: the template's parameters, as far as a batch depends on them."""
+class Claimed:
+    """A message that this invocation sends, and the record that reserves it."""
 
-    default_sender: str = ""
-    allowed_prefixes: tuple[str, ...] = ()
-    reconcile_after: timedelta = timedelta(seconds=900)
-    resend: bool = False
-    dry_run: bool = False
-    max_receive_count: int = 8
+    delivery: Delivery
+    content: Content
+    record: MessageRecord
 
 
-Claimed = tuple["Delivery", MessageRecord]
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A delivery with the record that it puts where there is none, and what forbids to send it, if anything."""
+
+    delivery: Delivery
+    record: MessageRecord
+    stop: Stop | None
 
 
 def claim(
-    deliveries: Sequence[Delivery], *, policy: Policy, table: Table, now: datetime, remaining_s: float
+    deliveries: Sequence[Delivery],
+    *,
+    settings: Settings,
+    table: Table,
+    now: datetime,
+    remaining_s: float,
+    opted_out: Collection[str] = frozenset(),
 ) -> tuple[list[Claimed], list[Outcome]]:
-    """Put a record for each delivery, in one call where nothing stands in the way.
+    """Put a record for each delivery, in one call if no record is in the way.
 
-    Returns the deliveries that are to be sent now, each with its claim, and the outcomes of all others.
+    Returns the messages to send now, and the outcomes of all others. `deliveries` have different references.
     """
-    first, outcomes = _distinct(deliveries, now)
     lease_until = timing.lease_until(now, remaining_s)
-    wanted = {
-        each.reference: _wanted(each, policy.default_sender, now, table.expiry(now), lease_until) for each in first
-    }
+    candidates: dict[str, _Candidate] = {}
+    for delivery in deliveries:
+        stop = stop_for(delivery, settings, now, opted_out)
+        record = _first_record(delivery, settings, now, table.expiry(now), lease_until)
+        candidates[delivery.reference] = _Candidate(delivery, record, stop)
     claimed: list[Claimed] = []
-    pending = [(each, Write(wanted[each.reference])) for each in first]
-    for _ in range(CLAIM_ROUNDS):
-        if not pending:
+    outcomes: list[Outcome] = []
+    writes = [Write(_stopped(candidate.record, candidate.stop)) for candidate in candidates.values()]
+    for _ in range(ROUNDS):
+        if not writes:
             break
-        try:
-            obstacles = table.put([write for _, write in pending])
-        except StorageError as error:
-            return claimed, outcomes + [_unavailable(each, now, error) for each, _ in pending]
+        obstacles = table.put(writes, patience_s=timing.CLAIM_PATIENCE_S)
         again = []
-        for each, write in pending:
-            if each.reference not in obstacles:
-                if write.record.status == state.SENDING:
-                    claimed.append((each, write.record))
-                else:
-                    outcomes.append(_unsendable(each))
+        for write in writes:
+            candidate = candidates[write.record.reference]
+            obstacle = obstacles.get(write.record.reference)
+            if obstacle is None:
+                content = candidate.delivery.content
+                if candidate.stop is None and isinstance(content, Content):
+                    claimed.append(Claimed(candidate.delivery, content, write.record))
+                elif candidate.stop is not None:
+                    outcomes.append(_stop_outcome(candidate.delivery, candidate.stop))
                 continue
-            found = _found(each, obstacles[each.reference], wanted[each.reference], policy)
-            if isinstance(found, Write):
-                again.append((each, found))
+            decided = _decide(candidate, obstacle, settings)
+            if isinstance(decided, Write):
+                again.append(decided)
             else:
-                outcomes.append(found)
-        pending = again
-    return claimed, outcomes + [_busy(each, now) for each, _ in pending]
+                outcomes.append(decided)
+        writes = again
+    for write in writes:
+        delivery = candidates[write.record.reference].delivery
+        outcomes.append(_last(_not_claimed(delivery, Unwritten.CONTENDED, now), None, settings, now))
+    return claimed, outcomes
 
 
-def _distinct(deliveries: Sequence[Delivery], now: datetime) -> tuple[list[Delivery], list[Outcome]]:
-    """Return the first delivery of each reference; a transaction takes a key once, so that its twins wait."""
-    first: dict[str, Delivery] = {}
-    twins = [each for each in deliveries if first.setdefault(each.reference, each) is not each]
-    return list(first.values()), [_busy(each, now) for each in twins]
-
-
-def _wanted(
-    delivery: Delivery, default_sender: str, now: datetime, expires_at: datetime, lease_until: datetime
+def _first_record(
+    delivery: Delivery, settings: Settings, now: datetime, expires_at: datetime, lease_until: datetime
 ) -> MessageRecord:
-    """Return the record that a delivery wants to put: a claim, or that it is not to be sent and why."""
+    """Return the claim of a message that has no record yet."""
     record = MessageRecord(
         reference=delivery.reference,
         status=state.SENDING,
@@ -100,58 +111,97 @@ def _wanted(
         expires_at=expires_at,
         message_id=delivery.message_id,
     )
-    message = delivery.message
-    if message is None:
-        problem = delivery.problem
-        error = {"code": problem.code, "details": str(problem)} if problem else None
-        return replace(record, status=state.INVALID, error=error)
-    lapsed = delivery.expires_at is not None and delivery.expires_at <= now
+    if not isinstance(delivery.content, Content):
+        return record
+    message = delivery.content.message
+    taken = segments.count(message.message)
     return replace(
         record,
-        status=state.LAPSED if lapsed else state.SENDING,
-        attempts=0 if lapsed else 1,
-        fingerprint=message.fingerprint(delivery.reference),
+        attempts=1,
+        fingerprint=delivery.content.fingerprint,
         recipient=message.recipient,
-        sender=message.sender or default_sender,
+        sender=message.sender or settings.rules.default_sender or None,
         label=message.label,
         priority=message.priority or "normal",
-        lease_until=None if lapsed else lease_until,
+        message_type=message.message_type,
+        context=message.context,
+        segments=taken.count,
+        encoding=taken.encoding,
+        lease_until=lease_until,
     )
 
 
-def _found(delivery: Delivery, seen: MessageRecord | None, wanted: MessageRecord, policy: Policy) -> Write | Outcome:
-    """Return what to do about a record that is already there: put another over it, or an outcome."""
-    if seen is None:
-        return _busy(delivery, wanted.updated_at)
-    verdict = state.judge(seen, wanted, reconcile_after=policy.reconcile_after, resend=policy.resend)
-    if verdict.step is Step.CLAIM and verdict.record is not None:
-        return Write(verdict.record, seen)
-    if delivery.problem is not None:
-        return _unsendable(delivery)
-    if verdict.step is Step.REUSE:
-        return dead(delivery, "reference_reused", REFERENCE_REUSED, "the reference is in use for another message")
-    if verdict.step is Step.WAIT:
-        return Outcome(delivery, "waiting", back_at=verdict.until, standing=seen)
-    if verdict.step is Step.DOUBT and verdict.record is not None:
-        return Outcome(delivery, "uncertain", Write(verdict.record, seen), back_at=verdict.until)
-    if verdict.step is Step.HOLD and verdict.record is not None:
-        return dead(delivery, "held", UNCERTAIN, state.UNSETTLED, Write(verdict.record, seen))
-    # Its own record, which a webhook has moved on while nobody knew of an acceptance: the end of a doubt.
-    own = seen.message_id == delivery.message_id and seen.accepted_at is None
-    return Outcome(delivery, "settled" if own and state.is_settled(seen.status) else "duplicate", standing=seen)
+def _stopped(claim: MessageRecord, stop: Stop | None) -> MessageRecord:
+    """Return the record to put: the claim, or that the message is not sent and why."""
+    if stop is None:
+        return claim
+    error = None if stop.code is None else {"code": stop.code, "details": stop.details}
+    return replace(claim, status=stop.status, attempts=max(claim.attempts - 1, 0), lease_until=None, error=error)
 
 
-def _unsendable(delivery: Delivery) -> Outcome:
-    """Return the outcome of a message that breaks a rule, which needs a person, or that came too late for any."""
-    if delivery.problem is None:
-        return Outcome(delivery, "lapsed")
-    return dead(delivery, "invalid", delivery.problem.code, str(delivery.problem))
+def _stop_outcome(delivery: Delivery, stop: Stop) -> Outcome:
+    if stop.dead_letter and stop.code is not None:
+        return DeadLetter(delivery, stop.name, stop.code, stop.details)
+    return Acknowledge(delivery, stop.name, stop.details)
 
 
-def _busy(delivery: Delivery, now: datetime) -> Outcome:
-    return Outcome(delivery, "waiting", back_at=now + timing.BUSY_PAUSE, details="another delivery has it in hand")
+def _decide(candidate: _Candidate, obstacle: MessageRecord | Unwritten, settings: Settings) -> Write | Outcome:
+    """Return what to do about a record that is in the way: put another over it, or an outcome."""
+    delivery, claim, stop = candidate.delivery, candidate.record, candidate.stop
+    now = claim.updated_at
+    if isinstance(obstacle, Unwritten):
+        return _last(_not_claimed(delivery, obstacle, now), None, settings, now)
+    if stop is not None and not isinstance(delivery.content, Content):
+        # An invalid message has no fingerprint to compare. It replaces records on which nothing depends.
+        free = obstacle.status in {state.INVALID, state.LAPSED, state.SUPPRESSED} and obstacle.forgotten_at is None
+        return Write(_stopped(claim, stop), obstacle) if free else _stop_outcome(delivery, stop)
+    match judge(obstacle, claim, delivery, reconcile_after=settings.reconcile_after, resend=settings.resend):
+        case Proceed(record) if stop is not None and record.in_doubt:
+            return _held(delivery, f"{UNSETTLED}; it is not sent again now: {stop.details}", obstacle, claim)
+        case Proceed(record):
+            return Write(_stopped(record, stop), obstacle)
+        case Hold(record):
+            details = UNSETTLED if stop is None else f"{UNSETTLED}; it is not sent again now: {stop.details}"
+            return _held(delivery, details, record, claim)
+        case Doubt(record, until):
+            details = f"the invocation that was sending it is gone; waiting for a webhook until {_clock(until)}"
+            retry = Retry(delivery, Name.UNCERTAIN, until, details, Write(record, obstacle))
+            return _last(retry, record, settings, now)
+        case Wait(until):
+            details = f"its record is {obstacle.status}; trying again at {_clock(until)}"
+            return _last(Retry(delivery, Name.WAITING, until, details), obstacle, settings, now)
+        case Reused():
+            details = "the reference was used for another message"
+            return DeadLetter(delivery, Name.REFERENCE_REUSED, REFERENCE_REUSED, details)
+        case Duplicate():
+            # A webhook settled our own claim before we saw the acceptance.
+            own = obstacle.message_id == delivery.message_id and obstacle.accepted_at is None
+            settled = own and state.is_settled(obstacle.status)
+            return Acknowledge(
+                delivery, Name.SETTLED if settled else Name.DUPLICATE, f"its record is {obstacle.status}"
+            )
 
 
-def _unavailable(delivery: Delivery, now: datetime, error: StorageError) -> Outcome:
-    wait = timing.pause(delivery.receive_count, None, random.random())  # noqa: S311 - jitter
-    return Outcome(delivery, "table_unavailable", back_at=now + wait, details=str(error))
+def _held(delivery: Delivery, details: str, existing: MessageRecord | None, claim: MessageRecord) -> DeadLetter:
+    write = None
+    if existing is not None:
+        record = state.hold(existing, delivery.message_id, claim.updated_at, claim.expires_at, UNCERTAIN, details)
+        write = Write(replace(record, in_doubt=True), existing)
+    return DeadLetter(delivery, Name.HELD, UNCERTAIN, details, write)
+
+
+def _not_claimed(delivery: Delivery, reason: Unwritten, now: datetime) -> Retry:
+    if reason is Unwritten.UNAVAILABLE:
+        wait = timing.back_off(delivery.receive_count, random.random())  # noqa: S311 - jitter
+        return Retry(delivery, Name.TABLE_UNAVAILABLE, now + wait, "DynamoDB did not write the claim")
+    contended = reason is Unwritten.CONTENDED
+    details = "other writes to its record are under way" if contended else "its record cannot be read"
+    return Retry(delivery, Name.WAITING, now + timing.BUSY_PAUSE, details)
+
+
+def _last(retry: Retry, record: MessageRecord | None, settings: Settings, now: datetime) -> Outcome:
+    return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""One delivery of a queue message: what SQS says of it, who it is, and whether it can be sent."""
+"""One SQS delivery of a queue message: its SQS data, its reference, and its content or what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gatewayapi import clock
-from gatewayapi import message as messages
+from gatewayapi import message as queue_message
 from gatewayapi.errors import MessageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from gatewayapi.message import Message
 
-REFERENCE = "Reference"  # the message attribute that keeps an identity through the dead-letter queue
+# The message attributes of a copy in the dead-letter queue. SQS keeps them when the copy is redriven.
+REFERENCE, ERROR_CODE, ERROR_MESSAGE = "Reference", "ErrorCode", "ErrorMessage"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A message whose own content is valid, with its deadline and its fingerprint."""
+
+    message: Message
+    deadline: datetime | None
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A queue message in the hands of this invocation; either `message` or `problem` is set."""
+    """One delivery.
+
+    Arguments:
+        receive_count: how often SQS has delivered the message, this time included.
+        sent_at: when the message was enqueued.
+        from_dead_letter_queue: whether the message carries the `ErrorCode` of a copy in the dead-letter queue.
+        content: the message, or the error of an invalid one.
+
+    """
 
     message_id: str
     receipt_handle: str
@@ -28,31 +46,28 @@ class Delivery:
     body: str
     receive_count: int
     sent_at: datetime
+    from_dead_letter_queue: bool
     reference: str
-    message: Message | None = None
-    expires_at: datetime | None = None
-    problem: MessageError | None = None
+    content: Content | MessageError
 
 
-def from_record(
-    record: Mapping[str, Any], *, default_sender: str = "", allowed_prefixes: Collection[str] = ()
-) -> Delivery:
-    """Return the delivery of one record of a Lambda SQS event; it never raises for what a producer wrote.
+def from_record(record: Mapping[str, Any]) -> Delivery:
+    """Return the delivery of one record of a Lambda SQS event. It does not raise, whatever a producer wrote.
 
-    The reference is the body's, else the `Reference` attribute's, else the queue's message id: the first that can
-    be one, so that even a body that is no JSON has an identity.
+    The reference is the first of these that is a valid one: the field in the body, the `Reference` attribute, and the
+    SQS message id. So even a body that is not JSON has a reference.
     """
     attributes = record["attributes"]
-    message, expires_at, problem = None, None, None
-    reference = _attribute(record) or record["messageId"]
+    reference = _reference_attribute(record) or record["messageId"]
     sent_at = clock.from_epoch_ms(attributes["SentTimestamp"])
+    content: Content | MessageError
     try:
-        fields = messages.from_body(record["body"])
-        reference = messages.reference(fields) or reference
-        message = messages.from_fields(fields, default_sender=default_sender, allowed_prefixes=allowed_prefixes)
-        expires_at = message.deadline(sent_at)
+        fields = queue_message.from_body(record["body"])
+        reference = queue_message.reference(fields) or reference
+        message = queue_message.from_fields(fields)
+        content = Content(message, message.deadline(sent_at), message.fingerprint(reference))
     except MessageError as error:
-        message, problem = None, error
+        content = error
     return Delivery(
         message_id=record["messageId"],
         receipt_handle=record["receiptHandle"],
@@ -60,16 +75,15 @@ def from_record(
         body=record["body"],
         receive_count=int(attributes["ApproximateReceiveCount"]),
         sent_at=sent_at,
+        from_dead_letter_queue=ERROR_CODE in record.get("messageAttributes", {}),
         reference=reference,
-        message=message,
-        expires_at=expires_at,
-        problem=problem,
+        content=content,
     )
 
 
-def _attribute(record: Mapping[str, Any]) -> str | None:
+def _reference_attribute(record: Mapping[str, Any]) -> str | None:
     value = record.get("messageAttributes", {}).get(REFERENCE, {}).get("stringValue")
     try:
-        return messages.reference({"reference": value})
+        return queue_message.reference({"reference": value})
     except MessageError:
         return None

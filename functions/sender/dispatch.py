@@ -1,7 +1,12 @@
-"""The requests of one invocation: one for the whole batch, and more only where a refusal splits it."""
+"""The requests of one invocation: one for the whole batch, then one for each message in doubt.
+
+A message in doubt travels alone, so one that makes the provider fail cannot put its neighbours in doubt again.
+"""
 
 from __future__ import annotations
 
+import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import timing
@@ -15,84 +20,118 @@ from gatewayapi.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gatewayapi.client import Accepted, Client
     from gatewayapi.secrets import Secret
 
 Fields = dict[str, Any]
+Results = dict[str, "Accepted | SendError | SecretError"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Messages that are sent together; `in_doubt` where an earlier request may have been accepted already."""
+
+    messages: Sequence[Fields]
+    in_doubt: bool = False
 
 
 def send(
-    messages: Sequence[Fields], *, client: Client, token: Secret, remaining_s: Callable[[], float]
-) -> dict[str, Accepted | SendError | SecretError]:
-    """Send messages, each with a reference of its own, and return by reference what became of each.
+    messages: Sequence[Fields],
+    in_doubt: Sequence[Fields],
+    *,
+    provider: Client,
+    token: Secret,
+    remaining_s: Callable[[], float],
+) -> Results:
+    """Send messages, each with a reference of its own, and return the result of each by its reference.
 
-    After anything but an acceptance or a refusal of single messages, no further request goes out: the provider is
-    in trouble or turning us away, and what was not sent is safe to send later.
+    If the provider refuses for now or cannot be reached, no further request follows: the rest is safe to send later.
+    If an answer is lost, only messages that were in doubt before are still sent.
     """
-    results: dict[str, Accepted | SendError | SecretError] = {}
-    groups = [list(messages)]
-    renewed = False
-    while groups:
-        group = groups.pop(0)
+    alone = random.sample(list(in_doubt), len(in_doubt))
+    requests = [_Request(messages), *(_Request([fields], in_doubt=True) for fields in alone)]
+    results: Results = {}
+    token_was_read_again = False
+    answer_was_lost = False
+    while requests:
+        request = requests.pop(0)
+        if not request.messages:
+            continue
+        if answer_was_lost and not request.in_doubt:
+            error = UnreachableError("not tried after another request whose answer was lost")
+            results |= _all(request.messages, error)
+            continue
         try:
-            client.token = token.current()
-            results |= _request(group, client, remaining_s())
+            results |= _send(request.messages, provider, token.current(), remaining_s())
         except RefusedError as refused:
-            named = _named(group, refused)
+            named = _named(request.messages, refused)
             results |= named
-            others = [fields for fields in group if fields["reference"] not in named]
-            # Named: the rest goes at once, together. Nobody named: each alone, to find out who is meant.
-            groups = ([others] if named else [[fields] for fields in others]) + groups
-            groups = [rest for rest in groups if rest]
+            requests = _split(request, named) + requests
         except TokenRefusedError as refused:
-            if not renewed and _renew(token):
-                renewed = True
-                groups.insert(0, group)
+            if not token_was_read_again and _read_again(token):
+                token_was_read_again = True
+                requests.insert(0, request)
                 continue
-            return results | _unsent([group, *groups], refused)
+            return results | _rest([request, *requests], refused)
         except UnknownOutcomeError as unknown:
-            results |= _unsent([group], unknown)
-            return results | _unsent(groups, UnreachableError("not sent after a request without an answer"))
+            results |= _all(request.messages, unknown)
+            answer_was_lost = True
         except (SendError, SecretError) as error:
-            return results | _unsent([group, *groups], error)
+            return results | _rest([request, *requests], error)
     return results
 
 
-def _request(group: Sequence[Fields], client: Client, remaining_s: float) -> dict[str, Accepted | SendError]:
+def _send(
+    messages: Sequence[Fields], provider: Client, token: str, remaining_s: float
+) -> Mapping[str, Accepted | SendError]:
     timeout_s = timing.request_s(remaining_s)
     if timeout_s is None:
         raise UnreachableError("no time left in this invocation")
-    if len(group) == 1:
-        return {group[0]["reference"]: client.send(group[0], timeout_s=timeout_s)}
-    entries = client.send_many(group, timeout_s=timeout_s)
-    missing = UnknownOutcomeError("the acceptance leaves this message out")
-    return {fields["reference"]: entry or missing for fields, entry in zip(group, entries, strict=True)}
+    if len(messages) == 1:
+        return {messages[0]["reference"]: provider.send(messages[0], token=token, timeout_s=timeout_s)}
+    entries = provider.send_many(messages, token=token, timeout_s=timeout_s)
+    missing = UnknownOutcomeError("the acceptance does not contain this message")
+    return {fields["reference"]: entry or missing for fields, entry in zip(messages, entries, strict=True)}
 
 
-def _named(group: Sequence[Fields], refused: RefusedError) -> dict[str, RefusedError]:
-    """Return the messages that a refusal is about: those it names, or the one that was alone."""
-    if len(group) == 1:
-        return {group[0]["reference"]: refused}
-    indexes = {finding.index for finding in refused.refusals}
+def _named(messages: Sequence[Fields], refused: RefusedError) -> dict[str, RefusedError]:
+    """Return the messages that a refusal is about: those that it names, or the only one."""
+    if len(messages) == 1:
+        return {messages[0]["reference"]: refused}
+    findings = {
+        index: tuple(refusal for refusal in refused.refusals if refusal.index == index)
+        for index in range(len(messages))
+    }
     return {
-        fields["reference"]: RefusedError(tuple(f for f in refused.refusals if f.index == index))
-        for index, fields in enumerate(group)
-        if index in indexes
+        fields["reference"]: RefusedError(refused.status, findings[index])
+        for index, fields in enumerate(messages)
+        if findings[index]
     }
 
 
-def _renew(token: Secret) -> bool:
-    """Read the token again, and return whether it is another one; an unchanged one is not worth a request."""
-    known = token.current()
+def _split(request: _Request, named: Mapping[str, RefusedError]) -> list[_Request]:
+    """Return the requests for the messages that a refusal does not name."""
+    others = [fields for fields in request.messages if fields["reference"] not in named]
+    if named:
+        return [_Request(others, request.in_doubt)]
+    # No message is named: send each alone, to find the one that is meant.
+    return [_Request([fields], request.in_doubt) for fields in others]
+
+
+def _read_again(token: Secret) -> bool:
+    """Read the token again, and return whether it has changed."""
+    refused = token.current()
     try:
-        return token.renew() != known
+        return token.refresh_current() != refused
     except SecretError:
         return False
 
 
-def _unsent(
-    groups: Sequence[Sequence[Fields]], error: SendError | SecretError
-) -> dict[str, Accepted | SendError | SecretError]:
-    return {fields["reference"]: error for group in groups for fields in group}
+def _all(messages: Sequence[Fields], error: SendError | SecretError) -> Results:
+    return {fields["reference"]: error for fields in messages}
+
+
+def _rest(requests: Sequence[_Request], error: SendError | SecretError) -> Results:
+    return {fields["reference"]: error for request in requests for fields in request.messages}

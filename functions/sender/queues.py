@@ -1,8 +1,7 @@
-"""What the sender does to its queues itself: copies to the dead-letter queue, and when a message comes back.
+"""The sender's own calls to SQS: copies to the dead-letter queue, and visibility timeouts.
 
-Lambda deletes what was handled and leaves what was reported as failed; everything else about a message is here. A
-fault-free batch makes no call. Where there are calls, each is for one message: the batch actions would save some of
-them and bring a second way to fail for each entry.
+Lambda deletes the messages that were handled, so a batch without failures makes no call. Each call is for one
+message: the batch actions would save some calls, and add a second way in which an entry can fail.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from aws_lambda_powertools.logging import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 import timing
-from delivery import REFERENCE
-from outcome import MAX_DETAILS
+from delivery import ERROR_CODE, ERROR_MESSAGE, REFERENCE
+from gatewayapi.transaction import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,12 +23,14 @@ if TYPE_CHECKING:
 
     from mypy_boto3_sqs import SQSClient
 
-    from outcome import Outcome
+    from delivery import Delivery
+    from outcome import DeadLetter, Retry
 
-# SQS takes no such characters in an attribute. Source: `SendMessage` in the SQS API reference, which names those that
-# it takes; that set takes 5 ms to compile.
+# Characters that SQS does not allow in an attribute. Source: "SendMessage" in the SQS API reference, which lists the
+# allowed ones; a pattern of those takes 5 ms to compile.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+MAX_ERROR_MESSAGE = 1000
 SERVER_ERROR = 500
 
 logger = Logger(child=True)
@@ -37,44 +38,48 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """The queues by URL; `client` is asked for only when there is something to do."""
+    """The queues by URL. `client` returns the SQS client, and is called only if there is something to do."""
 
     client: Callable[[], SQSClient]
     urls: tuple[str, ...]
     dead_letter_url: str
 
-    def copy(self, outcomes: Sequence[Outcome]) -> set[str]:
-        """Copy messages to the dead-letter queue with their reasons; return the message ids of those not copied.
+    def send_to_dead_letter_queue(self, letters: Sequence[DeadLetter]) -> set[str]:
+        """Send copies to the dead-letter queue with their reasons; return the message ids of those not sent.
 
-        A message that SQS refuses (too long with its reasons) is no reason to leave out the next one; SQS in trouble
-        is, since each further try would cost the same time.
+        If SQS rejects one message (it can be too long with its reasons), the others are still sent. If SQS fails or
+        is unreachable, no further call is made, because each would take as long.
         """
         failed: set[str] = set()
-        for index, each in enumerate(outcomes):
+        for index, letter in enumerate(letters):
             try:
                 self.client().send_message(
-                    QueueUrl=self.dead_letter_url, MessageBody=each.delivery.body, MessageAttributes=_reasons(each)
+                    QueueUrl=self.dead_letter_url,
+                    MessageBody=letter.delivery.body,
+                    MessageAttributes=_attributes(letter),
                 )
             except (ClientError, BotoCoreError) as error:
-                logger.warning("no copy in the dead-letter queue", extra=said(each, error))
-                if is_refusal(error):
-                    failed.add(each.delivery.message_id)
-                    continue
-                return failed | {later.delivery.message_id for later in outcomes[index:]}
+                logger.warning("not sent to the dead-letter queue", extra=_log_fields(letter.delivery, error))
+                if not is_rejection(error):
+                    return failed | {other.delivery.message_id for other in letters[index:]}
+                failed.add(letter.delivery.message_id)
         return failed
 
-    def hide(self, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Set when each message comes back; what SQS in trouble leaves out, does after the queue's own visibility."""
-        for each in outcomes:
+    def set_visibility_timeouts(self, retries: Sequence[Retry], now: datetime) -> None:
+        """Set when SQS delivers each message again.
+
+        If SQS fails, the remaining messages return after the queue's visibility timeout.
+        """
+        for retry in retries:
             try:
                 self.client().change_message_visibility(
-                    QueueUrl=self._url(each.delivery.queue_arn),
-                    ReceiptHandle=each.delivery.receipt_handle,
-                    VisibilityTimeout=timing.visibility_s(each.back_at or now, now),
+                    QueueUrl=self._url(retry.delivery.queue_arn),
+                    ReceiptHandle=retry.delivery.receipt_handle,
+                    VisibilityTimeout=timing.visibility_s(retry.at, now),
                 )
             except (ClientError, BotoCoreError) as error:
-                logger.warning("visibility not set", extra=said(each, error))
-                if not is_refusal(error):
+                logger.warning("visibility timeout not set", extra=_log_fields(retry.delivery, error))
+                if not is_rejection(error):
                     return
 
     def _url(self, queue_arn: str) -> str:
@@ -82,21 +87,19 @@ class Queues:
         return next((url for url in self.urls if url.rpartition("/")[2] == name), self.urls[0])
 
 
-def is_refusal(error: ClientError | BotoCoreError) -> bool:
-    """Return whether SQS has answered that it will not have this one; else it did not answer, or not to it."""
+def is_rejection(error: ClientError | BotoCoreError) -> bool:
+    """Return True if SQS rejected this message (4xx), False if SQS failed or was unreachable."""
     return isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERROR
 
 
-def said(outcome: Outcome, error: ClientError | BotoCoreError) -> dict[str, str]:
-    """Return what a log may say of an AWS error: its code, and not its text, which can hold what was sent."""
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    return {"message_id": outcome.delivery.message_id, "error": code}
+def _log_fields(delivery: Delivery, error: ClientError | BotoCoreError) -> dict[str, str]:
+    return {"message_id": delivery.message_id, "error": code_of(error)}
 
 
-def _reasons(outcome: Outcome) -> dict[str, Any]:
+def _attributes(letter: DeadLetter) -> dict[str, Any]:
     values = {
-        "ErrorCode": outcome.code or "",
-        "ErrorMessage": _FORBIDDEN.sub("?", outcome.details)[:MAX_DETAILS] or "no details",
-        REFERENCE: outcome.delivery.reference,
+        ERROR_CODE: letter.code,
+        ERROR_MESSAGE: _FORBIDDEN.sub("?", letter.details)[:MAX_ERROR_MESSAGE] or "no details",
+        REFERENCE: letter.delivery.reference,
     }
     return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}

@@ -1,25 +1,25 @@
-"""The function behind the queues: sends each batch through the provider, once."""
+"""The function behind the queues: it sends each batch through the provider."""
 
 from __future__ import annotations
 
-from gatewayapi import startup  # first: it keeps the garbage collector out of the imports below
+from gatewayapi import startup  # first, because it stops the garbage collector for the imports below
 
 # isort: split
 import os
 from collections import Counter
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 import delivery
-from batch import Means, process
-from claims import Policy
+import settings
+from batch import Clients, process
 from gatewayapi import aws
 from gatewayapi.client import Client
 from gatewayapi.secrets import Secret
 from gatewayapi.table import Table
+from outcome import Acceptance, DeadLetter, Name, Retry
 from queues import Queues
 
 if TYPE_CHECKING:
@@ -27,17 +27,10 @@ if TYPE_CHECKING:
 
     from outcome import Outcome
 
-POLICY = Policy(
-    default_sender=os.environ["DEFAULT_SENDER"],
-    allowed_prefixes=tuple(filter(None, os.environ["ALLOWED_PREFIXES"].replace(" ", "").split(","))),
-    reconcile_after=timedelta(seconds=int(os.environ["RECONCILE_AFTER_S"])),
-    resend=os.environ["UNCERTAIN_SENDS"] == "Resend",
-    dry_run=os.environ["SEND_MODE"] == "DryRun",
-    max_receive_count=int(os.environ["MAX_RECEIVE_COUNT"]),
-)
-MEANS = Means(
+SETTINGS = settings.from_environment(os.environ)
+CLIENTS = Clients(
     table=Table(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"])),
-    client=Client("", os.environ["GATEWAYAPI_URL"]),
+    provider=Client("", os.environ["GATEWAYAPI_URL"]),  # each request names the token
     token=Secret(os.environ["TOKEN_SECRET_ARN"]),
     queues=Queues(
         client=lambda: aws.client("sqs"),
@@ -45,26 +38,27 @@ MEANS = Means(
         dead_letter_url=os.environ["DEAD_LETTER_QUEUE_URL"],
     ),
 )
-# What each outcome counts as in CloudWatch; docs/operations.md explains them.
+# The CloudWatch metric of each outcome; docs/operations.md explains them.
 METRICS = {
-    "accepted": "MessageAccepted",
-    "duplicate": "MessageDuplicate",
-    "settled": "MessageSettledByWebhook",
-    "invalid": "MessageInvalid",
-    "reference_reused": "MessageReferenceReused",
-    "lapsed": "MessageLapsed",
-    "uncertain": "MessageUncertain",
-    "held": "MessageHeld",
-    "provider_refused": "ProviderRefused",
-    "throttled": "ProviderThrottled",
-    "unreachable": "ProviderUnreachable",
-    "token_refused": "TokenRefused",
-    "token_unreadable": "TokenUnreadable",
-    "table_unavailable": "TableUnavailable",
-    "not_recorded": "ResultNotRecorded",
-    "dead_letter_failed": "DeadLetterFailed",
-    "waiting": "MessageWaiting",
-    "dry_run": "MessageDryRun",
+    Name.ACCEPTED: "MessageAccepted",
+    Name.DUPLICATE: "MessageDuplicate",
+    Name.SETTLED: "MessageSettledByWebhook",
+    Name.INVALID: "MessageInvalid",
+    Name.REFERENCE_REUSED: "MessageReferenceReused",
+    Name.LAPSED: "MessageLapsed",
+    Name.SUPPRESSED: "MessageSuppressed",
+    Name.DRY_RUN: "MessageDryRun",
+    Name.UNCERTAIN: "MessageUncertain",
+    Name.HELD: "MessageHeld",
+    Name.PROVIDER_REFUSED: "ProviderRefused",
+    Name.THROTTLED: "ProviderThrottled",
+    Name.UNREACHABLE: "ProviderUnreachable",
+    Name.TOKEN_REFUSED: "TokenRefused",
+    Name.TOKEN_UNREADABLE: "TokenUnreadable",
+    Name.TABLE_UNAVAILABLE: "TableUnavailable",
+    Name.NOT_RECORDED: "ResultNotRecorded",
+    Name.DEAD_LETTER_FAILED: "DeadLetterFailed",
+    Name.WAITING: "MessageWaiting",
 }
 
 logger = Logger()
@@ -72,35 +66,45 @@ metrics = Metrics()
 
 
 def report(outcomes: Sequence[Outcome]) -> None:
-    """Write one log line for the batch, one more for each message that was not simply accepted, and the metrics."""
-    counts = Counter(each.name for each in outcomes)
+    """Write one log line for the batch, one for each message that was not simply accepted, and the metrics."""
+    counts = Counter(outcome.name for outcome in outcomes)
     for name, count in counts.items():
         metrics.add_metric(METRICS[name], MetricUnit.Count, count)
-    waits = [
-        each.write.record.updated_at - each.delivery.sent_at
-        for each in outcomes
-        if each.name == "accepted" and each.write is not None
-    ]
-    if waits:
-        # That of the message that waited longest: a value for each would cost more than its record does.
+    accepted = [outcome for outcome in outcomes if isinstance(outcome, Acceptance)]
+    records = [outcome.write.record for outcome in accepted]
+    segments = sum(record.segments or 0 for record in records)
+    encodings = Counter(record.encoding for record in records if record.encoding)
+    if accepted:
+        waits = [outcome.write.record.updated_at - outcome.delivery.sent_at for outcome in accepted]
+        # The longest wait of the batch: one value for each message would cost more than its record.
         metrics.add_metric("QueueToAcceptSeconds", MetricUnit.Seconds, max(waits).total_seconds())
-    for each in outcomes:
-        if each.name == "accepted":
-            continue
-        logger.info(
-            "message",
-            extra={
-                "outcome": each.name,
-                "reference": each.delivery.reference,
-                "message_id": each.delivery.message_id,
-                "receive_count": each.delivery.receive_count,
-                "code": each.code,
-                # Only our own words: those of a refusal are the provider's, and may quote the message.
-                "reason": None if each.code else each.details,
-            },
-        )
-    logger.info("batch", extra={"messages": len(outcomes), "outcomes": dict(counts)})
+        metrics.add_metric("SegmentsSent", MetricUnit.Count, segments)
+    for outcome in outcomes:
+        if not isinstance(outcome, Acceptance):
+            logger.info("message", extra=described(outcome))
+    logger.info(
+        "batch",
+        extra={
+            "messages": len(outcomes),
+            "outcomes": dict(counts),
+            "segments": segments,
+            "encodings": dict(encodings),
+        },
+    )
     metrics.flush_metrics()
+
+
+def described(outcome: Outcome) -> dict[str, object]:
+    """Return the log fields of an outcome: ids, codes and this project's own words."""
+    letter = outcome if isinstance(outcome, DeadLetter) else None
+    return {
+        "outcome": outcome.name,
+        "reference": outcome.delivery.reference,
+        "message_id": outcome.delivery.message_id,
+        "receive_count": outcome.delivery.receive_count,
+        "code": letter.code if letter else None,
+        "reason": None if letter and not letter.details_are_ours else outcome.details,
+    }
 
 
 startup.done()
@@ -108,16 +112,12 @@ startup.done()
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401 - Lambda's own
     """Translate an SQS event into a batch, and its outcomes into the items that SQS is to deliver again."""
-    deliveries = [
-        delivery.from_record(record, default_sender=POLICY.default_sender, allowed_prefixes=POLICY.allowed_prefixes)
-        for record in event["Records"]
-    ]
     outcomes = process(
-        deliveries,
-        policy=POLICY,
-        means=MEANS,
+        [delivery.from_record(record) for record in event["Records"]],
+        settings=SETTINGS,
+        clients=CLIENTS,
         remaining_s=lambda: context.get_remaining_time_in_millis() / 1000,
     )
     report(outcomes)
-    failed = [each.delivery.message_id for each in outcomes if each.back_at is not None]
+    failed = [outcome.delivery.message_id for outcome in outcomes if isinstance(outcome, Retry)]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -1,7 +1,7 @@
-"""One webhook body on its way in: who signed it, what it is, whether it is new, and where it is kept.
+"""One webhook body on its way into the table: verified, read, and stored.
 
-The order is the point. Nothing of a body is looked at before its signature holds, and nothing is answered as
-received before the table has it.
+Nothing of a body is read before its signature is verified, and no body is answered as received before DynamoDB has
+stored it.
 """
 
 from __future__ import annotations
@@ -9,60 +9,101 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gatewayapi import event as events
+from gatewayapi import webhook_body
 from gatewayapi.errors import EventError, SignatureError, UnstorableError
 from gatewayapi.signature import verify, well_formed
+from stop_words import UnreadableTextError, opt_out
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from gatewayapi.record import EventRecord
+    from gatewayapi.event_record import EventRecord
+    from gatewayapi.opt_out_record import OptOutRecord
     from gatewayapi.secrets import Secret
     from gatewayapi.table import Table
+    from stop_words import Words
 
 STORED, DUPLICATE, QUARANTINED = "stored", "duplicate", "quarantined"
+CURRENT, PREVIOUS = "current", "previous"
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a body: its status, the key that signed it, and the event, or why there is none."""
+    """What became of a body.
+
+    Arguments:
+        status: STORED, DUPLICATE or QUARANTINED.
+        key: which key signed it, CURRENT or PREVIOUS.
+        event: the event, None for a body that is not one.
+        opt_out: the opt-out or opt-in that an inbound text led to.
+        unreadable: whether an inbound text may have been an opt-out, but cannot be read.
+        reason: why the body is not a usable event.
+
+    """
 
     status: str
     key: str
     event: EventRecord | None = None
+    opt_out: OptOutRecord | None = None
+    unreadable: bool = False
     reason: str | None = None
 
 
-def receive(body: bytes, signature: str, *, keys: Secret, table: Table, max_age: timedelta, now: datetime) -> Receipt:
-    """Verify and store a body, and return what became of it.
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator decides: the template's MaxEventAge, and its stop words, start words and keywords."""
 
-    Raises SignatureError, EventAgeError, StorageError and SecretError; each has its own answer.
+    max_age: timedelta
+    words: Words
+
+
+def receive(body: bytes, signature: str, *, settings: Settings, keys: Secret, table: Table, now: datetime) -> Receipt:
+    """Verify and store a body.
+
+    Raises SignatureError, EventAgeError, StorageError, UnstorableError and SecretError.
     """
-    key = signer(body, signature, keys)
+    key = signing_key(body, signature, keys)
     expires_at = table.expiry(now)
     try:
-        event = events.from_body(body, signature, received_at=now, expires_at=expires_at)
-        events.check_age(event, max_age)
-        return Receipt(STORED if table.store(event) else DUPLICATE, key, event)
+        event = webhook_body.read(body, signature, received_at=now, expires_at=expires_at)
+        webhook_body.check_age(event, settings.max_age)
+        statement, unreadable = _opt_out(event, settings.words)
+        status = STORED if table.store(event, statement) else DUPLICATE
+        return Receipt(status, key, event, statement, unreadable)
     except (EventError, UnstorableError) as error:
         reason = str(error)
-    record = events.quarantined(body, signature, reason, received_at=now, expires_at=expires_at)
+    record = webhook_body.quarantined(body, signature, reason, received_at=now, expires_at=expires_at)
     return Receipt(QUARANTINED if table.quarantine(record) else DUPLICATE, key, reason=reason)
 
 
-def signer(body: bytes, signature: str, keys: Secret) -> str:
-    """Return which key signed the body, `current` or `previous`; raises SignatureError and SecretError.
+def _opt_out(event: EventRecord, words: Words) -> tuple[OptOutRecord | None, bool]:
+    try:
+        return opt_out(event, words), False
+    except UnreadableTextError:
+        return None, True
 
-    On a mismatch the keys are read again, for a rotation may have happened, but no more often than the secret
-    allows itself: a flood of bad signatures stays a flood of hashes.
+
+def signing_key(body: bytes, signature: str, keys: Secret) -> str:
+    """Return which key signed the body. Raises SignatureError and SecretError.
+
+    If none did, the keys are read again, because they may have been rotated. `Secret` limits how often.
     """
-    well_formed(signature)
+    well_formed(signature)  # a malformed header costs no call to Secrets Manager
     while True:
-        for name, key in (("current", keys.current()), ("previous", keys.previous())):
-            try:
-                verify(body, signature, [key] if key else [])
-            except SignatureError:
-                continue
-            return name
-        if not keys.reread():
-            raise SignatureError("no key of ours signed this body")
+        current, previous = keys.current(), keys.previous()
+        try:
+            verify(body, signature, [current, previous or ""])
+        except SignatureError:
+            if not keys.refresh():
+                raise
+        else:
+            return CURRENT if _signed(body, signature, current) else PREVIOUS
+
+
+def _signed(body: bytes, signature: str, key: str) -> bool:
+    """Return whether this key signed a body whose signature is verified. It is only used to count the keys in use."""
+    try:
+        verify(body, signature, [key])
+    except SignatureError:
+        return False
+    return True

@@ -1,7 +1,6 @@
-"""The function behind the REST API: receives the provider's signed webhooks, and signs bodies for IAM principals.
+"""The function behind the REST API: it receives the provider's signed webhooks, and signs bodies for IAM principals.
 
-API Gateway turns away what it can before this runs (throttling, a missing header, unsigned requests to /sign), and
-nothing here relies on that.
+API Gateway throttles requests and authenticates callers of /sign.
 """
 
 from __future__ import annotations
@@ -20,21 +19,25 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 import intake
+import stop_words
 from gatewayapi import aws, clock
-from gatewayapi.errors import EventAgeError, SecretError, SignatureError, StorageError
-from gatewayapi.event import MAX_BODY
+from gatewayapi.errors import EventAgeError, SecretError, SignatureError, StorageError, UnstorableError
 from gatewayapi.secrets import Secret
 from gatewayapi.signature import sign
 from gatewayapi.state import FINAL
 from gatewayapi.table import Table
+from gatewayapi.webhook_body import MAX_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gatewayapi.record import EventRecord
+    from gatewayapi.event_record import EventRecord
 
-MAX_LIFE_S = 6 * 86_400  # of a message at the provider: five days, and some for the handset's answer
-MAX_AGE = timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"]))
+MAX_LIFE_S = 6 * 86_400  # a message lives five days at the provider, and its last status can come a little later
+SETTINGS = intake.Settings(
+    max_age=timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"])),
+    words=stop_words.words(os.environ["STOP_WORDS"], os.environ["START_WORDS"], os.environ["KEYWORDS"]),
+)
 KEYS = Secret(os.environ["WEBHOOK_KEY_SECRET_ARN"])
 TABLE = Table(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"]))
 
@@ -49,27 +52,32 @@ def receive(body: bytes, signature: str) -> Answer:
     if len(body) > MAX_BODY:
         return refuse(413, "TOO_LARGE", f"a body has at most {MAX_BODY} bytes", "SizeRefused")
     try:
-        receipt = intake.receive(body, signature, keys=KEYS, table=TABLE, max_age=MAX_AGE, now=clock.now())
+        receipt = intake.receive(body, signature, settings=SETTINGS, keys=KEYS, table=TABLE, now=clock.now())
     except SignatureError:
-        # The same words whatever was wrong with it: they are an attacker's only feedback.
+        # The same text for every reason, because it is the only feedback that an attacker gets.
         return refuse(401, "UNAUTHORIZED", "the signature is missing or does not verify", "SignatureRefused")
     except EventAgeError as error:
         return refuse(400, "EVENT_AGE", str(error), "AgeRefused")
-    except (StorageError, SecretError) as error:
-        logger.error("not stored", extra={"reason": str(error)})  # noqa: TRY400 - a trace says no more
+    except (StorageError, UnstorableError, SecretError) as error:
+        logger.error("not stored", extra={"reason": str(error)})  # noqa: TRY400 - a stack trace adds nothing
         return refuse(503, "NOT_STORED", "the event could not be stored, try again", "NotStored")
     count(f"Event{receipt.status.capitalize()}", f"Key{receipt.key.capitalize()}")
     if receipt.event is None:
         logger.warning("event", extra={"outcome": receipt.status, "reason": receipt.reason})
     else:
-        logger.info("event", extra={"outcome": receipt.status, **described(receipt.event)})
+        opt_out = receipt.opt_out.status if receipt.opt_out else None
+        logger.info("event", extra={"outcome": receipt.status, **described(receipt.event), "opt_out": opt_out})
         if receipt.status == intake.STORED:
             measure_delivery(receipt.event)
+            if receipt.opt_out is not None:
+                count("OptOutRecorded")
+            if receipt.unreadable:
+                count("OptOutUnreadable")
     return answer(200, {"status": receipt.status})
 
 
 def sign_for(principal: str, body: bytes) -> Answer:
-    """Answer POST /sign, for whom API Gateway has authenticated: without that, the route would be the key itself."""
+    """Answer POST /sign for an IAM principal. Without authentication, anyone could have any body signed."""
     if not principal:
         return refuse(403, "FORBIDDEN", "only IAM principals may have a body signed", "SignRefused")
     if len(body) > MAX_BODY:
@@ -77,7 +85,7 @@ def sign_for(principal: str, body: bytes) -> Answer:
     try:
         signature = sign(body, KEYS.current())
     except SecretError as error:
-        logger.error("not signed", extra={"reason": str(error)})  # noqa: TRY400 - a trace says no more
+        logger.error("not signed", extra={"reason": str(error)})  # noqa: TRY400 - a stack trace adds nothing
         return refuse(503, "NOT_SIGNED", "the key could not be read, try again", "NotSigned")
     count("Signed")
     logger.info("signed", extra={"caller": principal})
@@ -85,17 +93,17 @@ def sign_for(principal: str, body: bytes) -> Answer:
 
 
 def measure_delivery(event: EventRecord) -> None:
-    """Count the seconds from acceptance, whose time the msg_id carries, to a final status."""
+    """Measure the seconds from acceptance to a final status. The msg_id contains the time of acceptance."""
     accepted_at = clock.from_ulid(event.msg_id or "")
     if event.status not in FINAL or event.status_at is None or accepted_at is None:
         return
     seconds = (event.status_at - accepted_at).total_seconds()
-    if seconds < MAX_LIFE_S:  # a sample's msg_id can be of any year, and one would spoil the metric
+    if seconds < MAX_LIFE_S:  # a test event's msg_id can be years old, and would distort the metric
         metrics.add_metric("AcceptToFinalSeconds", MetricUnit.Seconds, max(0.0, seconds))
 
 
 def described(event: EventRecord) -> dict[str, object]:
-    """Return what a log line may say of an event: ids and outcomes, and of a number the last digits."""
+    """Return the log fields of an event: ids, its status, and the last digits of a phone number."""
     number = event.recipient or event.sender
     return {
         "event_id": event.event_id,
@@ -108,7 +116,7 @@ def described(event: EventRecord) -> dict[str, object]:
 
 
 def refuse(status_code: int, code: str, message: str, metric: str) -> Answer:
-    """Return an error in the one form that errors have here, and count it."""
+    """Return an error response, and count it."""
     count(metric)
     return answer(status_code, {"error": {"code": code, "message": message}})
 
@@ -126,7 +134,7 @@ def answer(status_code: int, body: Mapping[str, object]) -> Answer:
 
 
 def raw_body(event: Mapping[str, Any]) -> bytes:
-    """Return the bytes that were sent; an event that carries none that can be read has none that can verify."""
+    """Return the bytes that were sent, or none where the event has no readable body: then no signature verifies."""
     body = event.get("body")
     if not isinstance(body, str):
         return b""
@@ -137,7 +145,7 @@ def raw_body(event: Mapping[str, Any]) -> bytes:
 
 
 def caller(event: Mapping[str, Any]) -> str:
-    """Return the ARN of the principal whose signature API Gateway has checked, empty where it checked none."""
+    """Return the ARN of the principal that API Gateway authenticated, empty where there is none."""
     context = event.get("requestContext")
     identity = context.get("identity") if isinstance(context, dict) else None
     principal = identity.get("userArn") if isinstance(identity, dict) else None
@@ -145,7 +153,7 @@ def caller(event: Mapping[str, Any]) -> str:
 
 
 def header(event: Mapping[str, Any], name: str) -> str:
-    """Return a header by its lower-case name; HTTP/2 and proxies change the case."""
+    """Return a header by its lower-case name. HTTP/2 and proxies change the case."""
     headers = event.get("headers")
     for key, value in headers.items() if isinstance(headers, dict) else ():
         if key.lower() == name and isinstance(value, str):

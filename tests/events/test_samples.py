@@ -1,4 +1,4 @@
-"""Every sample under `events/` is what it says: a message of its kind, a signed webhook, a batch of the stream."""
+"""Every sample under `events/` is a valid example of its kind: messages, signed webhooks, a batch of the stream."""
 
 import json
 from pathlib import Path
@@ -8,18 +8,21 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from jsonschema import Draft202012Validator
 
-from gatewayapi import event, message, stream
+from gatewayapi import message, stream, webhook_body
 from gatewayapi.errors import MessageError
-from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord
+from gatewayapi.message_fields import NAMES
+from gatewayapi.record import EventRecord, MessageRecord, OptOutRecord, QuarantineRecord
 from gatewayapi.signature import verify
 from tests.layer.webhook_bodies import EXPIRES, RECEIVED
 
 EVENTS = Path(__file__).parents[2] / "events"
 VALID = sorted((EVENTS / "messages" / "valid").iterdir())
 WEBHOOKS = sorted((EVENTS / "webhook").iterdir())
-# Why each of the others is none, and the path that its copy in the dead-letter queue names.
+# The ErrorCode of each invalid message, and the paths that its ErrorMessage names.
 INVALID = {
     "array.json": ("INVALID_JSON", "$"),
+    "context-too-long.json": ("INVALID_MESSAGE", "$.context"),
+    "control-character.json": ("INVALID_MESSAGE", "$.message"),
     "empty-message.json": ("INVALID_MESSAGE", "$.message"),
     "expires-too-late.json": ("INVALID_MESSAGE", "$.expiration"),
     "label-too-long.json": ("INVALID_MESSAGE", "$.label"),
@@ -29,7 +32,12 @@ INVALID = {
     "not-json.txt": ("INVALID_JSON", "$"),
     "reference-with-line-break.json": ("INVALID_MESSAGE", "$.reference"),
     "sender-too-long.json": ("INVALID_MESSAGE", "$.sender"),
+    "several-mistakes.json": (
+        "INVALID_MESSAGE",
+        "$.text $.to $.message $.recipient $.sender $.expiration",
+    ),
     "unknown-field.json": ("INVALID_MESSAGE", "$.text"),
+    "unknown-message-type.json": ("INVALID_MESSAGE", "$.message_type"),
     "unknown-priority.json": ("INVALID_MESSAGE", "$.priority"),
 }
 # What the record of each webhook has in particular.
@@ -40,6 +48,7 @@ READ: dict[str, dict[str, object]] = {
     "status-sms": {"event_type": "message.status.sms", "status": "DELIVERED", "reference": "order-1001"},
     "status-sms-rejected": {"event_type": "message.status.sms", "status": "REJECTED", "reference": None},
     "text-rcs": {"event_type": "user-message.text.rcs", "content": "Ja tak"},
+    "text-sms-stop": {"event_type": "user-message.text.sms", "sender": 4587654321},
     "text-sms": {"event_type": "user-message.text.sms", "sender": 4587654321},
 }
 
@@ -57,14 +66,15 @@ def test_a_valid_message_is_taken_by_the_code_and_the_schema(path: Path) -> None
 
 
 def test_the_valid_messages_show_every_field() -> None:
-    assert {name for path in VALID for name in json.loads(path.read_text())} == message.FIELDS
+    assert {name for path in VALID for name in json.loads(path.read_text())} == set(NAMES)
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "messages" / "invalid").iterdir()), ids=lambda path: path.stem)
 def test_an_invalid_message_is_refused_for_its_reason(path: Path) -> None:
     with pytest.raises(MessageError) as caught:
-        message.from_fields(message.from_body(path.read_text()))
-    assert (caught.value.code, caught.value.path) == INVALID[path.name]
+        message.check(message.from_fields(message.from_body(path.read_text())), message.StackRules())
+    paths = " ".join(problem.path for problem in caught.value.problems)
+    assert (caught.value.code, paths) == INVALID[path.name]
 
 
 @pytest.mark.parametrize("path", WEBHOOKS, ids=lambda path: path.stem)
@@ -73,7 +83,7 @@ def test_a_webhook_is_an_event_that_the_sample_key_signed(path: Path) -> None:
     signature = request["headers"]["Signature"]
     raw = request["body"].encode()
     verify(raw, signature, ["sample-key"])
-    record = event.from_body(raw, signature, received_at=RECEIVED, expires_at=EXPIRES)
+    record = webhook_body.read(raw, signature, received_at=RECEIVED, expires_at=EXPIRES)
     assert {name: getattr(record, name) for name in READ[path.stem]} == READ[path.stem]
     assert (request["resource"], request["isBase64Encoded"]) == ("/webhooks", False)
 
@@ -95,7 +105,7 @@ def test_the_stream_s_batch_has_every_kind_of_record_and_one_that_the_ttl_delete
     assert [entry["eventName"] for entry in deleted] == ["REMOVE"]
     assert len(list(stream.changes(batch))) == len(batch["Records"]) - 1
     kinds = [type(record) for record in stream.records(batch)]
-    assert kinds == [MessageRecord, MessageRecord, EventRecord, MessageRecord, QuarantineRecord]
+    assert kinds == [MessageRecord, MessageRecord, EventRecord, MessageRecord, QuarantineRecord, OptOutRecord]
 
 
 def test_the_stream_s_records_fit_their_schema() -> None:

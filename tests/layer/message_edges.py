@@ -7,16 +7,23 @@ def sized(*lengths: int) -> list[str]:
     return [character * length for length in lengths for character in ("x", "7", "🍓", "\n", " ")]
 
 
+CONTROL = [
+    f"ab{character}c" for character in "\x00\x08\t\n\x0b\x0c\r\x0e\x1b\x1f \x7e\x7f\x80\x85\x9f\xa0\ufffe\uffff"
+]
+
+
 EDGES: dict[str, list[Any]] = {
-    "message": sized(0, 1, 39_015, 39_016),
-    "sender": [*sized(2, 3, 11, 12, 15, 16), "123456789012\n", "\u0661" * 12, "+4512345678", "4512345678 ", "a\x00b"],
+    "message": [*sized(0, 1, 39_015, 39_016), *CONTROL],
+    "sender": [*sized(2, 3, 11, 12, 15, 16), "123456789012\n", "\u0661" * 12, "+4512345678", "4512345678 ", *CONTROL],
     "reference": [
         *sized(0, 1, 255, 256),
         *(f"a{character}b" for character in "\x00\x08\t\n\x1f \x7e\x7f\x80\x9f\ufffd\ufffe\uffff"),
         "a\n",
         "\n",
     ],
-    "label": [*sized(0, 1, 128, 129), "\x00"],
+    "label": [*sized(0, 1, 128, 129), *CONTROL],
+    "message_type": ["", "transactional", "promotional", "Promotional", "promotional ", "promotional\n", "marketing"],
+    "context": [*sized(0, 1, 256, 257), *CONTROL],
     "priority": ["", "normal", "urgent", "Normal", "urgent ", "urgent\n", "high"],
     "recipient": [
         *(0, -1, 1000, 1001, 1001.0, 1000.5, 4512345678.0, 4512345678.5, 999_999_999_999_999, 10**15, 1e15, 10**400),

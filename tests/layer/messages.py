@@ -5,16 +5,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gatewayapi.message import MAX_LABEL, MAX_RECIPIENT, MAX_REFERENCE, MIN_RECIPIENT, Message
+from gatewayapi.message import Message
+from gatewayapi.message_fields import MAX_CONTEXT, MAX_LABEL, MAX_RECIPIENT, MAX_REFERENCE, MIN_RECIPIENT
 
-# Text as JSON carries it: hypothesis leaves lone surrogates out of it by itself.
-characters = st.characters(exclude_categories=["Cs"])
+characters = st.one_of(st.characters(exclude_categories=["Cs", "Cc"]), st.sampled_from("\t\n\r"))
 printable = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
 
 texts = st.text(characters, min_size=1, max_size=200)
 senders = st.one_of(st.text(characters, min_size=3, max_size=11), st.text("0123456789", min_size=3, max_size=15))
 references = st.text(printable, min_size=1, max_size=MAX_REFERENCE)
 labels = st.text(characters, max_size=MAX_LABEL)
+contexts = st.text(characters, max_size=MAX_CONTEXT)
+message_types = st.sampled_from(["transactional", "promotional"])
 recipients = st.one_of(st.sampled_from([MIN_RECIPIENT, MAX_RECIPIENT]), st.integers(MIN_RECIPIENT, MAX_RECIPIENT))
 
 
@@ -54,6 +56,8 @@ messages = st.builds(
     expiration=st.none() | expirations,
     priority=st.none() | priorities,
     label=st.none() | labels,
+    message_type=st.none() | message_types,
+    context=st.none() | contexts,
 )
 
 # As producers may put them: with more ways to write a recipient, and with nulls where these stand for nothing.
@@ -65,5 +69,7 @@ fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "expiration": expirations,
         "priority": priorities,
         "label": st.none() | labels,
+        "message_type": st.none() | message_types,
+        "context": st.none() | contexts,
     },
 )

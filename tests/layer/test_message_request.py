@@ -15,12 +15,13 @@ from tests.layer.messages import messages
 
 LATER = datetime(2025, 4, 1, 14, tzinfo=timezone(timedelta(hours=2)))
 PLAIN = Message("Hello", 4512345678)
-FULL = Message("Hello", 4512345678, "Shop", "order-1", "PT1H", "urgent", "Promotion")
+FULL = Message("Hello", 4512345678, "Shop", "order-1", "PT1H", "urgent", "Promotion", "promotional", "tenant-7")
+NOW = datetime(2025, 4, 1, 11, tzinfo=UTC)
 
 
 @given(messages)
 def test_a_body_is_read_back_as_the_same_message(message: Message) -> None:
-    assert from_fields(from_body(message.body()), default_sender="Shop") == message
+    assert from_fields(from_body(message.body())) == message
 
 
 def test_a_body_takes_no_more_of_the_queue_s_room_than_its_text() -> None:
@@ -32,7 +33,7 @@ def test_a_body_leaves_out_what_is_open() -> None:
 
 
 def test_a_request_is_filled_with_what_the_message_leaves_open() -> None:
-    assert PLAIN.request("id-1", "Default", LATER) == {
+    assert PLAIN.request("id-1", "Default", LATER, NOW) == {
         "message": "Hello",
         "recipient": 4512345678,
         "sender": "Default",
@@ -41,8 +42,8 @@ def test_a_request_is_filled_with_what_the_message_leaves_open() -> None:
     }
 
 
-def test_a_request_keeps_what_the_message_says() -> None:
-    assert FULL.request("order-1", "Default", LATER) == {
+def test_a_request_has_the_message_s_own_values_but_no_field_of_ours() -> None:
+    assert FULL.request("order-1", "Default", LATER, NOW) == {
         "message": "Hello",
         "recipient": 4512345678,
         "sender": "Shop",
@@ -54,13 +55,23 @@ def test_a_request_keeps_what_the_message_says() -> None:
 
 
 def test_a_request_without_an_expiration_names_none() -> None:
-    assert "expiration" not in PLAIN.request("id-1", "Default", None)
+    assert "expiration" not in PLAIN.request("id-1", "Default", None, NOW)
+
+
+def test_a_deadline_is_less_than_five_days_away_on_a_clock_that_is_a_minute_behind() -> None:
+    deadline = replace(PLAIN, expiration="P5D").deadline(NOW)
+    request = PLAIN.request("id-1", "Default", deadline, NOW)
+    read = submission.read(
+        json.dumps(request).encode(), "application/json", many=False, now=NOW - timedelta(seconds=59)
+    )
+    assert not read.problems
+    assert request["expiration"] == "2025-04-06T10:59:00.000000+00:00"
 
 
 @given(messages)
 def test_the_provider_takes_every_valid_message(message: Message) -> None:
     now = datetime.now(UTC)
-    request = message.request("id-1", "Shop", now + timedelta(hours=1))
+    request = message.request("id-1", "Shop", now + timedelta(hours=1), now)
     read = submission.read(json.dumps(request).encode(), "application/json", many=False, now=now)
     assert not read.problems
 
@@ -86,14 +97,18 @@ def test_another_content_has_another_fingerprint(other: dict[str, Any]) -> None:
 @given(messages, messages)
 def test_two_fingerprints_are_the_same_where_the_content_is(first: Message, second: Message) -> None:
     def content(message: Message) -> Message:
-        return replace(message, expiration=None, reference=None, priority=message.priority or "normal")
+        bare = replace(message, expiration=None, reference=None, message_type=None, context=None)
+        return replace(bare, priority=message.priority or "normal")
 
     same = content(first) == content(second)
     assert (first.fingerprint("order-1") == second.fingerprint("order-1")) == same
 
 
-def test_a_new_deadline_is_the_same_content() -> None:
-    assert replace(FULL, expiration="PT2H").fingerprint("order-1") == FULL.fingerprint("order-1")
+@pytest.mark.parametrize(
+    "other", [{"expiration": "PT2H"}, {"message_type": "transactional"}, {"message_type": None}, {"context": "other"}]
+)
+def test_another_deadline_message_type_or_context_is_the_same_content(other: dict[str, Any]) -> None:
+    assert replace(FULL, **other).fingerprint("order-1") == FULL.fingerprint("order-1")
 
 
 def test_the_priority_that_is_meant_anyway_is_the_same_content() -> None:

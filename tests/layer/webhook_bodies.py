@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from gatewayapi import event
+from gatewayapi import webhook_body
 from gatewayapi.record import EventRecord
 
 RECEIVED = datetime(2025, 4, 1, 11, 50, 13, 250_000, tzinfo=UTC)
@@ -59,4 +59,4 @@ def body(document: object) -> bytes:
 
 def read(raw: bytes) -> EventRecord:
     """The record of a body."""
-    return event.from_body(raw, SIGNATURE, received_at=RECEIVED, expires_at=EXPIRES)
+    return webhook_body.read(raw, SIGNATURE, received_at=RECEIVED, expires_at=EXPIRES)

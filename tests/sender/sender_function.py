@@ -74,7 +74,9 @@ class World:
         for name, value in environment.items():
             self.patch.setitem(os.environ, name, value)
         importlib.reload(sender)
-        self.patch.setattr(sender, "MEANS", replace(sender.MEANS, now=self.now))
+        # The pauses between DynamoDB calls are counted, and not waited for.
+        table = Table(self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None)
+        self.patch.setattr(sender, "CLIENTS", replace(sender.CLIENTS, now=self.now, table=table))
 
     def now(self) -> datetime:
         """Return the sender's time."""
@@ -111,7 +113,7 @@ class World:
         return self.receive(queue_url)
 
     def receive(self, queue_url: str) -> list[Record]:
-        """Return a record for each message that is visible on a queue."""
+        """Return a record for each message that is visible on a queue, enqueued by the test's clock."""
         records: list[Record] = []
         while True:
             answer = self.aws.sqs.receive_message(
@@ -122,7 +124,11 @@ class World:
             )
             if not answer.get("Messages"):
                 return records
-            records += [delivered(message, queue_url) for message in answer["Messages"]]
+            for received in answer["Messages"]:
+                record = delivered(received, queue_url)
+                sent_ms = int(record["attributes"]["SentTimestamp"]) + round(self.ahead.total_seconds() * 1000)
+                record["attributes"] = record["attributes"] | {"SentTimestamp": str(sent_ms)}
+                records.append(record)
 
     def deliver(self, records: Iterable[Record], *, receive_count: int | None = None) -> Run:
         """Invoke the function with a batch, and delete what it handled, as an event source mapping does."""
@@ -208,7 +214,6 @@ def world(
     """A sender that has just started, with nothing on its queues and no provider's fault."""
     with Provider(Settings(token=TOKEN)) as provider:
         monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
-        monkeypatch.setattr("gatewayapi.table.time", SimpleNamespace(sleep=lambda _seconds: None))
         started = World(aws, queues, secrets, provider, monkeypatch)
         started.start(
             QUEUE_URL=queues.main,

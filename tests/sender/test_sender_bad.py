@@ -120,7 +120,7 @@ def test_a_single_message_that_is_refused_as_a_whole_is_invalid(world: World) ->
 
 def test_each_alone_takes_no_longer_than_the_invocation_has(world: World) -> None:
     world.provider.order(kind="422")
-    left = iter([30, 30, 30, 20, 8])  # at each look: claim, and then each request
+    left = iter([30, 30, 30, 20, 8, 8])  # when it is asked for: claim, three requests, one too late, and recording
 
     class Context:
         def get_remaining_time_in_millis(self) -> float:

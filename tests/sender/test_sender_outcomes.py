@@ -143,13 +143,15 @@ def test_a_message_that_was_turned_away_is_sent_later(world: World, kind: str) -
     assert run.outcomes() == {"throttled": 1}
     assert run.failed == [queued[0]["messageId"]]
     assert (record.status, record.lease_until) == ("RETRYING", None)
-    assert record.error == {"code": "TRY_LATER", "details": f"the provider answered {kind}"}
+    assert record.error is not None
+    assert record.error["code"] == "TRY_LATER"
+    assert record.error["details"].startswith(f"not sent yet: the provider answered {kind}; trying again at ")
     assert world.deliver(queued).failed == []
     assert world.record("order-1").error is None
     assert world.provider.counts() == {"order-1": 1}
 
 
-@pytest.mark.parametrize("status", [301, 400, 404, 413, 418])
+@pytest.mark.parametrize("status", [301, 404, 418])
 def test_an_answer_that_is_about_the_host_or_the_request_is_no_messages_fault(world: World, status: int) -> None:
     world.provider.order(kind="status", status=status)
     assert world.send(message()).outcomes() == {"throttled": 1}

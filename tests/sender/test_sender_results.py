@@ -27,19 +27,20 @@ def kill(_: Any) -> NoReturn:  # noqa: ANN401 - a call's parameters, or its answ
 
 
 def test_without_the_table_nothing_is_sent_and_all_come_back(world: World) -> None:
-    world.calls.refuse(WRITE, Refusal("ThrottlingException"))
+    world.calls.refuse(WRITE, Refusal("ThrottlingException"), count=None)
     queued = world.put(*messages(3))
     run = world.deliver(queued)
     assert run.outcomes() == {"table_unavailable": 3}
-    assert run.failed == [each["messageId"] for each in queued]
-    assert all(6 <= each <= 12 for each in run.hidden_s)
+    assert run.failed == [record["messageId"] for record in queued]
+    assert all(6 <= timeout_s <= 12 for timeout_s in run.hidden_s)
     assert world.provider.requests() == []
+    world.calls.stop()
     assert world.deliver(queued).failed == []
     assert set(world.provider.counts().values()) == {1}
 
 
 def unavailable(world: World, skip: int) -> None:
-    world.calls.refuse(WRITE, Refusal("InternalServerError", 500), skip=skip)
+    world.calls.refuse(WRITE, Refusal("InternalServerError", 500), skip=skip, count=None)
 
 
 def killed(world: World, skip: int) -> None:
@@ -58,6 +59,7 @@ def test_a_result_that_is_not_recorded_waits_for_the_lease_and_then_for_the_webh
     fail(world, 1)
     queued = world.put(*messages(2))
     delivered(world, queued)
+    world.calls.stop()
     assert world.statuses() == {"order-1": "SENDING", "order-2": "SENDING"}
     assert world.deliver(queued).outcomes() == {"waiting": 2}
     world.ahead += LEASE_OVER
@@ -66,7 +68,8 @@ def test_a_result_that_is_not_recorded_waits_for_the_lease_and_then_for_the_webh
     assert all(900 <= each <= 902 for each in doubtful.hidden_s)
     for reference in ("order-1", "order-2"):
         recipient = world.record(reference).recipient
-        world.webhook(event("DELIVERED", key=reference, reference=reference, recipient=recipient))
+        (msg_id,) = (sent.msg_id for sent in world.provider.messages() if sent.message.reference == reference)
+        world.webhook(event("DELIVERED", key=reference, reference=reference, recipient=recipient, msg_id=msg_id))
     assert world.deliver(queued).failed == []
     assert world.provider.counts() == {"order-1": 1, "order-2": 1}
 
@@ -78,20 +81,16 @@ def test_an_unrecorded_result_comes_back_when_the_lease_is_over(world: World) ->
     assert run.hidden_s[0] in range(34, 38)
 
 
-def test_a_recorded_result_whose_answer_was_lost_is_found_by_the_next_delivery(world: World) -> None:
-    world.calls.lose_answer(WRITE, skip=1)
-    queued = world.put(message())
-    assert world.deliver(queued).outcomes() == {"not_recorded": 1}
-    assert world.deliver(queued).outcomes() == {"duplicate": 1}
+@pytest.mark.parametrize("write", [0, 1], ids=["claim", "result"])
+def test_a_write_whose_answer_was_lost_is_found_to_be_done(world: World, write: int) -> None:
+    world.calls.lose_answer(WRITE, skip=write)
+    assert world.send(message()).outcomes() == {"accepted": 1}
+    assert world.statuses() == {"order-1": "ACCEPTED"}
     assert world.provider.counts() == {"order-1": 1}
 
 
-@pytest.mark.parametrize("moment", ["answer lost", "killed"])
-def test_a_claim_that_nobody_followed_up_is_held_and_never_sent(world: World, moment: str) -> None:
-    if moment == "killed":
-        world.calls.after(WRITE, kill)
-    else:
-        world.calls.lose_answer(WRITE)
+def test_a_claim_whose_invocation_died_is_held_and_never_sent(world: World) -> None:
+    world.calls.after(WRITE, kill)
     queued = world.put(message())
     delivered(world, queued)
     world.ahead += LEASE_OVER
@@ -132,7 +131,10 @@ def test_a_webhook_faster_than_the_result_keeps_its_status_and_gets_the_rest(wor
 
 
 def test_a_webhook_faster_than_a_lost_answer_settles_the_message(world: World) -> None:
-    world.calls.before(WRITE, lambda _: world.webhook(event("ENROUTE")), skip=1)
+    def settle(_: Any) -> None:  # noqa: ANN401 - a call's parameters
+        world.webhook(event("ENROUTE", msg_id=world.provider.messages()[0].msg_id))
+
+    world.calls.before(WRITE, settle, skip=1)
     world.provider.order(kind="reset")
     run = world.send(message())
     assert (run.outcomes(), run.failed) == ({"settled": 1}, [])

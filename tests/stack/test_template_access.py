@@ -1,15 +1,25 @@
-"""The template against the design: who may do what, who gets in, and what is written down of it."""
+"""The template against the design: what each role and policy allows, who reaches the API, and what is encrypted."""
 
 import json
 from typing import Any
 
 import pytest
 
-from tests.stack.template import FUNCTIONS, PROJECT, RESOURCES, plain, properties, walk
+from tests.stack.template import FUNCTIONS, RESOURCES, plain, properties, walk
+
+OPT_OUTS_ONLY = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": "OPT_OUT#*"}}
+RECEIVE = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
+WRITE_LOGS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+SENDING_TO_QUEUES = "SenderRole", "ProducerPolicy", "OperatorPolicy"
+INDEX = "${Table.Arn}/index/by_phone_number"
+
+Granted = dict[str, set[str]]
 
 
-def statements(document: dict[str, Any]) -> list[tuple[str | None, dict[str, Any]]]:
-    """The statements of a policy, each with the condition that it is there under."""
+def statements(resource: str) -> list[tuple[str | None, dict[str, Any]]]:
+    """Return the statements of a role or policy, each with the condition under which it exists."""
+    of = properties(resource)
+    [document] = [of["PolicyDocument"]] if "PolicyDocument" in of else [it["PolicyDocument"] for it in of["Policies"]]
     found: list[tuple[str | None, dict[str, Any]]] = []
     for entry in document["Statement"]:
         condition, statement, otherwise = entry.get("Fn::If", (None, entry, {"Ref": "AWS::NoValue"}))
@@ -18,61 +28,104 @@ def statements(document: dict[str, Any]) -> list[tuple[str | None, dict[str, Any
     return found
 
 
-def policy(resource: str) -> dict[str, Any]:
-    of = properties(resource)
-    [document] = [of["PolicyDocument"]] if "PolicyDocument" in of else [it["PolicyDocument"] for it in of["Policies"]]
-    return dict(document)
-
-
-def granted(resource: str, condition: str | None = None) -> dict[str, set[str]]:
-    """What a policy grants under a condition: the actions on each resource."""
-    found: dict[str, set[str]] = {}
-    for under, statement in statements(policy(resource)):
+def granted(resource: str, condition: str | None = None) -> Granted:
+    """Return the actions on each resource that a role or policy allows under a condition of the template."""
+    found: Granted = {}
+    for under, statement in statements(resource):
         assert statement["Effect"] == "Allow"
-        assert statement.keys() <= {"Sid", "Effect", "Action", "Resource"}
+        assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}
         for target in plain(statement["Resource"]) if under == condition else []:
             name = target if isinstance(target, str) else ".".join(plain(next(iter(target.values()))))
             found.setdefault(name, set()).update(plain(statement["Action"]))
     return found
 
 
-def test_each_role_may_do_what_its_function_does_and_nothing_else() -> None:
-    taking = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}
-    logging = {"logs:CreateLogStream", "logs:PutLogEvents"}
+def limits(resource: str) -> dict[str, Any]:
+    """Return the conditions on actions that a role or policy allows only under conditions of IAM."""
+    return {
+        action: statement["Condition"]
+        for _, statement in statements(resource)
+        for action in plain(statement["Action"])
+        if "Condition" in statement
+    }
+
+
+def test_each_role_allows_exactly_what_its_function_does() -> None:
     assert granted("SenderRole") == {
-        "Queue.Arn": taking,
-        "UrgentQueue.Arn": taking,
+        "Queue.Arn": RECEIVE,
+        "UrgentQueue.Arn": RECEIVE,
         "DeadLetterQueue.Arn": {"sqs:SendMessage"},
-        "Table.Arn": {"dynamodb:PutItem"},
+        "Table.Arn": {"dynamodb:PutItem", "dynamodb:Query", "dynamodb:BatchGetItem"},
         "ApiTokenSecret.Id": {"secretsmanager:GetSecretValue"},
-        "SenderLogGroup.Arn": logging,
+        "SenderLogGroup.Arn": WRITE_LOGS,
     }
     assert granted("WebhookRole") == {
         "Table.Arn": {"dynamodb:PutItem", "dynamodb:UpdateItem"},
         "WebhookKeySecret.Id": {"secretsmanager:GetSecretValue"},
-        "WebhookLogGroup.Arn": logging,
+        "WebhookLogGroup.Arn": WRITE_LOGS,
     }
+
+
+def test_a_function_has_no_permissions_but_those_of_its_role() -> None:
     for role, function in (("SenderRole", "SenderFunction"), ("WebhookRole", "WebhookFunction")):
         assert "ManagedPolicyArns" not in properties(role)
         assert properties(function)["Role"] == {"Fn::GetAtt": [role, "Arn"]}
         assert "Policies" not in properties(function)
 
 
-def test_producers_may_send_and_consumers_may_read_the_stream() -> None:
-    sending = {"sqs:SendMessage", "sqs:GetQueueUrl", "sqs:GetQueueAttributes"}
-    assert granted("ProducerPolicy") == {"Queue.Arn": sending, "UrgentQueue.Arn": sending}
-    assert granted("ConsumerPolicy") == {
-        "Table.StreamArn": {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"},
-        "${Table.Arn}/stream/*": {"dynamodb:ListStreams"},
-    }
+def test_the_sender_reads_by_key_nothing_but_opt_outs() -> None:
+    # The local AWS does not evaluate this condition, so no other test can show it.
+    assert limits("SenderRole") == {"dynamodb:BatchGetItem": OPT_OUTS_ONLY}
+    assert limits("WebhookRole") == {}
 
 
-@pytest.mark.parametrize("name", ["SenderRole", "WebhookRole", "ProducerPolicy", "ConsumerPolicy"])
-def test_the_key_and_the_traces_are_granted_only_where_they_are_chosen(name: str) -> None:
-    writing = set() if name == "ConsumerPolicy" else {"kms:GenerateDataKey"}
-    assert granted(name, "HasOwnKey") == {"KmsKeyArn": {"kms:Decrypt", *writing}}
-    tracing = {"*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}}
-    assert granted(name, "IsTraced") == (tracing if name.endswith("Role") else {})
+SEND = {"sqs:SendMessage"}
+READ_STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
+MOVE = {"sqs:StartMessageMoveTask", "sqs:ListMessageMoveTasks", "sqs:CancelMessageMoveTask"}
+POLICIES: dict[str, Granted] = {
+    "ProducerPolicy": {
+        queue: {"sqs:GetQueueUrl", "sqs:GetQueueAttributes", *SEND} for queue in ("Queue.Arn", "UrgentQueue.Arn")
+    },
+    "ConsumerPolicy": {"Table.StreamArn": READ_STREAM, "${Table.Arn}/stream/*": {"dynamodb:ListStreams"}},
+    "SupportPolicy": {"Table.Arn": {"dynamodb:Query"}, INDEX: {"dynamodb:Query"}},
+    "OptOutPolicy": {"Table.Arn": {"dynamodb:PutItem", "dynamodb:UpdateItem"}},
+    "OperatorPolicy": {
+        "DeadLetterQueue.Arn": RECEIVE | MOVE,
+        "Queue.Arn": SEND,
+        "UrgentQueue.Arn": SEND,
+        "Table.Arn": {"dynamodb:Query", "dynamodb:UpdateItem"},
+        INDEX: {"dynamodb:Query"},
+    },
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_policy_allows_exactly_its_task(policy: str) -> None:
+    assert granted(policy) == POLICIES[policy]
+    expected = dict.fromkeys(("dynamodb:PutItem", "dynamodb:UpdateItem"), OPT_OUTS_ONLY)
+    assert limits(policy) == (expected if policy == "OptOutPolicy" else {})
+
+
+@pytest.mark.parametrize(
+    ("name", "actions"),
+    [
+        *(
+            (name, {"kms:Decrypt", "kms:GenerateDataKey"})
+            for name in ("SenderRole", "ProducerPolicy", "OperatorPolicy")
+        ),
+        *((name, {"kms:Decrypt"}) for name in ("WebhookRole", "ConsumerPolicy", "SupportPolicy", "OptOutPolicy")),
+    ],
+)
+def test_an_own_key_may_be_used_where_there_is_one(name: str, actions: set[str]) -> None:
+    # Who sends to an encrypted queue needs a data key; who uses an encrypted table or secret decrypts with its key.
+    assert granted(name, "HasOwnKey") == {"KmsKeyArn": actions}
+
+
+def test_only_the_functions_write_traces_and_only_where_tracing_is_on() -> None:
+    roles = {name for name, it in RESOURCES.items() if it["Type"] in {"AWS::IAM::Role", "AWS::IAM::ManagedPolicy"}}
+    traced = {name: found for name in roles if (found := granted(name, "IsTraced"))}
+    expected = {"*": {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}}
+    assert traced == {"SenderRole": expected, "WebhookRole": expected}
 
 
 def test_no_action_is_granted_by_a_wildcard() -> None:
@@ -81,52 +134,34 @@ def test_no_action_is_granted_by_a_wildcard() -> None:
     assert not {action for action in actions if "*" in action}
 
 
-def test_the_api_asks_for_the_signature_and_leaves_the_body_alone() -> None:
-    of = properties("Api")
-    body = of["DefinitionBody"]
-    post = body["paths"]["/webhooks"]["post"]
-    validator = body["x-amazon-apigateway-request-validators"][post["x-amazon-apigateway-request-validator"]]
-    assert validator == {"validateRequestParameters": True, "validateRequestBody": False}
-    assert [(it["name"], it["in"], it["required"]) for it in post["parameters"]] == [("Signature", "header", True)]
-    assert "security" not in post
-    assert "requestBody" not in post
-    assert of["BinaryMediaTypes"] == ["*/*"]
+def test_nothing_belongs_to_the_whole_account() -> None:
+    types = {it["Type"] for it in RESOURCES.values()}
+    assert not {"AWS::ApiGateway::Account", "AWS::Logs::ResourcePolicy", "AWS::XRay::ResourcePolicy"} & types
 
 
-def test_only_iam_principals_may_have_a_body_signed() -> None:
-    body = properties("Api")["DefinitionBody"]
-    assert body["paths"]["/sign"]["post"]["security"] == [{"AWS_IAM": []}]
-    assert body["components"]["securitySchemes"]["AWS_IAM"]["x-amazon-apigateway-authtype"] == "awsSigv4"
-    # With the caller's own credentials, signing would need leave to invoke the function too.
-    assert "credentials" not in body["paths"]["/sign"]["post"]["x-amazon-apigateway-integration"]
-
-
-def test_every_route_is_throttled() -> None:
+def test_all_routes_are_throttled() -> None:
     settings = {(it["ResourcePath"], it["HttpMethod"]): it for it in properties("Api")["MethodSettings"]}
-    every, sign = settings["/*", "*"], settings["/sign", "POST"]
-    assert every["ThrottlingRateLimit"] == every["ThrottlingBurstLimit"] == {"Ref": "WebhookRate"}
+    default, sign = settings["/*", "*"], settings["/sign", "POST"]
+    assert default["ThrottlingRateLimit"] == default["ThrottlingBurstLimit"] == {"Ref": "WebhookRate"}
     assert sign["ThrottlingRateLimit"] <= sign["ThrottlingBurstLimit"] <= 10
 
 
-def test_the_gateway_answers_in_the_functions_words() -> None:
-    answers = {
-        name: (it.get("StatusCode"), it["ResponseTemplates"]["application/json"])
-        for name, it in properties("Api")["GatewayResponses"].items()
-    }
-    status, missing = answers["BAD_REQUEST_PARAMETERS"]
-    source = (PROJECT / "functions/webhook/webhook.py").read_text()
-    error = json.loads(missing)["error"]
-    assert f'refuse({status}, "{error["code"]}", "{error["message"]}"' in source
-    assert answers["THROTTLED"][0] == 429
-    for name in ("THROTTLED", "DEFAULT_4XX", "DEFAULT_5XX"):
-        filled = answers[name][1].replace("$context.error.messageString", '"text"')
+def test_errors_of_the_gateway_have_the_form_of_the_functions_errors() -> None:
+    answers = properties("Api")["GatewayResponses"]
+    assert answers["THROTTLED"]["StatusCode"] == 429
+    assert answers.keys() == {"THROTTLED", "DEFAULT_4XX", "DEFAULT_5XX"}
+    for answer in answers.values():
+        template = answer["ResponseTemplates"]["application/json"]
+        filled = template.replace("$context.error.messageString", '"text"')
         assert json.loads(filled)["error"].keys() == {"code", "message"}
 
 
-def test_the_access_log_holds_no_body_no_signature_and_no_address() -> None:
-    text = properties("Api")["AccessLogSetting"]["Format"]
-    assert "\n" not in text
-    assert set(json.loads(text).values()) == {
+def test_the_access_log_has_no_body_no_signature_and_no_address() -> None:
+    condition, log, otherwise = properties("Api")["AccessLogSetting"]["Fn::If"]
+    assert (condition, otherwise) == ("HasAccessLog", {"Ref": "AWS::NoValue"})
+    assert RESOURCES["AccessLogGroup"]["Condition"] == "HasAccessLog"
+    assert "\n" not in log["Format"]
+    assert set(json.loads(log["Format"]).values()) == {
         *("$context.requestId", "$context.requestTimeEpoch", "$context.httpMethod", "$context.resourcePath"),
         *("$context.status", "$context.responseLength", "$context.responseLatency", "$context.integrationLatency"),
         *("$context.integrationStatus", "$context.error.responseType"),
@@ -151,8 +186,13 @@ def test_every_log_has_a_retention() -> None:
         ("Table", ["SSESpecification", "KMSMasterKeyId"]),
     ],
 )
-def test_all_that_is_kept_is_encrypted_with_ones_own_key_where_there_is_one(resource: str, names: list[str]) -> None:
+def test_stored_data_is_encrypted_with_the_own_key_where_there_is_one(resource: str, names: list[str]) -> None:
     value: Any = properties(resource)
     for name in names:
         value = value[name]
     assert value == {"Fn::If": ["HasOwnKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+
+
+@pytest.mark.parametrize("queue", ["Queue", "UrgentQueue", "DeadLetterQueue"])
+def test_queues_are_encrypted_with_a_key_of_sqs_where_there_is_no_own_key(queue: str) -> None:
+    assert properties(queue)["SqsManagedSseEnabled"] == {"Fn::If": ["HasOwnKey", {"Ref": "AWS::NoValue"}, True]}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gatewayapi import event
+from gatewayapi import webhook_body
 from gatewayapi.record import EventRecord
 from gatewayapi.signature import verify
 from tests.layer.webhook_bodies import EXPIRES
@@ -27,8 +27,8 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def received(raw: bytes, signature: str) -> EventRecord:
     verify(raw, signature, [KEY])
     now = datetime.now(UTC)
-    record = event.from_body(raw, signature, received_at=now, expires_at=EXPIRES)
-    event.check_age(record, timedelta(minutes=5))
+    record = webhook_body.read(raw, signature, received_at=now, expires_at=EXPIRES)
+    webhook_body.check_age(record, timedelta(minutes=5))
     return record
 
 

@@ -5,8 +5,8 @@ from hashlib import sha256
 
 import pytest
 
-from gatewayapi.event import MAX_BODY, MAX_PARSED_BODY, from_body
 from gatewayapi.signature import sign
+from gatewayapi.webhook_body import MAX_BODY, MAX_PARSED_BODY, read
 from tests.moto_aws import KEY
 from tests.webhook.webhook_function import MSG_ID, NOW, NUMBER, TABLE, Fields, World, envelope, message, world
 
@@ -223,7 +223,7 @@ def test_every_body_up_to_the_limit_fits_an_item(kind: str, length: int) -> None
     # Without the table: moto takes half a minute for a list of 50,000.
     body = json.dumps(PADDING[kind](length - 1000), separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
     assert len(body) == length
-    event = from_body(body, sign(body, KEY), received_at=NOW, expires_at=NOW)
+    event = read(body, sign(body, KEY), received_at=NOW, expires_at=NOW)
     assert size({"M": event.to_item()}) < MAX_ITEM
 
 

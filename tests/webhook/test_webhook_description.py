@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from gatewayapi.event import MAX_BODY, MAX_NAME, from_body
+from gatewayapi.webhook_body import MAX_BODY, MAX_NAME, read
 from tests.aws_calls import Refusal
 from tests.webhook.webhook_function import NOW, READ_KEY, Answer, Fields, World, envelope, request, world
 
@@ -90,4 +90,4 @@ def test_the_described_example_is_an_event(world: World) -> None:
     validate(example, DESCRIPTION["components"]["schemas"]["Envelope"])
     assert world.post(example).body == {"status": "stored"}
     (kept,) = world.events()
-    assert from_body(kept.body.encode(), kept.signature, received_at=NOW, expires_at=kept.expires_at) == kept
+    assert read(kept.body.encode(), kept.signature, received_at=NOW, expires_at=kept.expires_at) == kept

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from gatewayapi.event import MAX_BODY
 from gatewayapi.signature import sign, verify
+from gatewayapi.webhook_body import MAX_BODY
 from tests.aws_calls import Refusal
 from tests.moto_aws import KEY
 from tests.webhook.webhook_function import READ_KEY, STORE, Answer, Fields, World, envelope, request, world

@@ -13,9 +13,9 @@ import pytest
 
 from gatewayapi import aws
 from gatewayapi.errors import StorageError, UnstorableError
-from gatewayapi.event import from_body, quarantined
 from gatewayapi.record import EventRecord
 from gatewayapi.table import Table
+from gatewayapi.webhook_body import quarantined, read
 from tests.webhook.webhook_function import NOW, Fields, envelope
 
 PROVIDER_WAITS_S = 5
@@ -79,7 +79,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 def record() -> EventRecord:
     body = json.dumps(envelope()).encode()
-    return from_body(body, "v1=0", received_at=NOW, expires_at=NOW + timedelta(days=90))
+    return read(body, "v1=0", received_at=NOW, expires_at=NOW + timedelta(days=90))
 
 
 def cancelled(*codes: str) -> tuple[int, Fields]:

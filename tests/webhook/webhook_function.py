@@ -109,7 +109,8 @@ class World:
     def records(self) -> list[Record]:
         """Return all records."""
         pages = self.aws.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
-        return [from_item(item) for page in pages for item in page["Items"]]
+        items = (item for page in pages for item in page["Items"])
+        return [record for item in items if (record := from_item(item)) is not None]
 
     def message(self) -> MessageRecord | None:
         """Return the one message's record, if there is one."""
@@ -138,7 +139,7 @@ def world(
     monkeypatch.setenv("WEBHOOK_KEY_SECRET_ARN", secrets.webhook_key)
     monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
     monkeypatch.setattr("gatewayapi.clock.now", lambda: world.now)
-    monkeypatch.setattr("gatewayapi.secrets.time", SimpleNamespace(monotonic=lambda: world.uptime_s))
+    monkeypatch.setattr("gatewayapi.secrets.time", SimpleNamespace(time=lambda: world.uptime_s))
     monkeypatch.setattr("gatewayapi.table.time", SimpleNamespace(sleep=lambda _seconds: None))
     world.start()
     return world

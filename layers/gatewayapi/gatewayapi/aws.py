@@ -1,8 +1,8 @@
-"""The AWS clients of this process: one session for all, each made when it is first asked for.
+"""The AWS clients of this process. All share one session, and each is made when it is first needed.
 
-A second session would read the same models again, and boto3 would add resources that nothing here uses. What
-botocore does more than these three services need is left out here too, through its own extension points only;
-docs/performance.md has the figure of each.
+A second session would read the service models again. boto3 would load resources that are not used here. Other work of
+botocore that these three services do not need is left out through its public extension points; docs/performance.md
+has the measured figure of each.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ SERVICES = ["dynamodb", "secretsmanager", "sqs"]
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1.5
 
-# Two short attempts inside botocore, for a lost connection; whatever lasts longer is the queue's to try again.
-# A transaction carries a token of its own, so that the second attempt cannot write twice. With botocore's pause of up
-# to a second between them, a table that is silent is given up after 4 seconds: the provider waits 5 for its answer.
+# botocore makes two short attempts, which covers a lost connection. The queue retries after longer failures. botocore
+# adds an idempotency token to a transaction, so the second attempt cannot write twice. With botocore's pause of up to
+# one second between the attempts, a call to a DynamoDB that does not answer fails after 4 seconds, and the provider
+# waits 5.
 CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT_S,
     read_timeout=READ_TIMEOUT_S,
     retries={"mode": "standard", "total_max_attempts": 2},
     # Checked in every test instead, where the clients are made with it on.
     parameter_validation=False,
-    # botocore's own is put together anew, twice, for each request. This one also tells us apart in CloudTrail.
+    # botocore would build its own twice for each request. This one is also easy to find in CloudTrail.
     user_agent="gatewayapi-serverless",
 )
 
@@ -57,21 +58,26 @@ def client(service: str) -> Any:  # noqa: ANN401 - botocore makes the class at r
     made = session().create_client(service, config=CONFIG)
     events: Any = made.meta.events  # whose stubs know no handler that returns something
     events.register("before-send", _send)
-    if service == "dynamodb":
+    if service == "dynamodb" and _protocol(made.meta.service_model) == "json":  # otherwise botocore serialises itself
         events.register("provide-client-params.dynamodb.TransactWriteItems", _set_aside)
         events.register("before-call.dynamodb.TransactWriteItems", _write)
     return made
 
 
+def _protocol(model: Any) -> str:  # noqa: ANN401 - botocore's ServiceModel, whose stubs lack this property
+    """Return the protocol of a service's requests; botocore before 1.35 has no choice of protocols."""
+    return getattr(model, "resolved_protocol", None) or str(model.metadata["protocol"])
+
+
 class _Models(Loader):
-    """botocore's models, found by name: it would look through the folders of all its 400 services, twice."""
+    """botocore's service models, found by name. botocore would list the folders of all its 400 services, twice."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's own
         return SERVICES
 
 
 class _Files(JSONFileLoader):
-    """The same files, without an OrderedDict for each of their 50,000 objects."""
+    """The same model files, read into plain dictionaries. botocore makes an OrderedDict of each of 50,000 objects."""
 
     def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - any JSON
         path = Path(f"{file_path}.json")
@@ -80,7 +86,7 @@ class _Files(JSONFileLoader):
 
 @cache
 def connections(scheme: str) -> urllib3.PoolManager:
-    """Return the connections to AWS, kept alive between invocations; those of http are for runs on one machine."""
+    """Return the connections to AWS, which are kept alive between invocations. Only local runs use http."""
     return urllib3.PoolManager(
         ssl_context=tls.context() if scheme == "https" else None,
         timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
@@ -89,7 +95,7 @@ def connections(scheme: str) -> urllib3.PoolManager:
 
 
 def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
-    """Send a signed request in botocore's stead, which would read its authorities for every new connection."""
+    """Send a signed request. botocore itself would read the certificate authorities for every new connection."""
     pool = connections(request.url.partition(":")[0])
     try:
         answer = pool.urlopen(
@@ -110,16 +116,16 @@ def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
 
 
 def _set_aside(params: dict[str, Any], context: dict[str, Any], **_: object) -> dict[str, Any]:
-    """Keep a transaction's writes from botocore: they are in the form that goes over the wire already.
+    """Take a transaction's writes away from botocore, because they already have the form of the request.
 
-    It would take each value of a hundred records through its model once more, and search all of them for table
-    names that an endpoint could depend on.
+    botocore would validate each value of a hundred records against its model, and search all of them for table names
+    on which an endpoint could depend.
     """
     context["transact_items"] = params["TransactItems"]
     return params | {"TransactItems": []}
 
 
 def _write(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-    """Put the writes into the request's body."""
+    """Put the transaction's writes into the request's body."""
     body = json.loads(params["body"]) | {"TransactItems": context["transact_items"]}
     params["body"] = json.dumps(body, separators=(",", ":"), default=lambda raw: b64encode(raw).decode()).encode()

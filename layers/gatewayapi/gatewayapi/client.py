@@ -1,7 +1,8 @@
-"""The provider's two sending routes, with every way they can fail told apart by what is known afterwards.
+"""A client for the provider's two sending routes.
 
-Nothing is tried again here: the queue does that, and it must know whether a request may have been accepted. So the
-one question that each failure is sorted by is whether the body had begun to leave.
+Every failure becomes one of the errors under `SendError`, by what is known afterwards: whether the provider can have
+accepted the request. That depends on whether the body had begun to leave. Nothing is retried here, because retries
+are the queue's task.
 """
 
 from __future__ import annotations
@@ -33,22 +34,23 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "https://messaging.gatewayapi.com"
 MAX_MESSAGES = 1000
-# A load balancer closes idle connections after a minute or so. One that closes while a request is under way leaves
-# an answer that nobody can know, so that a connection this old is not used again.
+# A load balancer closes idle connections after about a minute. If it closes one just when a request is sent, the
+# outcome of that request is unknown. So a connection that was idle for this long is not used again.
 MAX_IDLE_S = 20.0
 
-OK, MULTIPLE_CHOICES, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 200, 300, 400, 401, 403
+OK, MULTIPLE_CHOICES, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, TOO_LARGE = 200, 300, 400, 401, 403, 413
 UNPROCESSABLE, SERVER_ERROR, UNAVAILABLE = 422, 500, 503
 
-# What a header can hold. A token with a line break at its end, say, would be a ValueError of http.client's.
+# What a header can contain. For a token with a line break at its end, http.client would raise ValueError.
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
-# A ULID, but any id will do that can be kept: one that the table refused would take a whole batch's results with it.
+# The provider's ids are ULIDs. Any id that the table can store is accepted, because an id that it cannot store would
+# make the results of the whole batch unwritable.
 _MSG_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider has taken a message over; what becomes of it comes by webhook."""
+    """The provider has accepted a message. Its status arrives by webhook."""
 
     msg_id: str
     recipient: int | None
@@ -56,12 +58,19 @@ class Accepted:
 
 
 class Client:
-    """A connection to the provider. Thread-safe as urllib3's pool is; the token can be exchanged at any time."""
+    """A connection to the provider, as thread-safe as urllib3's pool.
+
+    Arguments:
+        token: the API token for requests that do not name another.
+        url: the provider's host.
+        connect_timeout_s, timeout_s: seconds for connecting, and for a whole request that does not set its own.
+
+    """
 
     def __init__(
         self, token: str, url: str = DEFAULT_URL, *, connect_timeout_s: float = 3, timeout_s: float = 20
     ) -> None:
-        self.token = token
+        self._token = token
         self._url = urlsplit(url)
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
@@ -69,43 +78,48 @@ class Client:
         self._pool = self._connect()
         self._used_at = time.time()
 
-    def send(self, message: Mapping[str, Any], *, timeout_s: float | None = None) -> Accepted:
+    def send(
+        self, message: Mapping[str, Any], *, token: str | None = None, timeout_s: float | None = None
+    ) -> Accepted:
         """Send one message, given as the provider's request fields.
 
-        Raises UnreachableError, TryLaterError and TokenRefusedError (nothing was accepted), RefusedError (the
-        message is at fault), UnknownOutcomeError (nobody can know).
+        Raises UnreachableError, TryLaterError and TokenRefusedError (nothing was accepted), RefusedError (the message
+        is at fault), and UnknownOutcomeError (the message may have been accepted).
         """
-        answer = self._post("/mobile/single", message, timeout_s)
+        answer = self._post("/mobile/single", message, token, timeout_s)
         accepted = _accepted(answer)
         if accepted is None or accepted.reference != message.get("reference"):
             raise UnknownOutcomeError("the acceptance is unreadable")
         return accepted
 
     def send_many(
-        self, messages: Sequence[Mapping[str, Any]], *, timeout_s: float | None = None
+        self, messages: Sequence[Mapping[str, Any]], *, token: str | None = None, timeout_s: float | None = None
     ) -> list[Accepted | None]:
         """Send up to 1000 messages in one request, and return an entry for each, in their order.
 
-        Answers are matched by reference, never by position, so that each message needs a reference of its own
-        (else ValueError). None stands for a message that the answer leaves out: nobody can know. Raises as `send`;
-        RefusedError names the messages by their index, and nothing of the request was accepted.
+        Answers are matched by reference, never by position, so each message needs a reference of its own. None stands
+        for a message that the answer leaves out: it may have been accepted.
+
+        Raises ValueError where a reference is missing or repeated, otherwise as `send`. RefusedError names messages
+        by their index.
         """
         references = [message.get("reference") for message in messages]
         if not 1 <= len(messages) <= MAX_MESSAGES or None in references or len(set(references)) < len(references):
             raise ValueError("1 to 1000 messages, each with a reference of its own")
-        answer = self._post("/mobile/multi", {"messages": list(messages)}, timeout_s)
+        answer = self._post("/mobile/multi", {"messages": list(messages)}, token, timeout_s)
         entries = answer.get("responses") if isinstance(answer, dict) else None
         if not isinstance(entries, list):
             raise UnknownOutcomeError("the acceptance is unreadable")
         accepted = {entry.reference: entry for entry in map(_accepted, entries) if entry is not None}
         return [accepted.get(reference) for reference in references]
 
-    def _post(self, path: str, fields: Mapping[str, Any], timeout_s: float | None) -> object:
-        if not _TOKEN.fullmatch(self.token):
+    def _post(self, path: str, fields: Mapping[str, Any], token: str | None, timeout_s: float | None) -> object:
+        token = self._token if token is None else token
+        if not _TOKEN.fullmatch(token):
             raise TokenRefusedError(UNAUTHORIZED)
         body = _Body(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
         headers = {
-            "Authorization": f"Token {self.token}",
+            "Authorization": f"Token {token}",
             "Content-Type": "application/json",
             "Content-Length": str(len(body.data)),
             "Accept": "application/json",
@@ -113,7 +127,7 @@ class Client:
         }
         read_s = self._timeout_s if timeout_s is None else timeout_s
         timeout = urllib3.Timeout(connect=min(self._connect_timeout_s, read_s), read=read_s, total=read_s)
-        if time.time() - self._used_at > MAX_IDLE_S:  # the wall clock goes on while Lambda freezes the process
+        if time.time() - self._used_at > MAX_IDLE_S:  # wall-clock time: Lambda can have frozen the process
             self._pool.close()
             self._pool = self._connect()
         try:
@@ -126,11 +140,13 @@ class Client:
                 redirect=False,
                 timeout=timeout,
             )
-        # LocationValueError and the like are HTTPErrors too; OSError is what a socket may raise past urllib3.
+        # urllib3's own errors, and those of a socket that urllib3 lets through.
         except (HTTPError, OSError) as error:
             if body.left:
-                raise UnknownOutcomeError(type(error).__name__) from error
-            raise UnreachableError(type(error).__name__) from error
+                raise UnknownOutcomeError(
+                    f"the connection failed after the request was sent ({_name(error)})"
+                ) from error
+            raise UnreachableError(f"no connection to the provider ({_name(error)})") from error
         finally:
             self._used_at = time.time()
         return _read(answer)
@@ -143,7 +159,7 @@ class Client:
 
 
 class _Body:
-    """The body as urllib3 takes it, noting when it does: until then the provider cannot have accepted anything."""
+    """A request's body that notes when urllib3 begins to send it. Before that, nothing can have been accepted."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -164,10 +180,12 @@ def _read(answer: urllib3.BaseHTTPResponse) -> object:
             raise UnknownOutcomeError("the acceptance is unreadable") from error
     if status in {UNAUTHORIZED, FORBIDDEN}:
         raise TokenRefusedError(status)
+    if status in {BAD_REQUEST, TOO_LARGE}:
+        raise RefusedError(status)
     if status == UNPROCESSABLE:
-        raise RefusedError(tuple(_refusals(answer)))
+        raise RefusedError(status, tuple(_refusals(answer)))
     if status == UNAVAILABLE or MULTIPLE_CHOICES <= status < SERVER_ERROR:
-        # 429 and 503 by their meaning; a redirect or a 404 is a wrong host, which is no message's fault either.
+        # 429 and 503, and also a redirect or a 404: the host is wrong then, and not the message.
         raise TryLaterError(status, _retry_after_s(answer.headers.get("Retry-After")))
     raise UnknownOutcomeError(f"the provider answered {status}")
 
@@ -185,7 +203,7 @@ def _refusals(answer: urllib3.BaseHTTPResponse) -> Iterator[Refusal]:
     try:
         findings = answer.json()["detail"]
     except (ValueError, RecursionError, KeyError, TypeError):
-        return  # a refusal all the same, that names no one
+        return  # a refusal that names no message
     for finding in findings if isinstance(findings, list) else ():
         if not isinstance(finding, dict):
             continue
@@ -197,10 +215,11 @@ def _refusals(answer: urllib3.BaseHTTPResponse) -> Iterator[Refusal]:
 
 
 def _retry_after_s(header: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for, in its number or its date form."""
+    """Return the seconds of a Retry-After header, which can be a number or a date; None where it is neither."""
     if header is None:
         return None
-    if header.strip().isascii() and header.strip().isdigit():
+    header = header.strip()
+    if header.isascii() and header.isdigit():
         return float(header[:12])
     try:
         moment = parsedate_to_datetime(header)
@@ -208,3 +227,7 @@ def _retry_after_s(header: str | None) -> float | None:
         return None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__

@@ -1,7 +1,7 @@
-"""Python values as DynamoDB attribute values, and back.
+"""Convert Python values to DynamoDB attribute values, and back.
 
-By hand, because boto3's own serializer loads all of boto3 (measured in docs/performance.md), and because what does
-not fit has to end in our error: the values come from a webhook body and may be anything that JSON can say.
+boto3's serializer is not used, because importing it loads all of boto3 (see docs/performance.md). It also raises
+various errors for values that DynamoDB cannot store, and a webhook body can contain any JSON value.
 Limits: "Data types" and "Quotas" in the DynamoDB developer guide.
 """
 
@@ -16,7 +16,7 @@ from gatewayapi.errors import EventError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAX_DEPTH = 28  # of DynamoDB's 32 levels, less those of the record around the value
+MAX_DEPTH = 28  # DynamoDB's 32 levels, less those of the record around the value
 MAX_DIGITS = 38
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
@@ -54,7 +54,7 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as op
         return [from_attribute(item) for item in value]
     if kind == "M":
         return {name: from_attribute(item) for name, item in value.items()}
-    if kind == "B" and isinstance(value, str):  # a Lambda event is JSON, and carries bytes as base64
+    if kind == "B" and isinstance(value, str):  # a Lambda event is JSON, so bytes are base64
         return b64decode(value)
     return value
 

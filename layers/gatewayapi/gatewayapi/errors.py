@@ -1,7 +1,20 @@
-"""Every error this package raises, by what its catcher has to do next.
+"""Every error that this package raises, one class for each reaction of its catcher.
 
-One tree, so that `except GatewayApiError` is a complete net; one class per reaction, so that no caller has to
-look inside an error to decide.
+GatewayApiError
+├── SignatureError        refuse the body, without a reason
+├── MessageError          dead-letter the message: it breaks a rule
+├── EventError            quarantine the body: it is signed, but not a usable event
+├── EventAgeError         refuse the event: it may be a replay
+├── RecordError           skip the item: it is not a readable record
+├── StorageError          try again later: DynamoDB may or may not have written
+├── UnstorableError       keep the original elsewhere: DynamoDB will never accept it
+├── SecretError           try again later: the secret cannot be read
+└── SendError             a request to the provider was not accepted
+    ├── UnreachableError      try again later: nothing was sent
+    ├── TryLaterError         try again later: the provider refused for now
+    ├── TokenRefusedError     read the token again, then try again later
+    ├── RefusedError          dead-letter the messages: the provider will not accept them
+    └── UnknownOutcomeError   wait for a webhook: the provider may have accepted
 """
 
 from __future__ import annotations
@@ -10,63 +23,72 @@ from dataclasses import dataclass
 
 
 class GatewayApiError(Exception):
-    """The root: whatever this package raises on purpose."""
+    """The root of the tree."""
 
 
 class SignatureError(GatewayApiError):
-    """A body is not signed by one of our keys. Refuse it, and do not say why."""
+    """A body is not signed with one of the keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a queue message: the JSON path of the field, and what the field must be.
+
+    The reason never repeats the field's value, since a value can be a text or a phone number.
+    """
+
+    path: str
+    reason: str
 
 
 class MessageError(GatewayApiError):
-    """A queue message breaks a rule: it cannot be sent as it is.
+    """A queue message breaks one or more rules: it cannot be sent as it is.
 
-    Arguments: `code` is the dead-letter queue's `ErrorCode`, `path` the JSON path of the field, `reason` says
-    what the field must be and never repeats its value, since a value can be a text or a phone number.
+    Arguments: `code` is the dead-letter queue's `ErrorCode`, `problems` are the mistakes.
     """
 
-    def __init__(self, code: str, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+    def __init__(self, code: str, *problems: Problem) -> None:
+        super().__init__("; ".join(f"{problem.path}: {problem.reason}" for problem in problems))
         self.code = code
-        self.path = path
-        self.reason = reason
+        self.problems = problems
 
 
 class EventError(GatewayApiError):
-    """A signed webhook body is not an event we can file: quarantine it, since a refusal is only retried."""
+    """A signed webhook body is not a usable event."""
 
 
 class EventAgeError(GatewayApiError):
-    """A signed event is too old, or too far ahead, to tell from a replay: refuse it."""
+    """A signed event is too old, or too far in the future, to be told from a replay."""
 
 
 class RecordError(GatewayApiError):
-    """An item of the table or its stream is not one of the records that this package writes."""
+    """An item is not a readable record of this project's table."""
 
 
 class StorageError(GatewayApiError):
-    """The table did not take a write, or did not say so: nothing may be assumed, try again later."""
+    """DynamoDB did not confirm a call, so the outcome of a write is unknown."""
 
 
-class UnstorableError(StorageError):
-    """The table will never take a write, for what is in it: keep the original elsewhere, trying again is no use."""
+class UnstorableError(GatewayApiError):
+    """DynamoDB will never accept an item as it is."""
 
 
 class SecretError(GatewayApiError):
-    """A secret could not be read, or holds nothing: try again later, and let no one in meanwhile."""
+    """A secret cannot be read, or is empty."""
 
 
 class SendError(GatewayApiError):
-    """A request to the provider did not end in an acceptance; the subclasses say what is known."""
+    """A request to the provider did not end in an acceptance."""
 
 
 class UnreachableError(SendError):
-    """No answer, because nothing was sent: refused, DNS, TLS or connect time-out. Safe to send later."""
+    """Nothing was sent: connection refused, DNS, TLS, or a connect time-out."""
 
 
 class TryLaterError(SendError):
-    """The provider turned the request away for now; nothing was accepted. Safe to send later.
+    """The provider refused the request for now, and accepted nothing.
 
-    Arguments: `status` is the HTTP status; `retry_after_s` the provider's own wish in seconds, if it has one.
+    Arguments: `status` is the HTTP status; `retry_after_s` is the Retry-After header in seconds, if there was one.
     """
 
     def __init__(self, status: int, retry_after_s: float | None = None) -> None:
@@ -76,7 +98,7 @@ class TryLaterError(SendError):
 
 
 class TokenRefusedError(SendError):
-    """401 or 403: the token, host or account is wrong. The messages are innocent: read the token again."""
+    """The provider answered 401 or 403: the token, the host or the account is wrong, and not the messages."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the provider refused the token with {status}")
@@ -85,7 +107,7 @@ class TokenRefusedError(SendError):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One finding of a 422: which message of the request, which field, and the provider's words for it."""
+    """One finding of a refusal: the message's index in the request, the field, and the provider's reason."""
 
     index: int | None
     field: str
@@ -93,12 +115,17 @@ class Refusal:
 
 
 class RefusedError(SendError):
-    """422: the provider will not take these messages as they are, and took none of the request."""
+    """The provider will not accept these messages as they are, and accepted nothing of the request.
 
-    def __init__(self, refusals: tuple[Refusal, ...] = ()) -> None:
-        super().__init__(f"the provider refused the request with {len(refusals)} findings")
+    Arguments: `status` is the HTTP status: 422, or 400 or 413 for the request as a whole; `refusals` are the findings
+    of a 422.
+    """
+
+    def __init__(self, status: int, refusals: tuple[Refusal, ...] = ()) -> None:
+        super().__init__(f"the provider refused the request with {status} and {len(refusals)} findings")
+        self.status = status
         self.refusals = refusals
 
 
 class UnknownOutcomeError(SendError):
-    """The request left and no usable answer came: accepted or not, nobody can know. Never send it blindly."""
+    """The request left and no usable answer came, so the provider may or may not have accepted it."""

@@ -1,7 +1,7 @@
-"""The `expiration` field: four forms, one moment.
+"""The `expiration` field: four forms of one point in time.
 
-The provider counts it from when it gets a message; a queue makes that a different promise at every delay. So it
-counts from when the message was enqueued, and the provider is given what is left, as a point in time.
+The provider counts a duration from when the request arrives. A message can wait in a queue first, so we count from
+when it was enqueued, and send the provider the resulting point in time.
 Forms: the provider's openapi.json, `MobileMessageRequest.expiration`.
 """
 
@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from gatewayapi.clock import CLOCK_TIME, OFFSET
 
 MAX_AGE = timedelta(days=5)
+# How far the provider's clock may be behind ours.
+CLOCK_TOLERANCE = timedelta(minutes=1)
 MAX_OFFSET_S = 432_000  # a larger number is a unix time
 
 _DURATION = re.compile(
@@ -25,14 +27,22 @@ _NUMBER = re.compile(r"\d{1,11}(\.\d{1,6})?", re.ASCII)
 
 
 def deadline(expiration: str | float, enqueued_at: datetime) -> datetime:
-    """Return the moment after which a message must not be sent any more.
+    """Return the time after which a message must not be sent any more.
 
-    Raises ValueError, saying what the field has to be, for anything the provider would refuse.
+    Raises ValueError for anything the provider would refuse; its text tells what the field must be.
     """
     moment = _moment(expiration, enqueued_at)
     if moment > enqueued_at + MAX_AGE:
         raise ValueError("must be at most 5 days after the message was enqueued")
     return moment
+
+
+def for_provider(moment: datetime, now: datetime) -> datetime:
+    """Return a deadline as it can be sent: at most 5 days away, even if the provider's clock is a little behind.
+
+    A message of `P5D` that is sent at once has a deadline at the very end of what the provider takes.
+    """
+    return min(moment, now + MAX_AGE - CLOCK_TOLERANCE)
 
 
 def _moment(expiration: str | float, enqueued_at: datetime) -> datetime:

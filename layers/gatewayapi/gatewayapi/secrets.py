@@ -1,6 +1,6 @@
-"""A secret of Secrets Manager, kept in memory and read again when it seems to have changed.
+"""A secret in Secrets Manager, kept in memory and read again when it may have been rotated.
 
-A rotation then needs no deploy and no restart: whoever finds the value refused asks for it again.
+A rotation then needs no deployment and no restart. A caller that finds the value refused reads it again.
 Source: staging labels AWSCURRENT and AWSPREVIOUS in the Secrets Manager user guide.
 """
 
@@ -23,7 +23,13 @@ CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 
 
 class Secret:
-    """One secret by its ARN. `refresh_s` is the least time between two readings that a mismatch may cause."""
+    """One secret by its ARN.
+
+    Arguments:
+        refresh_s: the least seconds between two refreshes that a mismatch causes. They are wall-clock seconds,
+            because a monotonic clock stands still while Lambda freezes the process.
+
+    """
 
     def __init__(
         self,
@@ -37,39 +43,41 @@ class Secret:
         self._client = client
         self._current: str | None = None
         self._previous: str | None = None
-        self._reread_at = float("-inf")
+        self._refreshed_at_s: float | None = None
 
     def current(self) -> str:
-        """Return the current value, read on the first call only. Raises SecretError."""
+        """Return the current value, which only the first call reads. Raises SecretError."""
         if self._current is None:
             self._current = self._read(CURRENT)
         return self._current
 
-    def renew(self) -> str:
-        """Return the current value, read again now. Raises SecretError."""
+    def previous(self) -> str | None:
+        """Return the value before the current one, as the last `refresh` read it; None where there is none."""
+        return self._previous
+
+    def refresh_current(self) -> str:
+        """Read the current value again, and return it. Raises SecretError."""
         self._current = self._read(CURRENT)
         return self._current
 
-    def previous(self) -> str | None:
-        """Return the value before the current one as the last `reread` found it, None where there is none."""
-        return self._previous
+    def refresh(self) -> bool:
+        """Read the current and the previous value again. Returns False if the last refresh was too recent.
 
-    def reread(self) -> bool:
-        """Read the current and the previous value again, and return whether it was time to.
-
-        At most once in `refresh_s`: a flood of bad signatures must cost no flood of calls. Raises SecretError.
+        The limit keeps a flood of bad signatures from becoming a flood of calls. Raises SecretError.
         """
-        started = time.monotonic()
-        if started - self._reread_at < self._refresh_s:
+        now_s = time.time()
+        # A clock that was set back must not stop refreshes, so only a recent past counts.
+        if self._refreshed_at_s is not None and 0 <= now_s - self._refreshed_at_s < self._refresh_s:
             return False
-        self._reread_at = started
-        self.renew()
-        self._previous = None  # or what the next line cannot read would leave the one before it valid
+        self._refreshed_at_s = now_s
+        self.refresh_current()
+        self._previous = None  # if the next call fails, the value before last must not stay valid
         try:
             self._previous = self._read(PREVIOUS)
         except SecretError as error:
+            # A secret that was never rotated has no previous value.
             if not isinstance(error.__cause__, self._client().exceptions.ResourceNotFoundException):
-                raise  # or else it was never rotated
+                raise
         return True
 
     def _read(self, stage: str) -> str:

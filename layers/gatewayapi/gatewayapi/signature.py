@@ -1,7 +1,7 @@
-"""Sign a body, and verify that somebody with our key did.
+"""Sign a webhook body, and verify its signature.
 
-The scheme is the provider's: `Signature: v1=<hex>`, HMAC-SHA-256 over the raw bytes of the body. Both directions
-take bytes and never parsed JSON, because a re-serialised body has another signature.
+The scheme is the provider's: `Signature: v1=<hex>`, HMAC-SHA-256 over the raw bytes of the body. Both functions take
+bytes and not parsed JSON, because the same JSON serialised again has another signature.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from gatewayapi.errors import SignatureError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# All 256 bits or nothing: a truncated tag is refused by its form, before any key is touched.
+# All 256 bits: a truncated signature is refused by its form, before a key is used.
 _FORM = re.compile(r"v1=([0-9a-fA-F]{64})", re.ASCII)
 
 
 def sign(body: bytes, key: str | bytes) -> str:
     """Return the `Signature` header for a body.
 
-    Raises SignatureError for an empty key: everybody has that one.
+    Raises SignatureError for an empty key, which everybody could sign with.
     """
     raw = key.encode() if isinstance(key, str) else key
     if not raw:
@@ -31,15 +31,20 @@ def sign(body: bytes, key: str | bytes) -> str:
 
 
 def verify(body: bytes, signature: str, keys: Iterable[str | bytes]) -> None:
-    """Return when one of the keys signed the body, else raise SignatureError.
+    """Return if one of the keys signed the body, else raise SignatureError.
 
-    It never returns a truth value, so that a forgotten `if` cannot let anyone in. Every key is tried whatever
-    the earlier ones said, and compared in constant time, so that the answer's time tells nothing about a key.
-    `signature` is hostile input and may be anything; empty keys are passed over, and no key means no entry.
+    It does not return a boolean, so a forgotten `if` cannot let anyone in. Empty keys are ignored, and without a key
+    nothing verifies.
+
+    Arguments:
+        body: the raw bytes as received.
+        signature: the header's value; hostile input of any form.
+        keys: the keys to try. All are tried in constant time, so the time of the answer tells nothing about a key.
+
     """
     claimed = well_formed(signature)
     if isinstance(keys, str | bytes):
-        # It would be taken apart into one-character keys.
+        # A single key would be iterated over as keys of one character.
         raise TypeError("keys is a collection of keys, not one key")
     matched = False
     for key in keys:
@@ -50,9 +55,9 @@ def verify(body: bytes, signature: str, keys: Iterable[str | bytes]) -> None:
 
 
 def well_formed(signature: object) -> bytes:
-    """Return the 32 bytes that a signature header claims, or raise SignatureError.
+    """Return the 32 bytes of a signature header, or raise SignatureError.
 
-    It is apart from `verify` so that a caller can turn rubbish away before it reads any key.
+    A caller can use it to refuse a malformed header before it reads a key.
     """
     form = _FORM.fullmatch(signature) if isinstance(signature, str) else None
     if form is None:

@@ -1,7 +1,8 @@
-"""A DynamoDB-stream Lambda event as typed records: what a consumer's handler starts with.
+"""A DynamoDB-stream Lambda event as typed records, for a consumer's handler.
 
-Deletions by the table's TTL are dropped, because they are housekeeping and no news; the stream marks them as done by
-the service itself. Source: "DynamoDB Streams and Time to Live" in the DynamoDB developer guide.
+Deletions by the table's TTL are left out, because nothing happened to the message. Record types that this version
+does not know are left out too, so a consumer keeps working when the stack adds one.
+Source: "DynamoDB Streams and Time to Live" in the DynamoDB developer guide.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of one record: `record` is what is there now (None where somebody deleted it), `previous` what was.
+    """One change of one record.
 
-    `sequence_number` is what a handler reports in `batchItemFailures`.
+    Arguments:
+        sequence_number: what a handler returns in `batchItemFailures` to have the change delivered again.
+        record: the record now, None where it was deleted.
+        previous: the record before, None where it is new.
+
     """
 
     sequence_number: str
@@ -30,20 +35,23 @@ class Change:
 def records(event: Mapping[str, Any]) -> list[Record]:
     """Return the new or changed records of a stream event, in its order.
 
-    Raises RecordError where one is not of this project's table.
+    Raises RecordError for a damaged record.
     """
-    # What was there before is not read: whoever mends a bad record would be in its place.
-    return [from_item(image) for entry in _entries(event) if (image := entry["dynamodb"].get("NewImage"))]
+    # OldImage is ignored: otherwise repairing a damaged record would fail on the old one.
+    images = [entry["dynamodb"].get("NewImage") for entry in _entries(event)]
+    return [record for image in images if image and (record := from_item(image)) is not None]
 
 
 def changes(event: Mapping[str, Any]) -> Iterator[Change]:
-    """Yield each change of a stream event with what was there before, for a handler that reports partial failures.
+    """Yield each change of a stream event, for a handler that reports partial failures.
 
-    It reads a record only when it is asked for the next, so that those before a bad one are handled.
+    A record is read when the iterator reaches it, so the changes before a damaged one are handled.
     """
     for entry in _entries(event):
         images = entry["dynamodb"]
-        yield Change(images["SequenceNumber"], _record(images.get("NewImage")), _record(images.get("OldImage")))
+        record, previous = _record(images.get("NewImage")), _record(images.get("OldImage"))
+        if record is not None or previous is not None:
+            yield Change(images["SequenceNumber"], record, previous)
 
 
 def _entries(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

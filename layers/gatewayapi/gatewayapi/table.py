@@ -1,120 +1,191 @@
-"""The one table: every write to it, and the only place that knows DynamoDB's answers.
+"""The table: every read and write of the two functions.
 
-All writes are transactions, because a transaction takes up to 100 of them in one call, each with its own condition,
-and gives back the record that stood in the way. The sender writes optimistically: a record is put where there was
-none, or where it is still the one that the decision was made from. The webhook writes with the ranks as condition,
-since it decides nothing.
-Source: "TransactWriteItems" in the DynamoDB API reference.
+The sender writes message records optimistically: a record is put where there was none, or where the record that the
+decision was made from is still there unchanged. The webhook stores events, and moves message records by a condition.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from gatewayapi import state
+from gatewayapi import event_move, opt_outs, state, transaction
 from gatewayapi.clock import to_text
-from gatewayapi.dynamodb_values import to_attribute
 from gatewayapi.errors import RecordError, StorageError, UnstorableError
-from gatewayapi.record import MESSAGE_SK, EventRecord, MessageRecord, QuarantineRecord, epoch, from_item
+from gatewayapi.event_record import EVENT_SK, EventRecord, QuarantineRecord
+from gatewayapi.message_record import MessageRecord
+from gatewayapi.record import Record, from_item
+from gatewayapi.transaction import Cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-CONFLICT_ROUNDS = 4
-CONFLICT_PAUSE_S = 0.03
+    from gatewayapi.opt_out_record import OptOutRecord
 
-_CONDITION_FAILED = "ConditionalCheckFailed"
-# Nothing was written, and trying again is worth it: another write is under way, or the table's capacity is growing.
-# The latter, of a transaction, botocore does not try again by itself.
-_CONFLICT = "TransactionConflict"
-_THROTTLED = {"ThrottlingError", "ProvisionedThroughputExceeded"}
-_INVALID = {"ValidationError", "ValidationException"}  # of an item of a transaction, and of a request
+# A webhook is answered within 5 seconds, so its transaction is tried a few times only.
+EVENT_TRIES = 4
+FIRST_PAUSE_S = 0.05
+MAX_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A message record to put: over `seen` if that still stands there unchanged, or where there is none."""
+    """A message record to put: over `existing` if that is still there unchanged, or where there is none."""
 
     record: MessageRecord
-    seen: MessageRecord | None = None
+    existing: MessageRecord | None = None
+
+
+class Unwritten(Enum):
+    """Why a record was not put although no readable record stands in its way."""
+
+    CONTENDED = auto()  # other writes to the same record kept conflicting
+    UNREADABLE = auto()  # the record there is damaged, or it was deleted since it was read
+    UNAVAILABLE = auto()  # DynamoDB throttled or did not answer, and the record may have been put
 
 
 class Table:
-    """The table by name. `client` is botocore's; time-outs and attempts are the client's own settings."""
+    """The table by name. Time-outs and botocore's own retries are settings of `client`."""
 
-    def __init__(self, client: DynamoDBClient, name: str, retention_days: int) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        name: str,
+        retention_days: int,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._name = name
         self._retention = timedelta(days=retention_days)
+        self._sleep = sleep
 
     def expiry(self, now: datetime) -> datetime:
-        """Return when a record written now may be deleted by the table's TTL."""
+        """Return when the table's TTL may delete a record that is written now."""
         return now + self._retention
 
-    def put(self, writes: Sequence[Write]) -> dict[str, MessageRecord | None]:
-        """Put message records in one transaction, and return what stood in the way of those not put.
+    def put(self, writes: Sequence[Write], *, patience_s: float = 0.0) -> dict[str, MessageRecord | Unwritten]:
+        """Put message records, and return by reference what was in the way of those that were not put.
 
-        The answer maps a reference to the record that is there, or to None where another write is under way and
-        was so for a while, or where it cannot be read. All that is not in the answer was put. At most 100 writes,
-        of different references. Raises StorageError when the outcome of any is unknown or the table is not to be
-        had.
+        One transaction takes all of them. If some records are in the way or contended, the others are tried again at
+        once. Only where nothing else is left to try, or DynamoDB throttles or does not answer, a growing pause comes
+        before the next try.
+
+        Arguments:
+            writes: at most 100, of different references.
+            patience_s: seconds that the pauses and the calls between them may take; 0 means no pause.
+
         """
-        obstacles: dict[str, MessageRecord | None] = {}
-        pending, throttled = list(writes), False
-        for _ in self._rounds():
-            reasons = self._transact([self._put(write) for write in pending]) if pending else []
-            if not reasons:
-                return obstacles
-            stuck = []
-            throttled = any(reason["Code"] in _THROTTLED for reason in reasons)
-            for write, reason in zip(pending, reasons, strict=True):
-                if reason["Code"] == _CONDITION_FAILED:
-                    obstacles[write.record.reference] = _existing(reason)
-                else:
-                    stuck.append(write)
-            pending = stuck
-        if throttled:
-            raise StorageError("the table is throttled")
-        return obstacles | dict.fromkeys((write.record.reference for write in pending), None)
+        waiting = _Waiting(patience_s, self._sleep)
+        obstacles: dict[str, MessageRecord | Unwritten] = {}
+        pending = {write.record.reference: write for write in writes}
+        contended: set[str] = set()
+        while pending:
+            group = [write for reference, write in pending.items() if reference not in contended]
+            done, conflicts, reason = self._put_group(group, obstacles)
+            for reference in done:
+                del pending[reference]
+            contended |= conflicts
+            if (done or conflicts) and pending.keys() - contended:
+                continue
+            if pending and not waiting.pause():
+                return obstacles | dict.fromkeys(pending, reason)
+            contended.clear()
+        return obstacles
 
-    def store(self, event: EventRecord) -> bool:
-        """File an event and move its message's status, in one transaction; return False for a known event.
+    def store(self, event: EventRecord, opt_out: OptOutRecord | None = None) -> bool:
+        """Store an event and what it changes, in one transaction. Returns False for a known event.
 
-        The message moves only to a higher rank, or to a later `status_at` (then the greater name) within the
-        same, so that any order of any events ends in the same state. Where there is no such message, or it is
-        further already, the event is filed alone; so is that of another sender in the same account who happens to
-        use our reference, which is told by msg_id and recipient. Raises StorageError, as UnstorableError where that
-        is final.
+        A status event moves its message's record (see `event_move`), and an inbound text can lead to an opt-out. If
+        that change does not apply, the event is stored alone. It is listed by phone number if no record of ours
+        leads to it. An event of a forgotten message is stored without the person's data.
+
+        Raises StorageError where trying again later can help, and UnstorableError where it cannot.
         """
-        put = self._file(event.to_item())
-        # A status of our own name in a webhook is filed and moves nothing: HELD, say, would have it sent again.
-        moving = event.reference and event.status is not None and state.is_settled(event.status)
-        moves = [self._move(event)] if moving else []
-        for _ in self._rounds():
-            reasons = self._transact([put, *moves])
-            if not reasons:
+        move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
+        change = move or ({"Put": opt_out.to_put(self._name)} if opt_out else None)
+        stored = event if move else replace(event, by_phone_number=True)
+        for _ in self._tries():
+            items = [self._new(stored.to_item()), *([change] if change else [])]
+            cancellations = transaction.write(self._client, items)
+            if not cancellations:
                 return True
-            if reasons[0]["Code"] == _CONDITION_FAILED:
+            if cancellations[0][0] is Cancellation.CONDITION_FAILED:
                 return False
-            if moves and reasons[1]["Code"] == _CONDITION_FAILED:
-                moves = []
-        raise StorageError("the records are being written by others")
+            if change and cancellations[1][0] is Cancellation.CONDITION_FAILED:
+                if change is move:
+                    stored = _unmoved(event, _readable(cancellations[1][1]))
+                change = None
+        raise StorageError("other writes to the same records are under way")
 
     def quarantine(self, record: QuarantineRecord) -> bool:
-        """File a body that is no usable event; return False for a known one. Raises StorageError."""
-        for _ in self._rounds():
-            reasons = self._transact([self._file(record.to_item())])
-            if not reasons or reasons[0]["Code"] == _CONDITION_FAILED:
-                return not reasons
-        raise StorageError("the record is being written by others")
+        """Store a signed body that is no usable event. Returns False for a known one. Raises as `store` does."""
+        for _ in self._tries():
+            cancellations = transaction.write(self._client, [self._new(record.to_item())])
+            if not cancellations or cancellations[0][0] is Cancellation.CONDITION_FAILED:
+                return not cancellations
+        raise StorageError("another write to the same record is under way")
+
+    def opted_out(self, numbers: Iterable[int]) -> set[str]:
+        """Return which of these phone numbers opted out, as digits. Raises StorageError."""
+        return opt_outs.opted_out(self._client, self._name, numbers)
+
+    def events(self, reference: str) -> list[EventRecord]:
+        """Return the stored events of a reference, without damaged ones. Raises StorageError."""
+        found: list[EventRecord] = []
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "ConsistentRead": True,
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+            "ExpressionAttributeValues": {":pk": {"S": reference}, ":sk": {"S": EVENT_SK}},
+        }
+        while True:
+            try:
+                page = self._client.query(**request)
+            except (ClientError, BotoCoreError) as error:
+                raise StorageError(f"DynamoDB did not read the events: {transaction.code_of(error)}") from error
+            records = (_readable(item) for item in page["Items"])
+            found += [record for record in records if isinstance(record, EventRecord)]
+            if "LastEvaluatedKey" not in page:
+                return found
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _put_group(
+        self, group: Sequence[Write], obstacles: dict[str, MessageRecord | Unwritten]
+    ) -> tuple[list[str], set[str], Unwritten]:
+        """Try one transaction.
+
+        Returns the references that are done with (put, or something is in the way), those that other writes contend
+        for, and why the others are not put. What is in the way is added to `obstacles`.
+        """
+        items = [self._put(write) for write in group]
+        try:
+            cancellations = transaction.write(self._client, items)
+        except (StorageError, UnstorableError):
+            return [], set(), Unwritten.UNAVAILABLE
+        if not cancellations:
+            return [write.record.reference for write in group], set(), Unwritten.UNAVAILABLE
+        done, conflicts = [], set()
+        for write, item, (why, found) in zip(group, items, cancellations, strict=True):
+            reference = write.record.reference
+            if why is Cancellation.CONDITION_FAILED:
+                done.append(reference)
+                # After a lost answer, the record in the way is the one that was put.
+                if found != item["Put"]["Item"]:
+                    record = _readable(found)
+                    obstacles[reference] = record if isinstance(record, MessageRecord) else Unwritten.UNREADABLE
+            elif why is Cancellation.CONFLICT:
+                conflicts.add(reference)
+        return done, conflicts, Unwritten.CONTENDED if conflicts else Unwritten.UNAVAILABLE
 
     def _put(self, write: Write) -> dict[str, Any]:
         put: dict[str, Any] = {
@@ -123,112 +194,71 @@ class Table:
             "ConditionExpression": "attribute_not_exists(pk)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        if write.seen is not None:
+        if write.existing is not None:
             # Every write of a message record sets updated_at, to the microsecond.
-            put["ConditionExpression"] = "#status = :status AND updated_at = :updated_at"
+            put["ConditionExpression"] = (
+                "#status = :status AND updated_at = :updated_at AND attribute_not_exists(forgotten_at)"
+            )
             put["ExpressionAttributeNames"] = {"#status": "status"}
             put["ExpressionAttributeValues"] = {
-                ":status": {"S": write.seen.status},
-                ":updated_at": {"S": to_text(write.seen.updated_at)},
+                ":status": {"S": write.existing.status},
+                ":updated_at": {"S": to_text(write.existing.updated_at)},
             }
         return {"Put": put}
 
-    def _file(self, item: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "Put": {"TableName": self._name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"},
-        }
+    def _new(self, item: dict[str, Any]) -> dict[str, Any]:
+        put = {"TableName": self._name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+        return {"Put": put}
 
-    def _move(self, event: EventRecord) -> dict[str, Any]:
-        status, status_at = cast("str", event.status), cast("datetime", event.status_at)
-        names = {"#status": "status", "#error": "error"}
-        values: dict[str, Any] = {
-            ":status": {"S": status},
-            ":status_at": {"S": to_text(status_at)},
-            ":msg_id": {"S": event.msg_id},
-            ":now": {"S": to_text(event.received_at)},
-            ":expires_at": {"N": epoch(event.expires_at)},
-        }
-        rank = state.rank(status)
-        lower = _ranked(lambda other: other < rank, ":l", values)
-        equal = _ranked(lambda other: other == rank, ":e", values)
-        later = (
-            "attribute_not_exists(status_at) OR status_at < :status_at"
-            " OR (status_at = :status_at AND #status < :status)"
-        )
-        # Either is enough: an uncertain message has no msg_id yet, and the provider may write a number its own way.
-        ours = "msg_id = :msg_id OR attribute_not_exists(msg_id)"
-        if isinstance(event.recipient, int):  # as the provider writes it; kept as it came where it is a text
-            values[":recipient"] = {"N": str(event.recipient)}
-            ours = "msg_id = :msg_id OR recipient = :recipient"
-        condition = f"attribute_exists(pk) AND ({ours}) AND ({lower} OR ({equal} AND ({later})))"
-        update = (
-            "SET #status = :status, status_at = :status_at, updated_at = :now, expires_at = :expires_at,"
-            " msg_id = if_not_exists(msg_id, :msg_id)"
-        )
-        if event.error is not None:
-            values[":error"] = to_attribute(_error(event.error))
-            update += ", #error = :error REMOVE lease_until"
-        else:
-            update += " REMOVE lease_until, #error"
-        return {
-            "Update": {
-                "TableName": self._name,
-                "Key": {"pk": {"S": event.reference}, "sk": {"S": MESSAGE_SK}},
-                "UpdateExpression": update,
-                "ConditionExpression": condition,
-                "ExpressionAttributeNames": names,
-                "ExpressionAttributeValues": values,
-            },
-        }
-
-    def _transact(self, items: list[Any]) -> list[dict[str, Any]]:
-        """Run one transaction; return nothing where it was made, else each item's reason why it was not."""
-        try:
-            self._client.transact_write_items(TransactItems=items)
-        except self._client.exceptions.TransactionCanceledException as error:
-            reasons = cast("list[dict[str, Any]]", error.response.get("CancellationReasons", []))
-            codes = {reason.get("Code") for reason in reasons}
-            if codes & _INVALID:
-                raise UnstorableError("the table does not take it") from error
-            if len(reasons) != len(items) or not codes <= {"None", _CONDITION_FAILED, _CONFLICT, *_THROTTLED}:
-                raise StorageError(f"the transaction was cancelled: {sorted(map(str, codes))}") from error
-            return reasons
-        except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _INVALID:
-                raise UnstorableError("the table does not take it") from error
-            raise StorageError(f"the table did not answer: {type(error).__name__}") from error
-        return []
-
-    @staticmethod
-    def _rounds() -> Iterable[int]:
-        """Count the tries that conflicts and throttles are worth, with growing, jittered pauses between them."""
-        for attempt in range(CONFLICT_ROUNDS):
-            if attempt > 1:  # the second follows a failed condition more often than a conflict
-                time.sleep(random.uniform(0.5, 1) * CONFLICT_PAUSE_S * 2**attempt)  # noqa: S311 - jitter
-            yield attempt
+    def _tries(self) -> Iterable[int]:
+        """Count the tries of a webhook's transaction, with growing pauses between them."""
+        for number in range(EVENT_TRIES):
+            if number > 1:  # the second follows a failed condition more often than a conflict
+                self._sleep(_pause_s(number - 1))
+            yield number
 
 
-def _existing(reason: dict[str, Any]) -> MessageRecord | None:
-    """Return the record in the way; None where it was deleted since, or is one that nobody can read.
+class _Waiting:
+    """The pauses of one `put`: growing, with jitter, and within its patience."""
 
-    That one was written by hand, say, and must cost its own message something, not the batch around it.
+    def __init__(self, patience_s: float, sleep: Callable[[float], None]) -> None:
+        self._patience_s = patience_s
+        self._sleep = sleep
+        self._started = time.monotonic()
+        self._paused_s = 0.0
+        self._pauses = 0
+
+    def pause(self) -> bool:
+        """Pause, and return whether to try again; return False at once where the patience is over."""
+        left_s = self._patience_s - max(self._paused_s, time.monotonic() - self._started)
+        if left_s <= 0:
+            return False
+        pause_s = min(_pause_s(self._pauses), left_s)
+        self._sleep(pause_s)
+        self._paused_s += pause_s
+        self._pauses += 1
+        return True
+
+
+def _pause_s(pauses: int) -> float:
+    return min(FIRST_PAUSE_S * 2.0**pauses, MAX_PAUSE_S) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+
+
+def _readable(item: dict[str, Any] | None) -> Record | None:
+    """Return the record of an item, or None where it is absent or damaged.
+
+    A record that somebody damaged by hand affects its own message, and not the batch around it.
     """
     try:
-        record = from_item(reason["Item"])
-    except (KeyError, RecordError):
+        return from_item(item) if item else None
+    except RecordError:
         return None
-    return record if isinstance(record, MessageRecord) else None
 
 
-def _error(error: dict[str, Any]) -> dict[str, Any]:
-    """Return the provider's error, of which RCS may make any object, as the message record's code and details."""
-    return {"code": error.get("hex_code", "PROVIDER"), "details": error.get("details", error)}
-
-
-def _ranked(fits: Callable[[int], bool], prefix: str, values: dict[str, Any]) -> str:
-    """Return the condition that the rank of `#status` fits; a status that is not listed ranks with ENROUTE."""
-    unlisted = fits(state.RANKS[state.ENROUTE])
-    listed = (status for status, rank in state.RANKS.items() if fits(rank) is not unlisted)
-    named = {f"{prefix}{index}": {"S": status} for index, status in enumerate(listed)}
-    values.update(named)
-    return f"{'NOT ' if unlisted else ''}#status IN ({', '.join(named)})"
+def _unmoved(event: EventRecord, existing: Record | None) -> EventRecord:
+    """Return the event as it is stored beside a record that it does not move."""
+    if not isinstance(existing, MessageRecord) or not event_move.leads_to(existing, event):
+        return replace(event, by_phone_number=True)
+    if existing.forgotten_at is not None:
+        return replace(event, body="", signature="", recipient=None, sender=None, content=None)
+    return event

@@ -1,0 +1,148 @@
+"""Carry out the outcomes of a batch: copies to the dead-letter queue, then records, then visibility timeouts.
+
+The order decides what a crash leaves behind. The copy comes before the record, because a record that is HELD without
+a copy would be a lost message. The record comes before the acknowledgement, for the same reason. If a step fails, the
+message is delivered again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import timing
+from gatewayapi import state
+from gatewayapi.errors import StorageError
+from gatewayapi.message_record import MessageRecord
+from gatewayapi.table import Unwritten, Write
+from last_delivery import retry_or_dead_letter
+from outcome import Acceptance, Acknowledge, DeadLetter, Name, Outcome, Retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from gatewayapi.table import Table
+    from queues import Queues
+
+
+def complete(
+    outcomes: Sequence[Outcome],
+    *,
+    table: Table,
+    queues: Queues,
+    max_receive_count: int,
+    now: datetime,
+    remaining_s: Callable[[], float],
+) -> list[Outcome]:
+    """Carry out outcomes, and return them as they ended. A `Retry` is to be reported to SQS as failed."""
+    completed, unrecorded = _record(_send_dead_letters(outcomes, queues, now), table, now, remaining_s)
+    completed += _send_dead_letters(
+        [_not_recorded(outcome, max_receive_count, now) for outcome in unrecorded], queues, now
+    )
+    queues.set_visibility_timeouts([outcome for outcome in completed if isinstance(outcome, Retry)], now)
+    return completed
+
+
+def _send_dead_letters(outcomes: Sequence[Outcome], queues: Queues, now: datetime) -> list[Outcome]:
+    """Send the copies. A message whose copy is not sent is delivered again."""
+    failed = queues.send_to_dead_letter_queue([outcome for outcome in outcomes if isinstance(outcome, DeadLetter)])
+    return [
+        Retry(
+            outcome.delivery,
+            Name.DEAD_LETTER_FAILED,
+            now + timing.BUSY_PAUSE,
+            "no copy could be sent to the dead-letter queue",
+            outcome.write_without_copy,
+        )
+        if isinstance(outcome, DeadLetter) and outcome.delivery.message_id in failed
+        else outcome
+        for outcome in outcomes
+    ]
+
+
+def _record(
+    outcomes: Sequence[Outcome], table: Table, now: datetime, remaining_s: Callable[[], float]
+) -> tuple[list[Outcome], list[Outcome]]:
+    """Write the records, in one call if none has changed since the claim; return what is written and what is not.
+
+    A record that an event has moved meanwhile is written again with the event taken into account, for as long as
+    the invocation has time. So an acceptance is not given up while DynamoDB can be written.
+    """
+    completed: list[Outcome] = [outcome for outcome in outcomes if outcome.write is None]
+    pending = [outcome for outcome in outcomes if outcome.write is not None]
+    unrecorded: list[Outcome] = []
+    while pending:
+        writes = [outcome.write for outcome in pending if outcome.write is not None]
+        obstacles = table.put(writes, patience_s=timing.recording_s(remaining_s()))
+        again: list[Outcome] = []
+        for outcome in pending:
+            obstacle = obstacles.get(outcome.delivery.reference)
+            if obstacle is None:
+                completed.append(outcome)
+            elif isinstance(obstacle, Unwritten):
+                unrecorded.append(outcome)
+            else:
+                decided = _after_change(outcome, obstacle)
+                if decided is None:
+                    unrecorded.append(outcome)
+                else:
+                    (completed if decided.write is None else again).append(decided)
+        pending = again
+    for outcome in completed:
+        if isinstance(outcome, Acceptance):
+            _apply_stored_events(outcome, table, now, remaining_s)
+    return completed, unrecorded
+
+
+def _after_change(outcome: Outcome, existing: MessageRecord) -> Outcome | None:
+    """Return what to do about a record that has changed since the claim, or None where it belongs to others now."""
+    if isinstance(outcome, Acceptance):
+        accepted, was_in_doubt = outcome.write.record, outcome.was_in_doubt
+        record = state.accept(
+            existing, outcome.msg_id, accepted.updated_at, accepted.expires_at, was_in_doubt=was_in_doubt
+        )
+        return replace(outcome, write=Write(record, existing))
+    if not state.is_settled(existing.status):
+        return None
+    if outcome.write is not None and not outcome.write.record.in_doubt and existing.accepted_at is None:
+        # The provider certainly did not accept our request, so the event belongs to another system.
+        return replace(outcome, write=Write(outcome.write.record, existing))
+    return Acknowledge(outcome.delivery, Name.SETTLED, f"an event moved its record to {existing.status}")
+
+
+def _apply_stored_events(
+    acceptance: Acceptance, table: Table, now: datetime, remaining_s: Callable[[], float]
+) -> None:
+    """Apply events that were stored while the record had the msg_id of another system.
+
+    Such events moved nothing. Later ones move the record themselves, since it has the right msg_id now.
+    """
+    existing, record = acceptance.write.existing, acceptance.write.record
+    if existing is None or existing.msg_id in {None, record.msg_id}:
+        return
+    try:
+        events = table.events(acceptance.delivery.reference)
+    except StorageError:
+        return  # the status stays ACCEPTED until the next event; nothing is sent again
+    while True:
+        moved = state.apply(record, events, now)
+        if moved == record:
+            return
+        obstacles = table.put([Write(moved, record)], patience_s=timing.recording_s(remaining_s()))
+        obstacle = obstacles.get(record.reference)
+        if not isinstance(obstacle, MessageRecord):
+            return
+        record = obstacle
+
+
+def _not_recorded(outcome: Outcome, max_receive_count: int, now: datetime) -> Outcome:
+    """Return a message whose result is not in the table. Its record is still the claim."""
+    claim = outcome.write.existing if outcome.write else None
+    lease_until = claim.lease_until if claim else None
+    details = f"the result ({outcome.name}) could not be recorded"
+    at = max(lease_until or now, now + timing.BUSY_PAUSE)
+    retry = Retry(outcome.delivery, Name.NOT_RECORDED, at, details)
+    ended = retry_or_dead_letter(retry, None, max_receive_count=max_receive_count, now=now)
+    # A copy that has been sent is not sent twice.
+    return outcome if isinstance(ended, DeadLetter) and isinstance(outcome, DeadLetter) else ended

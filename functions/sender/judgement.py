@@ -1,0 +1,134 @@
+"""What a delivery does, given the record that is there for its reference.
+
+| record                   | the same content                                          | other content    |
+| ------------------------ | --------------------------------------------------------- | ---------------- |
+| SENDING                  | Wait until the lease is over, then Doubt                  | Reused           |
+| UNCERTAIN                | Wait for a webhook, then Hold, or Proceed under `Resend`  | Reused           |
+| RETRYING                 | Proceed                                                   | Reused           |
+| HELD, in doubt           | a redrive: Proceed; its own redelivery: Duplicate;        | Reused           |
+|                          | any other copy: Hold                                      |                  |
+| HELD                     | Proceed if enqueued after the hold, else Duplicate        | Proceed          |
+| INVALID, LAPSED          | Proceed                                                   | Proceed          |
+| SUPPRESSED               | its own redelivery: Duplicate; any other: Proceed         | the same         |
+| ACCEPTED or further      | Duplicate                                                 | Reused           |
+| forgotten                | Reused                                                    | Reused           |
+
+A message in doubt that is sent again stays in doubt until it is settled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gatewayapi import state
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from delivery import Delivery
+    from gatewayapi.message_record import MessageRecord
+
+UNSETTLED = "the request left without a usable answer, and no webhook came: the message may have been sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """Put this claim over the record, and send the message."""
+
+    claim: MessageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Acknowledge: the message was sent, or its copy lies in the dead-letter queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Try again at `until`: another invocation has the message, or a webhook may still come."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The invocation that claimed the message is gone: put this record, and wait for a webhook until `until`."""
+
+    record: MessageRecord
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Send a copy to the dead-letter queue as UNCERTAIN. `record` is put as HELD if it is not yet."""
+
+    record: MessageRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """The reference belongs to another message."""
+
+
+Judgement = Proceed | Duplicate | Wait | Doubt | Hold | Reused
+
+
+def judge(
+    existing: MessageRecord, claim: MessageRecord, delivery: Delivery, *, reconcile_after: timedelta, resend: bool
+) -> Judgement:
+    """Return what a delivery does, given the existing record and the claim that it would put where there is none."""
+    if existing.forgotten_at is not None:
+        return Reused()
+    if existing.status == state.SUPPRESSED and existing.message_id == delivery.message_id:
+        return Duplicate()
+    if existing.fingerprint != claim.fingerprint:
+        replaceable = existing.status in {state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD}
+        return Proceed(claim) if replaceable and not existing.in_doubt else Reused()
+    if existing.status in {state.SENDING, state.UNCERTAIN}:
+        return _judge_unsettled(existing, claim, reconcile_after, resend=resend)
+    if existing.status == state.HELD:
+        return _judge_held(existing, claim, delivery)
+    if state.is_settled(existing.status):
+        return Duplicate()
+    return Proceed(_again(existing, claim, resent=existing.resent))
+
+
+def _judge_unsettled(
+    existing: MessageRecord, claim: MessageRecord, reconcile_after: timedelta, *, resend: bool
+) -> Judgement:
+    now = claim.updated_at
+    if existing.status == state.SENDING:
+        # A record that was edited by hand can lack the lease. It is over then.
+        lease_until = existing.lease_until or now
+        if now < lease_until:
+            return Wait(lease_until)
+        return Doubt(state.put_in_doubt(existing, lease_until, now, claim.expires_at), now + reconcile_after)
+    settled_by = existing.updated_at + reconcile_after
+    if now < settled_by:
+        return Wait(settled_by)
+    if resend and not existing.resent:
+        return Proceed(_again(existing, claim, resent=True))
+    return Hold(existing)
+
+
+def _judge_held(existing: MessageRecord, claim: MessageRecord, delivery: Delivery) -> Judgement:
+    enqueued_since = delivery.sent_at > existing.updated_at
+    if not existing.in_doubt:
+        return Proceed(_again(existing, claim, resent=existing.resent)) if enqueued_since else Duplicate()
+    # The attribute alone is not enough: it stays with a message that SQS delivers again.
+    if delivery.from_dead_letter_queue and enqueued_since:
+        return Proceed(_again(existing, claim, resent=True))
+    return Duplicate() if existing.message_id == delivery.message_id else Hold(None)
+
+
+def _again(existing: MessageRecord, claim: MessageRecord, *, resent: bool) -> MessageRecord:
+    """Return the claim for a further request with the same content."""
+    return replace(
+        claim,
+        attempts=existing.attempts + 1,
+        queued_at=existing.queued_at,
+        in_doubt=existing.in_doubt or existing.status == state.UNCERTAIN,
+        doubt_until=existing.doubt_until,
+        resent=resent,
+    )

@@ -1,0 +1,43 @@
+"""The rule for a message that SQS would not deliver again: send it to the dead-letter queue ourselves.
+
+After MaxReceiveCount deliveries, SQS moves a message to the dead-letter queue without a reason, and a message without
+a reference in its body loses its idempotency key. After the queue's retention, SQS deletes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import timing
+from gatewayapi import state
+from gatewayapi.table import Write
+from outcome import RETRIES_EXHAUSTED, UNCERTAIN, DeadLetter, Name, Retry
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gatewayapi.message_record import MessageRecord
+
+
+def retry_or_dead_letter(
+    retry: Retry, record: MessageRecord | None, *, max_receive_count: int, now: datetime
+) -> Retry | DeadLetter:
+    """Return the retry, or a dead letter where SQS would not deliver the message again.
+
+    Arguments:
+        record: the message's record as this outcome leaves it, None where that is unknown.
+
+    """
+    delivery = retry.delivery
+    deleted_at = delivery.sent_at + timing.QUEUE_RETENTION
+    if delivery.receive_count < max_receive_count and retry.at + timing.LAST_CHANCE < deleted_at:
+        return retry
+    # RETRIES_EXHAUSTED means that the message was certainly not sent.
+    not_sent = record is not None and not record.in_doubt and record.status != state.SENDING
+    code = RETRIES_EXHAUSTED if not_sent else UNCERTAIN
+    details = f"SQS delivered the message {delivery.receive_count} times. Last attempt: {retry.details}"
+    write = None
+    if record is not None and record.status != state.SENDING:  # SENDING: the record belongs to another invocation
+        existing = retry.write.existing if retry.write else record
+        write = Write(state.hold(record, delivery.message_id, now, record.expires_at, code, details), existing)
+    return DeadLetter(delivery, Name.HELD, code, details, write, write_without_copy=retry.write)

@@ -1,0 +1,158 @@
+"""What the result of a request makes of a claimed message."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import timing
+from gatewayapi import state
+from gatewayapi.client import Accepted
+from gatewayapi.errors import (
+    RefusedError,
+    SecretError,
+    SendError,
+    TokenRefusedError,
+    TryLaterError,
+    UnknownOutcomeError,
+    UnreachableError,
+)
+from gatewayapi.table import Write
+from last_delivery import retry_or_dead_letter
+from outcome import PROVIDER_REFUSED, UNCERTAIN, Acceptance, Acknowledge, DeadLetter, Name, Outcome, Retry
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from claims import Claimed
+    from gatewayapi.message_record import MessageRecord
+    from settings import Settings
+
+MAX_DETAILS = 1000
+# How far the provider's clock can be ahead of ours.
+CLOCK_DIFFERENCE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The deadline expired between the claim and the request, so there was no request."""
+
+
+Result = Accepted | Expired | SendError | SecretError
+
+# For each failure after which the message is sent later: the code in its record, and the outcome's name.
+_NOT_SENT_YET: dict[type[Exception], tuple[str, Name]] = {
+    UnreachableError: ("UNREACHABLE", Name.UNREACHABLE),
+    TryLaterError: ("TRY_LATER", Name.THROTTLED),
+    TokenRefusedError: ("TOKEN_REFUSED", Name.TOKEN_REFUSED),
+    SecretError: ("TOKEN_UNREADABLE", Name.TOKEN_UNREADABLE),
+}
+
+
+def outcome_of(
+    claimed: Claimed, result: Result, *, settings: Settings, now: datetime, expires_at: datetime
+) -> Outcome:
+    """Return the outcome of a claimed message. `now` is when the result was known."""
+    delivery, claim = claimed.delivery, claimed.record
+    match result:
+        case Accepted(msg_id=msg_id):
+            record = state.accept(claim, msg_id, now, expires_at, was_in_doubt=claim.in_doubt)
+            return Acceptance(delivery, msg_id, Write(record, claim), was_in_doubt=claim.in_doubt)
+        case UnknownOutcomeError():
+            until = now + settings.reconcile_after
+            details = f"{result}; waiting for a webhook until {until:%H:%M:%S} UTC"
+            record = replace(
+                state.put_in_doubt(claim, now, now, expires_at), error={"code": UNCERTAIN, "details": details}
+            )
+            retry = Retry(delivery, Name.UNCERTAIN, until, details, Write(record, claim))
+        case RefusedError():
+            if _expired(claimed, result, now):
+                return _lapsed(claimed, now, expires_at)
+            return _refused(claimed, result, now, expires_at)
+        case Expired():
+            return _lapsed(claimed, now, expires_at)
+        case _:
+            code, name = _NOT_SENT_YET[type(result)]
+            retry_after_s = result.retry_after_s if isinstance(result, TryLaterError) else None
+            # Use the lower counter: the receive count includes crashes, and the attempt count survives a redrive.
+            tries = min(claim.attempts, delivery.receive_count)
+            wait = timing.back_off(tries, random.random(), retry_after_s)  # noqa: S311 - jitter
+            details = f"not sent yet: {result}; trying again at {now + wait:%H:%M:%S} UTC"
+            record = _retrying(claim, now, expires_at, code, details)
+            retry = Retry(delivery, name, now + wait, details, Write(record, claim))
+    return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
+
+
+def _expired(claimed: Claimed, refused: RefusedError, now: datetime) -> bool:
+    """Return whether the provider refused the message only because its deadline had expired."""
+    deadline = claimed.content.deadline
+    fields = {refusal.field for refusal in refused.refusals}
+    return deadline is not None and deadline <= now + CLOCK_DIFFERENCE and fields == {"expiration"}
+
+
+def _lapsed(claimed: Claimed, now: datetime, expires_at: datetime) -> Outcome:
+    details = "its deadline expired on the way to the provider"
+    if claimed.record.in_doubt:
+        return _held(claimed, Name.HELD, details, now, expires_at)
+    record = replace(
+        claimed.record, status=state.LAPSED, updated_at=now, expires_at=expires_at, lease_until=None, error=None
+    )
+    return Acknowledge(claimed.delivery, Name.LAPSED, details, Write(record, claimed.record))
+
+
+def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at: datetime) -> Outcome:
+    findings = "; ".join(f"{refusal.field}: {refusal.reason}" for refusal in refused.refusals)
+    details = storable(findings) or str(refused)
+    if claimed.record.in_doubt:
+        return _held(claimed, Name.HELD, details, now, expires_at)
+    record = replace(
+        claimed.record,
+        status=state.INVALID,
+        updated_at=now,
+        expires_at=expires_at,
+        lease_until=None,
+        error={"code": PROVIDER_REFUSED, "details": details},
+    )
+    return DeadLetter(
+        claimed.delivery,
+        Name.PROVIDER_REFUSED,
+        PROVIDER_REFUSED,
+        details,
+        Write(record, claimed.record),
+        Write(_retrying(claimed.record, now, expires_at, PROVIDER_REFUSED, details), claimed.record),
+        details_are_ours=False,
+    )
+
+
+def _held(claimed: Claimed, name: Name, cause: str, now: datetime, expires_at: datetime) -> DeadLetter:
+    """Return the dead letter of a message that cannot be sent again and may have been sent before."""
+    details = f"an earlier request may have been accepted; this one was not: {cause}"
+    record = state.hold(claimed.record, claimed.delivery.message_id, now, expires_at, UNCERTAIN, details)
+    without_copy = _retrying(claimed.record, now, expires_at, UNCERTAIN, details)
+    return DeadLetter(
+        claimed.delivery,
+        name,
+        UNCERTAIN,
+        details,
+        Write(record, claimed.record),
+        Write(without_copy, claimed.record),
+        details_are_ours=False,
+    )
+
+
+def _retrying(claim: MessageRecord, now: datetime, expires_at: datetime, code: str, details: str) -> MessageRecord:
+    return replace(
+        claim,
+        status=state.RETRYING,
+        updated_at=now,
+        expires_at=expires_at,
+        lease_until=None,
+        error={"code": code, "details": details},
+    )
+
+
+def storable(text: str) -> str:
+    """Return the provider's text as a record can hold it: shortened, and without lone surrogates."""
+    return text[:MAX_DETAILS].encode("utf-8", "replace").decode()

@@ -1,0 +1,68 @@
+"""The sender's settings: the template's parameters, read once from the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from gatewayapi.message import StackRules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIVE, DRY_RUN, LISTED = "Live", "DryRun", "Listed"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator decides.
+
+    Arguments:
+        rules: what this stack demands of a message beyond its content.
+        send_mode, listed_recipients: Live sends to everyone, DryRun to no one, Listed to these prefixes only.
+        reconcile_after: how long a webhook has to settle a message in doubt.
+        resend: whether a message in doubt that no webhook settled is sent once more.
+        max_receive_count: after how many deliveries SQS moves a message to the dead-letter queue.
+        enforce_opt_outs: whether promotional messages to people who opted out are suppressed.
+
+    """
+
+    rules: StackRules = field(default_factory=StackRules)
+    send_mode: str = LIVE
+    listed_recipients: tuple[str, ...] = ()
+    reconcile_after: timedelta = timedelta(seconds=900)
+    resend: bool = False
+    max_receive_count: int = 8
+    enforce_opt_outs: bool = False
+
+    def may_send_to(self, recipient: int) -> bool:
+        """Return whether the send mode allows a request for this recipient."""
+        if self.send_mode == LISTED:
+            return bool(self.listed_recipients) and str(recipient).startswith(self.listed_recipients)
+        return self.send_mode == LIVE
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Return the settings of the function's environment variables, which template.yaml sets."""
+    enforce_opt_outs = environment["OPT_OUTS"] == "Enforce"
+    return Settings(
+        rules=StackRules(
+            default_sender=environment["DEFAULT_SENDER"],
+            allowed_prefixes=_numbers(environment["ALLOWED_PREFIXES"]),
+            max_segments=int(environment["MAX_SEGMENTS"]),
+            require_message_type=enforce_opt_outs,
+        ),
+        send_mode=environment["SEND_MODE"],
+        listed_recipients=_numbers(environment["LISTED_RECIPIENTS"]),
+        reconcile_after=timedelta(seconds=int(environment["RECONCILE_AFTER_S"])),
+        resend=environment["UNCERTAIN_SENDS"] == "Resend",
+        max_receive_count=int(environment["MAX_RECEIVE_COUNT"]),
+        enforce_opt_outs=enforce_opt_outs,
+    )
+
+
+def _numbers(text: str) -> tuple[str, ...]:
+    """Return the phone numbers or prefixes of a comma-separated list, as digits."""
+    plain = text.replace(" ", "").replace("+", "")
+    return tuple(number for number in plain.split(",") if number)

@@ -1,0 +1,64 @@
+"""What prevents a message from being sent: a mistake, a rule of this stack, its deadline, an opt-out, the send mode.
+
+A stop does not apply to a message in doubt, since that message may have been sent. See `claims`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gatewayapi import message, state
+from gatewayapi.errors import MessageError
+from outcome import DRY_RUN, OPTED_OUT, Name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from delivery import Delivery
+    from settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a message is not sent now.
+
+    Arguments:
+        status: the status of its record.
+        name: the outcome in logs and metrics.
+        code, details: the error in its record; no code for a status that explains itself.
+        dead_letter: whether a person has to look at the message.
+
+    """
+
+    status: str
+    name: Name
+    code: str | None
+    details: str
+    dead_letter: bool = False
+
+
+def stop_for(
+    delivery: Delivery, settings: Settings, now: datetime, opted_out: Collection[str] = frozenset()
+) -> Stop | None:
+    """Return what prevents a message from being sent now, or None. `opted_out` holds phone numbers as digits."""
+    content = delivery.content
+    if isinstance(content, MessageError):
+        return _invalid(content)
+    try:
+        message.check(content.message, settings.rules)
+    except MessageError as error:
+        return _invalid(error)
+    if content.deadline is not None and content.deadline <= now:
+        return Stop(state.LAPSED, Name.LAPSED, None, "its deadline expired before it was sent")
+    if content.message.message_type == message.PROMOTIONAL and str(content.message.recipient) in opted_out:
+        return Stop(state.SUPPRESSED, Name.SUPPRESSED, OPTED_OUT, "the recipient has opted out")
+    if not settings.may_send_to(content.message.recipient):
+        details = f"SendMode is {settings.send_mode}: nothing is sent to this recipient"
+        return Stop(state.HELD, Name.DRY_RUN, DRY_RUN, details)
+    return None
+
+
+def _invalid(error: MessageError) -> Stop:
+    return Stop(state.INVALID, Name.INVALID, error.code, str(error), dead_letter=True)

@@ -1,0 +1,109 @@
+"""Whether an inbound text is a stop or a start word, and the opt-out record that it leads to.
+
+The whole text must be such a word, because a text can contain one and mean something else: "stop 12345" is no stop.
+Case does not matter, nor do spaces and punctuation around the word: people write "Stop." and "STOP!".
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gatewayapi.clock import from_text
+from gatewayapi.message_fields import phone_number
+from gatewayapi.opt_out_record import IN, OUT, OptOutRecord
+from gatewayapi.webhook_body import MAX_PARSED_BODY
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gatewayapi.event_record import EventRecord
+
+TEXT = "user-message.text."
+# Punctuation, symbols, separators and control characters, and what makes an emoji of a symbol.
+_AROUND = "PSZC"
+_EMOJI_VARIANT = "\ufe0f"
+
+
+class UnreadableTextError(Exception):
+    """The sender or the content of an inbound text cannot be read: it may have been an opt-out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of the template's parameters, in the form in which texts are compared with them."""
+
+    stop: frozenset[str]
+    start: frozenset[str]
+    keywords: frozenset[str]
+
+
+def words(stop: str, start: str, keywords: str) -> Words:
+    """Return the words of three lists, each separated by commas."""
+    return Words(_listed(stop), _listed(start), _listed(keywords))
+
+
+def recognise(text: str, known: Words) -> str | None:
+    """Return OUT for a stop word and IN for a start word, else None; a keyword may stand before the word."""
+    whole = _compared(text)
+    candidates = {whole} | {
+        _compared(whole.removeprefix(keyword)) for keyword in known.keywords if _leads(keyword, whole)
+    }
+    if candidates & known.stop:
+        return OUT
+    return IN if candidates & known.start else None
+
+
+def opt_out(event: EventRecord, known: Words) -> OptOutRecord | None:
+    """Return the record that an event leads to, or None where it is no stop or start word.
+
+    Raises UnreadableTextError where that cannot be told.
+    """
+    if not event.event_type.startswith(TEXT) or len(event.body.encode()) > MAX_PARSED_BODY:
+        return None
+    content = event.content.get("message") if isinstance(event.content, dict) else event.content
+    if not isinstance(content, str):
+        raise UnreadableTextError("the content is no text")
+    try:
+        number = str(phone_number(event.sender))
+    except ValueError as error:
+        raise UnreadableTextError("the sender is no phone number") from error
+    status = recognise(content, known)
+    if status is None:
+        return None
+    # A time in the future would make every later statement of the person the older one.
+    return OptOutRecord(number, status, min(_sent_at(event), event.received_at), event.event_id)
+
+
+def _sent_at(event: EventRecord) -> datetime:
+    """Return when the person sent the text, or the event's time where that cannot be read."""
+    try:
+        return from_text(json.loads(event.body)["event"]["sent_at"])
+    except (KeyError, TypeError, ValueError):
+        return event.timestamp
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(word for word in map(_compared, text.split(",")) if word)
+
+
+def _leads(keyword: str, text: str) -> bool:
+    following = text.removeprefix(keyword)[:1]
+    return text.startswith(keyword) and following != "" and _is_around(following)
+
+
+def _compared(text: str) -> str:
+    """Return a text in one case and one Unicode form, with single spaces, without what stands around its words."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    first, last = 0, len(folded)
+    while first < last and _is_around(folded[first]):
+        first += 1
+    while first < last and _is_around(folded[last - 1]):
+        last -= 1
+    return " ".join(folded[first:last].split())
+
+
+def _is_around(character: str) -> bool:
+    return character == _EMOJI_VARIANT or unicodedata.category(character)[0] in _AROUND

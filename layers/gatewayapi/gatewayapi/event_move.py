@@ -1,0 +1,109 @@
+"""The update by which a status event moves the record of its message, and the condition under which it may.
+
+The provider reports on all messages of an account, and another system can use the same references and text the same
+people. So an event moves a record only if it belongs to it:
+
+- The record has a msg_id: the event must have the same.
+- The record has none, and it is SENDING or in doubt: the recipient must be the same. If the event's msg_id is a ULID,
+  the time in it must also be one at which our request can have been accepted.
+- Any other record was never accepted, so no event moves it.
+
+The update moves a record forward only: to a higher rank, or within a rank to the later `status_at`, then to the
+greater name. So any order of any events ends in the same state.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from gatewayapi import state
+from gatewayapi.clock import from_ulid, to_text
+from gatewayapi.dynamodb_values import to_attribute
+from gatewayapi.message_record import MESSAGE_SK, epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from gatewayapi.event_record import EventRecord
+    from gatewayapi.message_record import MessageRecord
+
+# How far the provider's clock and ours can differ, and how long the provider can take to accept a request.
+ACCEPTED_BEFORE = timedelta(seconds=60)
+ACCEPTED_AFTER = timedelta(seconds=300)
+
+
+def update(table_name: str, event: EventRecord) -> dict[str, Any]:
+    """Return the transaction's item that moves the record of the event's reference, if it may."""
+    status, status_at = cast("str", event.status), cast("datetime", event.status_at)
+    values: dict[str, Any] = {
+        ":status": {"S": status},
+        ":status_at": {"S": to_text(status_at)},
+        ":msg_id": {"S": event.msg_id},
+        ":now": {"S": to_text(event.received_at)},
+        ":expires_at": {"N": epoch(event.expires_at)},
+    }
+    condition = f"attribute_not_exists(forgotten_at) AND ({_belongs(event, values)}) AND ({_forward(status, values)})"
+    changes = "status_at = :status_at, updated_at = :now, expires_at = :expires_at, msg_id = :msg_id"
+    removed = "lease_until, in_doubt, doubt_until"
+    if event.error is None:
+        removed += ", #error"
+    else:
+        values[":error"] = to_attribute(state.error_of(event.error))
+        changes += ", #error = :error"
+    return {
+        "Update": {
+            "TableName": table_name,
+            "Key": {"pk": {"S": event.reference}, "sk": {"S": MESSAGE_SK}},
+            "UpdateExpression": f"SET #status = :status, {changes} REMOVE {removed}",
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
+            "ExpressionAttributeValues": values,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    }
+
+
+def leads_to(record: MessageRecord, event: EventRecord) -> bool:
+    """Return whether the event is found through this record: it is the record's own, also if it is older."""
+    if record.msg_id is not None:
+        return record.msg_id == event.msg_id
+    return record.forgotten_at is not None
+
+
+def _belongs(event: EventRecord, values: dict[str, Any]) -> str:
+    """Return the condition that the event is about the record's message."""
+    same_id = "msg_id = :msg_id"
+    if not isinstance(event.recipient, int):  # the provider writes an integer; anything else is only stored
+        return same_id
+    values |= {":recipient": {"N": str(event.recipient)}, ":sending": {"S": state.SENDING}, ":true": {"BOOL": True}}
+    same_person = (
+        "attribute_not_exists(msg_id) AND (#status = :sending OR in_doubt = :true) AND recipient = :recipient"
+    )
+    accepted_at = from_ulid(event.msg_id or "")
+    if accepted_at is not None:
+        values[":queued_by"] = {"S": to_text(accepted_at + ACCEPTED_BEFORE)}
+        values[":until"] = {"S": to_text(accepted_at - ACCEPTED_AFTER)}
+        same_person += " AND queued_at <= :queued_by AND (doubt_until >= :until OR lease_until >= :until)"
+    return f"{same_id} OR ({same_person})"
+
+
+def _forward(status: str, values: dict[str, Any]) -> str:
+    """Return the condition that the event's status is further than the record's."""
+    rank = state.rank(status)
+    lower = _ranked(lambda other: other < rank, ":l", values)
+    equal = _ranked(lambda other: other == rank, ":e", values)
+    later = (
+        "attribute_not_exists(status_at) OR status_at < :status_at OR (status_at = :status_at AND #status < :status)"
+    )
+    return f"{lower} OR ({equal} AND ({later}))"
+
+
+def _ranked(fits: Callable[[int], bool], prefix: str, values: dict[str, Any]) -> str:
+    """Return the condition that the rank of `#status` fits. A status that is not listed ranks with ENROUTE."""
+    unlisted = fits(state.RANKS[state.ENROUTE])
+    listed = (status for status, rank in state.RANKS.items() if fits(rank) is not unlisted)
+    named = {f"{prefix}{index}": {"S": status} for index, status in enumerate(listed)}
+    values.update(named)
+    return f"{'NOT ' if unlisted else ''}#status IN ({', '.join(named)})"

@@ -1,0 +1,159 @@
+"""The record of one message: where it stands, and what is known of it.
+
+The text of the message is not stored. Its fingerprint is, so that another text under the same reference is noticed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from gatewayapi.clock import from_text, to_text
+from gatewayapi.dynamodb_values import to_attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MESSAGE_SK = "MESSAGE"
+
+Item = dict[str, dict[str, Any]]
+Kind = TypeVar("Kind")
+
+_TEXTS = ("fingerprint", "sender", "label", "priority", "message_type", "context", "encoding", "msg_id")
+_NUMBERS = ("recipient", "segments")
+_TIMES = ("lease_until", "doubt_until", "accepted_at", "status_at", "forgotten_at")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """One message. `reference` is its idempotency key.
+
+    Arguments:
+        message_id: the SQS message id of the message that wrote the record last.
+        attempts: how many claims there were for this content.
+        queued_at: when the content was first enqueued. Retries and redrives keep it.
+        lease_until: only while SENDING; until then the invocation that claimed the message can be running.
+        in_doubt: a request left without a usable answer, so the message may have been accepted.
+        doubt_until: the latest moment at which such a request can have been under way.
+        resent: the message was sent once more although it was in doubt.
+        forgotten_at: when the personal data was erased.
+
+    """
+
+    record_type: ClassVar[str] = "message"
+
+    reference: str
+    status: str
+    queued_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    message_id: str
+    attempts: int = 0
+    fingerprint: str | None = None
+    recipient: int | None = None
+    sender: str | None = None
+    label: str | None = None
+    priority: str | None = None
+    message_type: str | None = None
+    context: str | None = None
+    segments: int | None = None
+    encoding: str | None = None
+    msg_id: str | None = None
+    accepted_at: datetime | None = None
+    status_at: datetime | None = None
+    lease_until: datetime | None = None
+    in_doubt: bool = False
+    doubt_until: datetime | None = None
+    resent: bool = False
+    forgotten_at: datetime | None = None
+    error: Mapping[str, Any] | None = None
+
+    def to_item(self) -> Item:
+        """Return the record as a DynamoDB item."""
+        item: Item = {
+            "pk": {"S": self.reference},
+            "sk": {"S": MESSAGE_SK},
+            "record_type": {"S": self.record_type},
+            "status": {"S": self.status},
+            "queued_at": {"S": to_text(self.queued_at)},
+            "updated_at": {"S": to_text(self.updated_at)},
+            "expires_at": {"N": epoch(self.expires_at)},
+            "message_id": {"S": self.message_id},
+            "attempts": {"N": str(self.attempts)},
+        }
+        item |= self._index_keys()
+        for name in _TEXTS:
+            if (value := getattr(self, name)) is not None:
+                item[name] = {"S": value}
+        for name in _NUMBERS:
+            if (value := getattr(self, name)) is not None:
+                item[name] = {"N": str(value)}
+        for name in _TIMES:
+            if (value := getattr(self, name)) is not None:
+                item[name] = {"S": to_text(value)}
+        for name in ("in_doubt", "resent"):
+            if getattr(self, name):
+                item[name] = {"BOOL": True}
+        if self.error is not None:
+            item["error"] = to_attribute(dict(self.error))
+        return item
+
+    def _index_keys(self) -> Item:
+        """Return the keys of the index by_phone_number.
+
+        They stay the same for as long as the content does, so later writes do not touch the index.
+        """
+        if self.recipient is None:
+            return {}
+        return {"phone_number": {"S": str(self.recipient)}, "recorded_at": {"S": to_text(self.queued_at)}}
+
+
+def from_values(values: Mapping[str, Any]) -> MessageRecord:
+    """Return the record of an item's Python values.
+
+    Raises KeyError, TypeError or ValueError for a damaged item. Every type is checked, because a wrong one would
+    otherwise fail later, in the middle of a batch.
+    """
+    optional: dict[str, Any] = {name: _optional(values, name, str) for name in _TEXTS}
+    optional |= {name: _optional(values, name, int) for name in _NUMBERS}
+    optional |= {name: optional_time(values.get(name)) for name in _TIMES}
+    return MessageRecord(
+        reference=_required(values, "pk", str),
+        status=_required(values, "status", str),
+        queued_at=from_text(values["queued_at"]),
+        updated_at=from_text(values["updated_at"]),
+        expires_at=from_epoch(values["expires_at"]),
+        message_id=_optional(values, "message_id", str) or "",
+        attempts=_required(values, "attempts", int) if "attempts" in values else 0,
+        in_doubt=_optional(values, "in_doubt", bool) or False,
+        resent=_optional(values, "resent", bool) or False,
+        error=_optional(values, "error", dict),
+        **optional,
+    )
+
+
+def epoch(moment: datetime) -> str:
+    """Return whole seconds since 1970, the form of DynamoDB's TTL attribute."""
+    return str(int(moment.timestamp()))
+
+
+def from_epoch(seconds: float) -> datetime:
+    """Return the time of a TTL attribute."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def optional_time(text: str | None) -> datetime | None:
+    """Return the time of an attribute that may be absent."""
+    return None if text is None else from_text(text)
+
+
+def _required(values: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
+    value = values[name]
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise TypeError(f"{name} is a {type(value).__name__}")
+
+
+def _optional(values: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind | None:
+    return _required(values, name, kind) if name in values else None

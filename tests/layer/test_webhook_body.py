@@ -1,0 +1,202 @@
+"""Every event of the provider becomes a record, and what it may add one day is kept as it comes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+import pytest
+
+from gatewayapi.errors import EventAgeError, EventError
+from gatewayapi.record import EventRecord
+from gatewayapi.webhook_body import MAX_AHEAD, check_age, quarantined
+from tests.layer.webhook_bodies import (
+    ABSENT,
+    EXPIRES,
+    FILE_RCS,
+    LOCATION_RCS,
+    MSG_ID,
+    RCS,
+    RECEIVED,
+    SIGNATURE,
+    SMS,
+    TEXT_RCS,
+    TEXT_SMS,
+    body,
+    envelope,
+    inbound,
+    read,
+    status,
+)
+
+REJECTED = {"hex_code": "0x1905", "details": "Unsupported sender"}
+
+
+def test_an_sms_status_becomes_a_record_with_all_it_says() -> None:
+    raw = body(envelope(SMS, status(status="REJECTED", error=REJECTED)))
+    assert read(raw) == EventRecord(
+        key="order-1",
+        event_id="09c829a2-a77b-422d-8562-2f88e784dfb5",
+        event_type=SMS,
+        timestamp=datetime(2025, 4, 1, 11, 50, 12, 3029, tzinfo=UTC),
+        received_at=RECEIVED,
+        expires_at=EXPIRES,
+        body=raw.decode(),
+        signature=SIGNATURE,
+        msg_id=MSG_ID,
+        reference="order-1",
+        status="REJECTED",
+        status_at=datetime(2025, 4, 1, 11, 49, 12, 5021, tzinfo=UTC),
+        error=REJECTED,
+        recipient=4512345678,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(
+            (SMS, name)
+            for name in (
+                "ENROUTE",
+                "DELIVERED",
+                "EXPIRED",
+                "DELETED",
+                "UNDELIVERABLE",
+                "ACCEPTED",
+                "UNKNOWN",
+                "REJECTED",
+                "READ",
+            )
+        ),
+        *((RCS, name) for name in ("DELIVERED", "READ", "ENROUTE", "EXPIRED")),
+    ],
+)
+def test_every_status_of_the_provider_is_read(kind: str, name: str) -> None:
+    record = read(body(envelope(kind, status(status=name))))
+    assert (record.event_type, record.status, record.recipient) == (kind, name, 4512345678)
+
+
+@pytest.mark.parametrize("error", [ABSENT, None, {}, {"code": 7, "more": [1.5, {"a": None}]}])
+def test_an_rcs_error_may_be_absent_or_any_object(error: object) -> None:
+    record = read(body(envelope(RCS, status(error=error))))
+    assert record.error == (None if error is ABSENT else error)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (TEXT_SMS, {"message": "Hej, ja tak 🍓", "encoding": "UCS2", "header": None}),
+        (TEXT_RCS, "Hello"),
+        (LOCATION_RCS, {"latitude": Decimal("55.676098"), "longitude": Decimal("-12.568337")}),
+        (
+            FILE_RCS,
+            {
+                "category": "image",
+                "thumbnail": {"mime_type": "image/jpeg", "size": 1200, "url": "https://files.example/t"},
+                "payload": {"mime_type": "image/jpeg", "size": 98000, "url": "https://files.example/p"},
+            },
+        ),
+    ],
+)
+def test_every_message_from_a_person_is_read(kind: str, content: object) -> None:
+    raw = body(envelope(kind, inbound("CONTENT"))).replace(b'"CONTENT"', json_of(content))
+    record = read(raw)
+    assert (record.event_type, record.sender, record.content) == (kind, 4587654321, content)
+    assert (record.key, record.msg_id, record.reference, record.status) == (MSG_ID, MSG_ID, None, None)
+    assert record.body == raw.decode()
+
+
+def json_of(content: object) -> bytes:
+    """As `body`, with decimals written as they are."""
+    if isinstance(content, dict) and all(isinstance(value, Decimal) for value in content.values()):
+        return ("{" + ", ".join(f'"{name}": {value}' for name, value in content.items()) + "}").encode()
+    return body(content)
+
+
+def test_an_unknown_type_is_kept_without_reading_its_event() -> None:
+    raw = body(envelope("message.price.sms", status(status=["no", "status"], error=7, price=0.07)))
+    record = read(raw)
+    assert (record.event_type, record.key, record.body) == ("message.price.sms", "order-1", raw.decode())
+    assert (record.status, record.error, record.recipient, record.content) == (None, None, None, None)
+
+
+def test_an_unknown_status_is_kept_as_it_came() -> None:
+    assert read(body(envelope(SMS, status(status="Held at customs")))).status == "Held at customs"
+
+
+def test_unknown_fields_stay_in_the_body() -> None:
+    raw = body(envelope(SMS, status(price={"amount": 0.07}), version=[2]))
+    assert read(raw).body == raw.decode()
+    assert set(read(raw).to_item()) == set(read(body(envelope(SMS, status()))).to_item())
+
+
+def test_a_body_is_kept_byte_by_byte() -> None:
+    raw = body(envelope(SMS, status())).replace(b", ", b" ,\r\n\t").replace(b"order-1", "bestilling-å".encode())
+    record = read(raw)
+    assert (record.body.encode(), record.key) == (raw, "bestilling-å")
+
+
+@pytest.mark.parametrize("reference", [ABSENT, None, ""])
+def test_without_a_reference_an_event_is_filed_under_its_msg_id(reference: object) -> None:
+    record = read(body(envelope(SMS, status(reference=reference))))
+    assert (record.key, record.reference, record.msg_id) == (MSG_ID, None, MSG_ID)
+
+
+def test_an_unknown_type_may_have_a_reference_alone() -> None:
+    record = read(body(envelope("message.new", {"reference": "order-1"})))
+    assert (record.key, record.reference, record.msg_id) == ("order-1", "order-1", None)
+
+
+@pytest.mark.parametrize("recipient", [ABSENT, None, 4512345678, "+4512345678", "short code"])
+def test_a_number_may_be_missing_or_text(recipient: object) -> None:
+    assert read(body(envelope(SMS, status(recipient=recipient)))).recipient == (
+        None if recipient is ABSENT else recipient
+    )
+
+
+def test_the_last_of_two_equal_names_counts_and_the_body_keeps_both() -> None:
+    raw = body(envelope(SMS, status())).replace(b'"status": ', b'"status": "ENROUTE", "status": ')
+    record = read(raw)
+    assert (record.status, record.body) == ("DELIVERED", raw.decode())
+
+
+def test_a_quarantined_body_is_found_by_its_hash() -> None:
+    raw = "no event: æ".encode()
+    record = quarantined(raw, SIGNATURE, "not JSON", received_at=RECEIVED, expires_at=EXPIRES)
+    assert record.body_sha256 == sha256(raw).hexdigest()
+    assert (record.body, record.signature, record.reason) == ("no event: æ", SIGNATURE, "not JSON")
+    assert (record.received_at, record.expires_at) == (RECEIVED, EXPIRES)
+
+
+def test_a_quarantined_body_that_is_no_utf_8_stays_bytes() -> None:
+    record = quarantined(b"\xff\xfe", SIGNATURE, "not UTF-8", received_at=RECEIVED, expires_at=EXPIRES)
+    assert record.body == b"\xff\xfe"
+    assert record.to_item()["body"] == {"B": b"\xff\xfe"}
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(days=7), -MAX_AHEAD])
+def test_an_event_within_the_window_is_of_age(age: timedelta) -> None:
+    check_age(aged(age), timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(days=7, microseconds=1), "too old"),
+        (timedelta(days=4000), "too old"),
+        (-MAX_AHEAD - timedelta(microseconds=1), "future"),
+        (-timedelta(days=4000), "future"),
+    ],
+)
+def test_an_event_outside_the_window_is_refused(age: timedelta, words: str) -> None:
+    with pytest.raises(EventAgeError, match=words):
+        check_age(aged(age), timedelta(days=7))
+
+
+def aged(age: timedelta) -> EventRecord:
+    return replace(read(body(envelope(SMS, status()))), timestamp=RECEIVED - age)
+
+
+def test_an_age_error_is_none_that_quarantines() -> None:
+    assert not issubclass(EventAgeError, EventError)

@@ -1,0 +1,44 @@
+"""The time of a run. Nothing in the model waits: time passes because a call takes some, or because the run says so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TICK_S = 0.001
+
+
+class Clock:
+    """A wall clock, and the monotonic clock of a process that Lambda freezes between invocations."""
+
+    def __init__(self) -> None:
+        self.wall = START
+        self.monotonic_s = 1000.0
+
+    def now(self) -> datetime:
+        """Return the time. It goes on a little with each call, so that no two writes have the same time."""
+        self.run(TICK_S)
+        return self.wall
+
+    def run(self, seconds: float) -> None:
+        """Let time pass while a process runs."""
+        self.wall += timedelta(seconds=seconds)
+        self.monotonic_s += seconds
+
+    def freeze(self, seconds: float) -> None:
+        """Let time pass while all processes are frozen: their monotonic clocks stand still."""
+        self.wall += timedelta(seconds=seconds)
+
+    def module(self) -> SimpleNamespace:
+        """Return what stands in for Python's module `time`."""
+        return SimpleNamespace(
+            time=lambda: self.wall.timestamp(),
+            monotonic=lambda: self.monotonic_s,
+            sleep=self.run,
+            perf_counter=lambda: 0.0,
+        )
+
+    def text(self) -> str:
+        """Return the time as the log has it: seconds since the run began."""
+        return f"{(self.wall - START).total_seconds():10.3f}"

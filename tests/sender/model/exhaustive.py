@@ -1,0 +1,193 @@
+"""Every run with at most one fault in each of its first invocations.
+
+A run is played with no fault. Then it is played again for everything that could have gone wrong at each of its calls,
+and so on for the runs that come of that, until the first invocations have been through all of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from tests.sender.model import webhooks
+from tests.sender.model.clock import START
+from tests.sender.model.parameters import Parameters
+from tests.sender.model.system import System
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tests.sender.model.invocation import Invocation
+    from tests.sender.model.webhooks import Event
+
+Prepare = "Callable[[System], object]"
+Webhooks = Literal["none", "fast", "late", "overdue"]
+
+# What others do while an invocation waits at a call.
+INTERRUPTIONS = ("others", "others much later", "webhooks", "another system's webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run does not choose: the parameters, and when the webhooks come."""
+
+    resend: bool = False
+    webhooks: Webhooks = "none"
+    max_receive_count: int = 8
+
+    def __str__(self) -> str:
+        policy = "resend" if self.resend else "hold"
+        return f"{policy}, webhooks {self.webhooks}, {self.max_receive_count} deliveries"
+
+
+@dataclass(slots=True)
+class Script:
+    """The faults of one run: those prescribed, then none; it notes what could have been chosen instead."""
+
+    prescribed: tuple[str, ...]
+    invocations: int
+    only: frozenset[str] | None
+    chosen: list[str] = field(default_factory=list)
+    alternatives: list[Sequence[str]] = field(default_factory=list)
+
+    def choose(self, invocation: Invocation, number: int) -> str:
+        """Return the next fault."""
+        assert invocation.call is not None
+        position = len(self.chosen)
+        fault = self.prescribed[position] if position < len(self.prescribed) else ""
+        possible = [*invocation.call.faults, "killed", *INTERRUPTIONS]
+        possible = [each for each in possible if self.only is None or each in self.only]
+        is_open = number <= self.invocations and not any(self.chosen[self._began :])
+        self.chosen.append(fault)
+        self.alternatives.append(possible if is_open else [])
+        return fault
+
+    _began: int = 0
+
+    def begin(self) -> None:
+        """A new invocation begins, which may have a fault of its own."""
+        self._began = len(self.chosen)
+
+
+class Run:
+    """One run: what is prepared is delivered to the end, and once more after the dead letters are redriven."""
+
+    def __init__(self, setting: Setting, script: Script) -> None:
+        parameters = Parameters(resend=setting.resend, max_receive_count=setting.max_receive_count)
+        self.system = System(parameters)
+        self._setting = setting
+        self._script = script
+        self._told: set[str] = set()
+        self._foreign = 0
+        self._invocations = 0
+
+    def play(self, prepare: Callable[[System], object]) -> None:
+        """Play it to the end."""
+        system = self.system
+        try:
+            prepare(system)
+            self._drain()
+            if self._setting.webhooks == "overdue":
+                self._tell()
+            system.redrive(system.queue.dead)
+            self._drain()
+            system.settle()
+            if self._setting.webhooks != "none":
+                self._tell()
+            system.check()
+        finally:
+            system.close()
+
+    def _drain(self) -> None:
+        system = self.system
+        while (due := system.queue.next_visible_at()) is not None and self._invocations < 200:
+            system.clock.freeze(max(0.0, (due - system.clock.wall).total_seconds()))
+            self._deliver()
+            if self._setting.webhooks == "late":
+                self._tell()
+        system.check()
+
+    def _deliver(self) -> None:
+        invocation = self.system.start(self.system.queue.visible(self.system.clock.wall))
+        self._invocations += 1
+        self._script.begin()
+        while invocation is not None and not invocation.over:
+            fault = self._script.choose(invocation, self._invocations)
+            if fault in INTERRUPTIONS:
+                self._interrupt(invocation, fault)
+                fault = ""
+            self.system.step(invocation, fault)
+            if self._setting.webhooks == "fast":
+                self._tell()
+
+    def _interrupt(self, invocation: Invocation, interruption: str) -> None:
+        system = self.system
+        system.note(f"at {invocation.call and invocation.call.name}: {interruption}")
+        if interruption == "webhooks":
+            self._tell()
+        elif interruption == "another system's webhook":
+            for message in invocation.messages[:1]:
+                self._foreign += 1
+                system.tell(self.foreign(message.identity))
+        else:
+            if "much later" in interruption:
+                left = (invocation.deadline - system.clock.wall).total_seconds()
+                system.clock.freeze(max(0.0, left - 1))
+            again = [each for each in invocation.messages if each.receives < system.queue.max_receive_count]
+            for message in [*again, *system.queue.visible(system.clock.wall)]:
+                system.deliver([message])
+
+    def foreign(self, reference: str) -> Event:
+        """Return an event of another system that uses our reference and texts the same person."""
+        system = self.system
+        event = webhooks.Event(
+            f"foreign {self._foreign}",
+            system.provider.msg_id(system.clock.wall),
+            reference,
+            4512345678,
+            "DELIVERED",
+            START + timedelta(days=1),
+            foreign=True,
+        )
+        return event
+
+    def _tell(self) -> None:
+        """Deliver all webhooks that are due, in the wrong order and one of them twice."""
+        for sent in list(self.system.provider.sent):
+            if not sent.msg_id or sent.msg_id in self._told:
+                continue
+            self._told.add(sent.msg_id)
+            delivered = webhooks.of(sent, "DELIVERED", START + timedelta(days=1))
+            for event in (delivered, webhooks.of(sent, "ENROUTE", START), delivered):
+                self.system.tell(event)
+
+
+def explore(
+    setting: Setting,
+    prepare: Callable[[System], object],
+    invocations: int = 2,
+    only: frozenset[str] | None = None,
+) -> int:
+    """Play every run, and return how many there were. Raises the first law that is broken, with the run's log.
+
+    `only` leaves all other faults out, which lets many invocations in a row be faulty.
+    """
+    runs = 0
+    ahead: deque[tuple[str, ...]] = deque([()])
+    while ahead:  # those with the fewest faults first, so that a broken law is shown by the shortest run
+        script = Script(ahead.popleft(), invocations, only)
+        run = Run(setting, script)
+        random.seed(0)  # the pauses' jitter
+        try:
+            run.play(prepare)
+        except AssertionError as error:
+            error.add_note(str(setting))
+            raise
+        runs += 1
+        for position in range(len(script.prescribed), len(script.chosen)):
+            before = tuple(script.chosen[:position])
+            ahead += [(*before, fault) for fault in script.alternatives[position]]
+    return runs

@@ -1,0 +1,99 @@
+"""The code of both functions as a run invokes it: the only module of the model that names parts of it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
+
+import batch
+import delivery
+import intake
+from batch import Clients
+from gatewayapi.client import Client
+from gatewayapi.message import StackRules
+from gatewayapi.secrets import Secret
+from gatewayapi.signature import sign
+from gatewayapi.table import Table
+from outcome import DeadLetter, Retry
+from queues import Queues
+from settings import Settings
+from stop_words import words
+from tests.sender.model.provider import Pool
+from tests.sender.model.queue import DEAD_LETTER_URL, URL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from outcome import Outcome
+    from tests.sender.model.calls import Calls
+    from tests.sender.model.clock import Clock
+    from tests.sender.model.parameters import Parameters
+
+MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client")
+INTAKE = intake.Settings(max_age=timedelta(days=7), words=words("STOP", "START", ""))
+TABLE = "model"
+
+
+class Functions:
+    """One process of either function, with the clients of a run."""
+
+    def __init__(self, calls: Calls, clock: Clock, token: Callable[[], str], key: Callable[[str], str]) -> None:
+        self._patches = ExitStack()
+        for module in MODULES_WITH_TIME:
+            self._patches.enter_context(patch(f"{module}.time", clock.module()))
+        time = clock.module().time
+        tokens, keys = calls.secret(lambda _stage: token()), calls.secret(key)
+        self._clients = Clients(
+            table=Table(cast("Any", calls.dynamodb), TABLE, 90, sleep=calls.sleep),
+            provider=_Client(Pool(calls.post)),
+            token=Secret("token", client=lambda: cast("Any", tokens), now_s=time),
+            queues=Queues(client=lambda: cast("Any", calls.sqs), urls=(URL,), dead_letter_url=DEAD_LETTER_URL),
+            now=clock.now,
+        )
+        self._keys = Secret("key", client=lambda: cast("Any", keys), now_s=time)
+
+    def send(
+        self, records: list[dict[str, Any]], parameters: Parameters, remaining_s: Callable[[], float]
+    ) -> dict[str, str]:
+        """Take a batch through the sender; return by message id if it was acknowledged, retried or dead."""
+        settings = Settings(
+            rules=StackRules(default_sender=parameters.default_sender, allowed_prefixes=parameters.allowed_prefixes),
+            send_mode=parameters.send_mode,
+            listed_recipients=parameters.listed_recipients,
+            reconcile_after=timedelta(seconds=parameters.reconcile_after_s),
+            resend=parameters.resend,
+            max_receive_count=parameters.max_receive_count,
+        )
+        deliveries = [delivery.from_record(record) for record in records]
+        outcomes = batch.process(deliveries, settings=settings, clients=self._clients, remaining_s=remaining_s)
+        return {outcome.delivery.message_id: _word(outcome) for outcome in outcomes}
+
+    def receive(self, body: bytes, key: str, now: datetime) -> str:
+        """Take a webhook that is signed with this key; return what became of it."""
+        table = self._clients.table
+        receipt = intake.receive(body, sign(body, key), settings=INTAKE, keys=self._keys, table=table, now=now)
+        return receipt.status
+
+    def close(self) -> None:
+        """Give the code its own time back."""
+        self._patches.close()
+
+
+class _Client(Client):
+    """The real client, whose connection ends in the model."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._model = pool
+        super().__init__("", "http://provider.invalid")
+
+    def _connect(self) -> Any:  # noqa: ANN401 - what stands in for urllib3's pool
+        return self._model
+
+
+def _word(outcome: Outcome) -> str:
+    if isinstance(outcome, Retry):
+        return "retried"
+    return "dead" if isinstance(outcome, DeadLetter) else "acknowledged"

@@ -1,0 +1,109 @@
+"""One invocation of a function. It runs in a thread, but only while the run lets it: from one call to the next.
+
+Between two calls nothing leaves the code, so that a pause at every call is enough to show every order of events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Semaphore, Thread
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from tests.sender.model.parameters import Parameters
+    from tests.sender.model.queue import Queued
+    from tests.sender.model.store import Item
+    from tests.sender.model.webhooks import Event
+
+
+class Killed(BaseException):  # noqa: N818 - no error: Lambda ends the process
+    """The invocation is over. The code cannot handle it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that the code is about to make, and what can go wrong with it."""
+
+    name: str
+    faults: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class Invocation:
+    """A run of one function. `call` is what it waits to do; None where it is over."""
+
+    number: int
+    code: Callable[[], Any]
+    began: datetime
+    deadline: datetime
+    messages: list[Queued] = field(default_factory=list)
+    call: Call | None = None
+    killed: bool = False
+    result: Any = None
+    error: BaseException | None = None
+    faults: list[str] = field(default_factory=list)
+    before: dict[str, Item] = field(default_factory=dict)  # its messages' records when it began
+    parameters: Parameters | None = None  # that it began with
+    event: Event | None = None  # that of a webhook
+    interrupted: bool = False  # something else happened while it was paused
+    answers: list[tuple[str, str, bool]] = field(default_factory=list)  # reference, msg_id, in doubt before
+    _thread: Thread | None = None
+    _fault: str = ""
+    _to_code: Semaphore = field(default_factory=lambda: Semaphore(0))
+    _to_run: Semaphore = field(default_factory=lambda: Semaphore(0))
+
+    @property
+    def over(self) -> bool:
+        """Whether the code has returned or was killed."""
+        return self.call is None
+
+    def start(self) -> None:
+        """Run the code to its first call."""
+        self.call = Call("start")
+        self._thread = Thread(target=self._main, daemon=True)
+        self._thread.start()
+        self._to_run.acquire()
+
+    def resume(self, fault: str = "") -> None:
+        """Make the call that the code waits for, with a fault, and run the code to its next call."""
+        self._fault = fault
+        self._to_code.release()
+        self._to_run.acquire()
+        if self.call is None and self._thread is not None:
+            self._thread.join()
+
+    def kill(self) -> None:
+        """End the invocation before the call that it waits for."""
+        self.killed = True
+        self.resume()
+
+    def pause(self, name: str, faults: Sequence[str] = ()) -> str:
+        """Wait at a call, in the code's thread; return the fault that it is to be made with."""
+        if self.killed:
+            raise Killed
+        self.call = Call(name, faults)
+        self._to_run.release()
+        self._to_code.acquire()
+        if self.killed:
+            raise Killed
+        return self._fault
+
+    def end_at(self, now: datetime) -> None:
+        """End the invocation, in the code's thread, if its time is over."""
+        if now >= self.deadline:
+            self.killed = True
+            raise Killed
+
+    def _main(self) -> None:
+        try:
+            self.result = self.code()
+            self.pause("return")
+        except Killed:
+            self.killed = True
+        except BaseException as error:  # noqa: BLE001 - the run judges it
+            self.error = error
+        self.call = None
+        self._to_run.release()

@@ -1,0 +1,215 @@
+"""The laws that every run must keep: those of what is sent and what becomes of it.
+
+They follow the project's design and were written without the code that they judge. What they compare with is the
+truth, which the code does not have: what the provider accepted, and what happened to an invocation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.sender.model.calls import TABLE_FAULTS
+from tests.sender.model.record_laws import (
+    BackwardsError,
+    FalseError,
+    LawError,
+    RecordLaws,
+    flag,
+    is_leased,
+    is_settled,
+    text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.sender.model.invocation import Invocation
+    from tests.sender.model.provider import Sent
+    from tests.sender.model.queue import DeadLetter, Queued
+    from tests.sender.model.store import Item
+
+__all__ = ["BackwardsError", "FalseError", "HarmedError", "LawError", "Laws", "LostError", "TwiceError"]
+
+UNCERTAIN = "UNCERTAIN"
+TIME_TO_RECORD_S = 5.0
+
+
+class LostError(LawError):
+    """A message is nowhere, or where nobody is told why."""
+
+
+class TwiceError(LawError):
+    """A message was sent once more than anybody allowed."""
+
+
+class HarmedError(LawError):
+    """One message's trouble is paid for by another."""
+
+
+class Laws(RecordLaws):
+    """The laws over one run."""
+
+    def produced(self, message: Queued) -> None:
+        """A producer puts this on the queue. The same reference once more permits no second SMS."""
+        self.owed[message.identity, message.text] = message
+        self.texts.setdefault(message.identity, set()).add(message.text)
+
+    def redriven(self, letter: DeadLetter) -> None:
+        """The operator wants this sent: once more, if its record is held in doubt, and not once more for each copy."""
+        possible = self.system.provider.possible(letter.identity)
+        record = self.system.record(letter.identity)
+        if possible and possible[0].text == letter.text and text(record, "status") == "HELD":
+            permitted = self.permitted.get(letter.identity, 1)
+            self.permitted[letter.identity] = max(permitted, len(possible) + 1)
+
+    def sent(self, invocation: Invocation, sent: Sequence[Sent]) -> None:
+        """A request has left: what may have been accepted once is not sent again, unless a person wants it."""
+        for each in sent:
+            if each.refused:
+                continue
+            possible = self.system.provider.possible(each.reference)
+            resends = 1 if self.system.resent_by_policy else 0
+            if len(possible) > max(self.permitted.get(each.reference, 1), 1 + resends):
+                self.broken(TwiceError(f"{each.reference} may have been accepted {len(possible)} times"))
+            if {other.text for other in possible} != {each.text}:
+                self.broken(TwiceError(f"{each.reference} was sent with two contents"))
+            if not self.system.may_send(each):
+                self.broken(FalseError(f"{each.reference} was sent although the stack's settings forbid it"))
+            claimed_at = self.claimed_at.get(each.reference)
+            for letter in self.letters:
+                if (letter.identity, letter.text) != (each.reference, each.text) or letter.code == UNCERTAIN:
+                    continue
+                if claimed_at is not None and letter.written_at >= claimed_at:
+                    self.broken(FalseError(f"{each.reference} is said to be {letter.code} while it is being sent"))
+        if self.system.clock.wall >= invocation.deadline:
+            self.broken(TwiceError("a request left after its invocation's time"))
+
+    def dead_lettered(self, invocation: Invocation, letter: DeadLetter, known: Sequence[Queued]) -> None:
+        """A dead letter has the message's identity, and a reason that is true."""
+        identity, code = letter.identity, letter.code
+        others = [other for other in self.system.running if other is not invocation]
+        record = self.system.record(identity)
+        in_hand = any(each.identity == identity for other in others for each in other.messages) or is_leased(
+            record, invocation.began
+        )
+        self.letters.append(letter)
+        # Its record could not be read or written, or may still be in another invocation's hands.
+        if in_hand or set(invocation.faults) & set(TABLE_FAULTS) or self.system.table_is_troubled(identity):
+            self.excused.add(letter)
+        if not known or not code:
+            self.broken(LostError(f"a dead letter of no message, or without a reason: {identity} {code}"))
+        if identity in self.damaged:
+            return
+        provider = self.system.provider
+        if provider.possible(identity, letter.text) and code != UNCERTAIN:
+            self.broken(FalseError(f"{identity} is said to be {code}, and may have been accepted"))
+        if code == UNCERTAIN and not (provider.possible(identity) or identity in self.doubtable or in_hand):
+            self.broken(FalseError(f"{identity} is said to be uncertain, and was certainly never accepted"))
+        if code == "PROVIDER_REFUSED" and (identity, letter.text) not in provider.refused_by_name:
+            self.broken(FalseError(f"{identity} is said to be refused by the provider for what is in it"))
+        if code == "REFERENCE_REUSED" and len(self.texts[identity]) == 1:
+            self.broken(FalseError(f"{identity} was used with one content only"))
+        if (
+            is_settled(invocation.before.get(identity, {}))
+            and self.same_content(identity, letter.text)
+            and letter not in self.excused
+        ):
+            self.broken(FalseError(f"{identity} was accepted, and is a dead letter all the same"))
+
+    def finished(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
+        """An invocation returned: what it learned is recorded, and one message's trouble is its own."""
+        now = self.system.clock.wall
+        left_s = (invocation.deadline - now).total_seconds()
+        for reference, msg_id, doubt_before in invocation.answers:
+            if reference in self.damaged or left_s < TIME_TO_RECORD_S:
+                continue
+            record = self.system.record(reference)
+            if not is_settled(record):
+                self.broken(LostError(f"the acceptance of {reference} was read, and is not recorded"))
+            if not doubt_before and text(record, "msg_id") != msg_id and not self.system.is_own(record):
+                self.broken(FalseError(f"{reference} is not recorded with the msg_id of the answer"))
+        self._copies_of_the_held(invocation, outcomes)
+        if (
+            set(invocation.faults) <= {"conflict", "long conflict"}
+            and invocation.faults
+            and not invocation.interrupted
+        ):
+            self._neighbours_of_the_contended(invocation, outcomes)
+
+    def _copies_of_the_held(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
+        """What is held in doubt is acknowledged only to the message that wrote the hold."""
+        for message in invocation.messages:
+            before, now = invocation.before.get(message.identity, {}), self.system.record(message.identity)
+            if (
+                outcomes.get(message.message_id) != "acknowledged"
+                or before != now
+                or message.identity in self.damaged
+            ):
+                continue
+            if not flag(now, "in_doubt") or text(now, "status") != "HELD" or len(self.texts[message.identity]) > 1:
+                continue
+            if text(now, "message_id") != message.message_id:
+                self.broken(LostError(f"a copy of {message.identity}, which is in doubt, was dropped"))
+
+    def _neighbours_of_the_contended(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
+        """One contended record costs the others neither their turn nor a delivery."""
+        if self.system.store.throttled_until is not None or not self.system.is_live():
+            return
+        if not all(self.is_healthy(message) for message in invocation.messages):
+            return
+        contended = {pk for (pk, _) in self.system.store.contended}
+        for message in invocation.messages:
+            fresh = not invocation.before.get(message.identity)
+            if fresh and message.identity not in contended and outcomes[message.message_id] == "retried":
+                self.broken(HarmedError(f"{message.identity} waits because another record is contended"))
+
+    def quiet(self) -> None:
+        """While nothing runs, all that was put on the queue is there, accepted, dead with its reason, or over."""
+        in_queue = {message.identity for message in self.system.queue.messages.values()}
+        dead = {letter.identity for letter in self.system.queue.dead}
+        uncertain = {letter.identity for letter in self.system.queue.dead if letter.code == UNCERTAIN}
+        excused = {letter.identity for letter in self.letters if letter in self.excused}
+        moved = {letter.identity for letter in self.system.queue.dead if letter.moved_by_sqs}
+        here = {(each.identity, each.text) for each in self.system.queue.messages.values()}
+        here |= {
+            (letter.identity, letter.text) for letter in self.system.queue.dead if letter.code or letter.moved_by_sqs
+        }
+        for (identity, content), message in list(self.owed.items()):
+            if self.system.provider.accepted(identity, content) or identity in self.damaged | self.misled:
+                del self.owed[identity, content]
+            elif (identity, content) not in here and not self.is_over(message):
+                status = text(self.system.record(identity), "status")
+                self.broken(LostError(f"{identity} is {status}, and nowhere"))
+        for (pk, sk), record in self.system.store.items.items():
+            if sk != "MESSAGE" or pk in self.damaged:
+                continue
+            status = text(record, "status")
+            told = pk in excused & uncertain
+            if status in {"SENDING", "UNCERTAIN", "RETRYING"} and pk not in in_queue | moved and not told:
+                self.broken(LostError(f"{pk} is left {status}, and nobody is told"))
+            held = status in {"HELD", "INVALID"} and not (pk in self.dry and not flag(record, "in_doubt"))
+            if held and pk not in in_queue | dead:
+                self.broken(LostError(f"{pk} is {status}, and there is no dead letter"))
+            self.true_status(pk, record)
+
+    def ended(self) -> None:
+        """After the trouble and enough redrives, each healthy message was accepted, or its reference by another content."""
+        for message in self.unsent():
+            self.broken(HarmedError(f"{message.identity} is healthy, and is never accepted"))
+
+    def unsent(self) -> list[Queued]:
+        """Return the healthy messages that were not accepted and could have been."""
+        return [
+            message
+            for message in self.owed.values()
+            if self.is_healthy(message)
+            and not self.is_over(message)
+            and not self.system.provider.accepted(message.identity)
+            and not (message.identity in self.damaged | self.misled)
+            and not any(
+                not self.is_healthy(other, content) for content in self.texts[message.identity] for other in [message]
+            )
+        ]
+
+    def _record(self, identity: str) -> Item:
+        return self.system.record(identity)

@@ -1,0 +1,198 @@
+"""The provider behind the real client: what it accepts, what it answers, and what it alone knows afterwards.
+
+It stands in for urllib3's connection pool, so that the client's reading of answers is part of what is searched.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import urllib3
+from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# What can go wrong with a request, one of each kind that the client tells apart; "+": it was accepted all the same.
+CERTAIN_FAULTS = (
+    "refused",
+    "429",
+    "429 with a strange Retry-After",
+    "503",
+    "403",
+    "403 and a new token",
+)
+REFUSALS_OF_SEVERAL = ("422 naming the first", "422 naming none", "400", "413")
+UNCERTAIN_FAULTS = ("500", "500+", "reset+", "hang", "hang+", "unreadable+")
+FAULTS_OF_SEVERAL = ("first left out+", "reversed+", "another system's entry+")
+
+POISON = "poison "  # a text that begins so makes the provider fail in the way that follows
+MAX_LIFE = timedelta(days=5)
+ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+Fields = dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """One message in one request. It may have been accepted unless `refused`; it was if it has a `msg_id`."""
+
+    reference: str
+    text: str
+    recipient: int
+    at: datetime
+    refused: bool = False
+    msg_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """As much of an HTTP response as the client looks at."""
+
+    status: int
+    text: str = "{}"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> bytes:
+        """The body."""
+        return self.text.encode()
+
+    def json(self) -> Any:  # noqa: ANN401 - any JSON
+        """The body, as urllib3 decodes it."""
+        return json.loads(self.text)
+
+
+class Provider:
+    """What was sent to it, in order. `skew` is how far its clock is ahead of ours."""
+
+    def __init__(self, now: Callable[[], datetime], *, skew: timedelta, ulids: bool) -> None:
+        self.sent: list[Sent] = []
+        self.by_reference: dict[str, list[Sent]] = {}
+        self.refused_by_name: set[tuple[str, str]] = set()
+        self._now = now
+        self._skew = skew
+        self._ulids = ulids
+        self._count = 0
+
+    def possible(self, reference: str, text: str | None = None) -> list[Sent]:
+        """Return what was sent under a reference and may have been accepted."""
+        return [
+            sent for sent in self.by_reference.get(reference, ()) if not sent.refused and text in {None, sent.text}
+        ]
+
+    def accepted(self, reference: str, text: str | None = None) -> list[Sent]:
+        """Return what was accepted under a reference."""
+        return [sent for sent in self.possible(reference, text) if sent.msg_id]
+
+    def answer(self, body: bytes, fault: str) -> tuple[list[Sent], Answer | Exception]:
+        """Take a request; return what was in it, and its answer, or what urllib3 raises where there is none."""
+        pool = cast("Any", None)
+        fields = json.loads(body)
+        several = fields.get("messages")
+        messages = several or [fields]
+        sent = [self._take(message) for message in messages]
+        if fault == "refused":
+            return self._refuse(sent), NewConnectionError(pool, fault)
+        if fault.startswith(("429", "503", "403")):
+            strange = {"Retry-After": "\x0b" * 12 + "5"} if "strange" in fault else {}
+            return self._refuse(sent), Answer(int(fault[:3]), headers=strange)
+        if refusal := self._refusal(messages, fault, several=several is not None):
+            return self._refuse(sent), refusal
+        poison = next((each.text.removeprefix(POISON) for each in sent if each.text.startswith(POISON)), "")
+        if not (fault == "" or fault.endswith("+")) or poison:
+            kind = poison or fault
+        else:
+            kind = fault
+            for each in sent:
+                each.msg_id = self.msg_id(self._now())
+        entries = [{"msg_id": each.msg_id, "recipient": each.recipient, "reference": each.reference} for each in sent]
+        if kind.startswith("reset"):
+            return sent, ProtocolError(kind)
+        if kind.startswith("hang"):
+            return sent, ReadTimeoutError(pool, "", kind)
+        if kind.startswith("500"):
+            return sent, Answer(500)
+        if kind.startswith("unreadable"):
+            return sent, Answer(202, "<html>")
+        if kind.startswith("first"):
+            del entries[0]
+        if kind.startswith("reversed"):
+            entries.reverse()
+        if kind.startswith("another"):
+            entries.insert(0, {"msg_id": self.msg_id(self._now()), "recipient": 4500000000, "reference": "another"})
+        return sent, Answer(202, json.dumps(entries[0] if several is None else {"responses": entries}))
+
+    def msg_id(self, at: datetime) -> str:
+        """Return a new message id, which as a ULID carries the time of acceptance."""
+        if self._ulids:
+            return self.ulid(at)
+        self._count += 1
+        return f"msg-{self._count}"
+
+    def ulid(self, at: datetime) -> str:
+        """Return a new ULID of a time."""
+        self._count += 1
+        number = int((at + self._skew).timestamp() * 1000) << 80 | self._count
+        return "".join(ULID_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+    def _take(self, message: Fields) -> Sent:
+        sent = Sent(message["reference"], message["message"], message["recipient"], self._now())
+        self.sent.append(sent)
+        self.by_reference.setdefault(sent.reference, []).append(sent)
+        return sent
+
+    def _refuse(self, sent: list[Sent]) -> list[Sent]:
+        for each in sent:
+            each.refused = True
+        return sent
+
+    def _refusal(self, messages: Sequence[Fields], fault: str, *, several: bool) -> Answer | None:
+        """Return the answer to a request of which nothing is accepted because of what is in it."""
+        overdue = [place for place, message in enumerate(messages) if self._is_overdue(message)]
+        if overdue:
+            return _named([["body", "messages", place] if several else ["body"] for place in overdue], "expiration")
+        texts = [message["message"] for message in messages]
+        poison = next((text.removeprefix(POISON) for text in texts if text.startswith(POISON)), "")
+        if poison == "422":
+            named = [place for place, text in enumerate(texts) if text == POISON + poison]
+            self.refused_by_name |= {(messages[place]["reference"], texts[place]) for place in named}
+            return _named([["body", "messages", place] if several else ["body"] for place in named], "message")
+        if poison in {"400", "413", "422 naming none"} or fault in REFUSALS_OF_SEVERAL:
+            kind = fault if fault in REFUSALS_OF_SEVERAL else poison
+            if kind == "422 naming the first":
+                self.refused_by_name.add((messages[0]["reference"], texts[0]))
+                return _named([["body", "messages", 0] if several else ["body"]], "sender")
+            if len(messages) == 1:
+                self.refused_by_name.add((messages[0]["reference"], texts[0]))
+            return Answer(int(kind[:3]), json.dumps({"detail": []}))
+        return None
+
+    def _is_overdue(self, message: Fields) -> bool:
+        if "expiration" not in message:
+            return False
+        left = datetime.fromisoformat(message["expiration"]) - (self._now() + self._skew)
+        return not timedelta(0) < left <= MAX_LIFE
+
+
+def _named(places: list[list[Any]], name: str) -> Answer:
+    detail = [{"loc": [*place, name], "msg": "refused", "type": "value_error"} for place in places]
+    return Answer(422, json.dumps({"detail": detail}))
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What stands in for urllib3's connection pool; `post` is given each body, its time-out, and if it has several."""
+
+    post: Callable[[bytes, float, bool], Answer]
+
+    def urlopen(self, *request: Any, timeout: urllib3.Timeout, **_: object) -> Answer:  # noqa: ANN401 - urllib3's
+        """Make one request."""
+        _method, url, body, _headers = request
+        return self.post(body, float(cast("float", timeout.read_timeout)), url.endswith("/multi"))
+
+    def close(self) -> None:
+        """Close nothing."""

@@ -1,0 +1,245 @@
+"""Runs in which everything can happen in any order, as hypothesis draws it and then makes it small."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from tests.sender.model import webhooks
+from tests.sender.model.clock import START
+from tests.sender.model.parameters import Parameters
+from tests.sender.model.system import RECIPIENT, System
+from tests.sender.model.webhooks import Event
+
+if TYPE_CHECKING:
+    from tests.sender.model.invocation import Invocation
+    from tests.sender.model.provider import Sent
+    from tests.sender.model.queue import Queued
+
+REFERENCES = st.sampled_from(["order-1", "order-2", "order-3"])
+CONTENTS = st.sampled_from(["Hello", "Hello", "Hello", "Hello you"])
+BAD_CONTENTS = st.sampled_from(
+    ["poison 500", "poison hang", "poison 400", "poison 413", "poison 422", "poison 422 naming none", "invalid"]
+)
+NUMBERS = st.integers(0, 99)
+# Zero is no fault, and so are half of all numbers: or no call would ever succeed.
+FAULTS = st.lists(NUMBERS, max_size=6)
+STATUSES = st.sampled_from(webhooks.STATUSES)
+DAMAGE: list[tuple[str, Any]] = [
+    ("attempts", {"S": "three"}),
+    ("attempts", {"NULL": True}),
+    ("status", {"L": []}),
+    ("status", {"N": "1"}),
+    ("error", {"S": "failed"}),
+    ("sender", {"N": "4"}),
+    ("queued_at", {"S": "yesterday"}),
+    ("lease_until", {"N": "5"}),
+    ("in_doubt", {"S": "yes"}),
+    ("doubt_until", {"BOOL": True}),
+    ("msg_id", {"N": "1"}),
+    ("recipient", {"S": "45"}),
+    ("expires_at", {"S": "never"}),
+    ("fingerprint", {"M": {}}),
+    ("record_type", {"S": "other"}),
+]
+MAX_RUNNING = 3
+
+
+class Search(RuleBasedStateMachine):
+    """One run; each rule is something that happens in it."""
+
+    system: System
+
+    @initialize(
+        resend=st.booleans(),
+        max_receive_count=st.sampled_from([2, 4, 8]),
+        skew_s=st.sampled_from([0.0, -0.5, 0.5]),
+        ulids=st.booleans(),
+    )
+    def begin(self, *, resend: bool, max_receive_count: int, skew_s: float, ulids: bool) -> None:
+        """Set what a run does not change."""
+        parameters = Parameters(resend=resend, max_receive_count=max_receive_count)
+        self.system = System(parameters, skew=timedelta(seconds=skew_s), ulids=ulids)
+        self.foreign = 0
+
+    @rule(reference=REFERENCES, content=CONTENTS, expires=st.sampled_from([None, None, 0.05, 600]))
+    def produce(self, reference: str, content: str, expires: float | None) -> None:
+        """A producer puts a message on the queue."""
+        self.system.produce(reference, content, **({"expiration": expires} if expires else {}))
+
+    @rule(content=CONTENTS)
+    def produce_without_a_reference(self, content: str) -> None:
+        """The same, without a reference."""
+        self.system.produce(None, content)
+
+    @rule(reference=REFERENCES, content=BAD_CONTENTS)
+    def produce_a_bad_one(self, reference: str, content: str) -> None:
+        """A producer puts a message on the queue that cannot be sent, or makes the provider fail."""
+        self.system.produce(reference, content, **({"recipient": 1} if content == "invalid" else {}))
+
+    @rule(count=st.sampled_from([2, 5]))
+    def produce_many(self, count: int) -> None:
+        """A producer puts many messages on the queue."""
+        for number in range(count):
+            self.system.produce(f"many-{number}", f"Hello {number}")
+
+    @precondition(lambda self: self.system.queue.visible(self.system.clock.wall))
+    @rule(faults=FAULTS, size=st.sampled_from([1, 2, 3, 100]))
+    def deliver(self, faults: list[int], size: int) -> None:
+        """An invocation begins and runs to its end."""
+        self.play(self.system.start(self.system.queue.visible(self.system.clock.wall)[:size]), faults)
+
+    @precondition(lambda self: self.system.queue.messages and len(self.system.running) < MAX_RUNNING)
+    @rule(faults=FAULTS, number=NUMBERS)
+    def deliver_once_more(self, faults: list[int], number: int) -> None:
+        """SQS delivers a message that it has delivered already."""
+        self.play(self.system.start([self.message(number)]), faults)
+
+    @precondition(lambda self: self.system.queue.messages and len(self.system.running) < MAX_RUNNING)
+    @rule(number=NUMBERS, size=st.sampled_from([1, 2, 100]), visible=st.booleans())
+    def begin_an_invocation(self, number: int, size: int, *, visible: bool) -> None:
+        """An invocation begins, and waits at its first call."""
+        chosen = self.system.queue.visible(self.system.clock.wall)[:size] if visible else [self.message(number)]
+        self.system.start(chosen)
+
+    @precondition(lambda self: self.system.running)
+    @rule(number=NUMBERS, faults=st.lists(NUMBERS, min_size=1, max_size=4))
+    def go_on(self, number: int, faults: list[int]) -> None:
+        """A waiting invocation makes its next calls."""
+        invocation = self.system.running[number % len(self.system.running)]
+        for fault in faults:
+            if not invocation.over:
+                self.system.step(invocation, self.fault(invocation, fault))
+
+    @precondition(lambda self: self.system.running)
+    @rule(number=NUMBERS)
+    def kill(self, number: int) -> None:
+        """Lambda ends an invocation."""
+        self.system.step(self.system.running[number % len(self.system.running)], "killed")
+
+    @rule(seconds=st.sampled_from([1, 20, 60, 500, 1000, 4000]))
+    def wait(self, seconds: int) -> None:
+        """Time passes; what runs goes on to its end, or is killed by it."""
+        self.system.clock.freeze(seconds)
+
+    @precondition(lambda self: self.accepted())
+    @rule(number=NUMBERS, status=STATUSES, later_s=st.integers(0, 2), waits=st.booleans())
+    def webhook(self, number: int, status: str, later_s: int, *, waits: bool) -> None:
+        """The provider reports on one of our messages."""
+        accepted = self.accepted()
+        event = webhooks.of(accepted[number % len(accepted)], status, START + timedelta(seconds=later_s))
+        invocation = self.system.webhook(event)
+        if not waits or len(self.system.running) > MAX_RUNNING:
+            self.system.finish(invocation)
+
+    @rule(
+        reference=REFERENCES,
+        status=STATUSES,
+        when=st.sampled_from([0, -100_000, 100_000, None]),
+        recipient=st.sampled_from([RECIPIENT, RECIPIENT, RECIPIENT + 1]),
+    )
+    def webhook_of_another_system(self, reference: str, status: str, when: int | None, recipient: int) -> None:
+        """The provider reports on another system's message, which has our reference and may have our number."""
+        self.foreign += 1
+        provider = self.system.provider
+        msg_id = (
+            f"foreign-{self.foreign}"
+            if when is None
+            else provider.ulid(self.system.clock.wall + timedelta(seconds=when))
+        )
+        event = Event(f"foreign {self.foreign}", msg_id, reference, recipient, status, START, foreign=True)
+        self.system.tell(event)
+
+    @precondition(lambda self: self.system.unstored)
+    @rule()
+    def webhook_again(self) -> None:
+        """The provider tries a webhook again."""
+        self.system.tell(self.system.unstored.pop(0))
+
+    @rule()
+    def rotate_key(self) -> None:
+        """An operator makes a new webhook key."""
+        self.system.rotate_key()
+
+    @rule()
+    def bad_signature(self) -> None:
+        """Somebody else calls the webhook's endpoint."""
+        self.system.forged()
+
+    @precondition(lambda self: self.system.queue.dead)
+    @rule(number=NUMBERS)
+    def redrive_one(self, number: int) -> None:
+        """An operator puts a dead letter back."""
+        dead = self.system.queue.dead
+        self.system.redrive([dead[number % len(dead)]])
+
+    @precondition(lambda self: self.system.queue.dead)
+    @rule()
+    def redrive_all(self) -> None:
+        """An operator puts all dead letters back."""
+        self.system.redrive(self.system.queue.dead)
+
+    @rule(resend=st.booleans())
+    def change_policy(self, *, resend: bool) -> None:
+        """An operator changes UncertainSends."""
+        self.system.change(resend=resend)
+
+    @rule(
+        allowed=st.sampled_from([(), (), ("46",)]),
+        default_sender=st.sampled_from(["Shop", "Store", ""]),
+        send_mode=st.sampled_from(["Live", "Live", "Live", "DryRun", "Listed"]),
+    )
+    def change_rules(self, allowed: tuple[str, ...], default_sender: str, send_mode: str) -> None:
+        """An operator changes what may be sent."""
+        self.system.change(allowed_prefixes=allowed, default_sender=default_sender, send_mode=send_mode)
+
+    @rule(reference=REFERENCES, seconds=st.sampled_from([0.3, 5, 60]))
+    def contend(self, reference: str, seconds: float) -> None:
+        """Other writes to a record are under way for a while."""
+        self.system.contend(reference, seconds)
+
+    @rule(seconds=st.sampled_from([0.3, 5, 60]))
+    def throttle(self, seconds: float) -> None:
+        """The table is throttled for a while."""
+        self.system.throttle(seconds)
+
+    @rule(reference=REFERENCES, damage=st.sampled_from(DAMAGE))
+    def damage(self, reference: str, damage: tuple[str, Any]) -> None:
+        """Somebody edits a record by hand."""
+        self.system.damage(reference, *damage)
+
+    def teardown(self) -> None:
+        """Bring the run to its end."""
+        if not hasattr(self, "system"):
+            return
+        try:
+            if self.system.laws.first is None:
+                self.system.settle()
+                for sent in self.accepted():
+                    self.system.tell(webhooks.of(sent, "DELIVERED", START + timedelta(days=1)))
+                self.system.tell_unstored()
+        finally:
+            self.system.close()
+
+    def play(self, invocation: Invocation | None, faults: list[int]) -> None:
+        """Let an invocation run to its end, with these faults at its first calls."""
+        ahead = iter(faults)
+        while invocation is not None and not invocation.over:
+            self.system.step(invocation, self.fault(invocation, next(ahead, 0)))
+
+    def fault(self, invocation: Invocation, number: int) -> str:
+        """Return the fault that a number stands for; even ones are none."""
+        faults = [*(invocation.call.faults if invocation.call else ()), "killed"]
+        return faults[number // 2 % len(faults)] if number % 2 else ""
+
+    def message(self, number: int) -> Queued:
+        """Return one of the queue's messages."""
+        messages = list(self.system.queue.messages.values())
+        return messages[number % len(messages)]
+
+    def accepted(self) -> list[Sent]:
+        """Return what the provider has accepted."""
+        return [sent for sent in self.system.provider.sent if sent.msg_id]

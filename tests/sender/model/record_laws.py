@@ -1,0 +1,213 @@
+"""The laws of message records: what one may turn into, and what it says of a message.
+
+A record's attributes are those of the design's table.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from gatewayapi.clock import to_text
+from tests.sender.model.provider import POISON
+
+if TYPE_CHECKING:
+    from tests.sender.model.queue import DeadLetter, Queued
+    from tests.sender.model.store import Item, Key
+    from tests.sender.model.system import System
+    from tests.sender.model.webhooks import Event
+
+OPEN = {"SENDING", "UNCERTAIN"}
+NEVER_SENT = {"RETRYING", "INVALID", "LAPSED", "SUPPRESSED", "HELD"}
+RANKS = {"ACCEPTED": 1, "DELIVERED": 3, "EXPIRED": 3, "DELETED": 3, "UNDELIVERABLE": 3, "REJECTED": 3, "READ": 4}
+EARLIER, LATER = timedelta(seconds=60), timedelta(seconds=300)
+
+
+class LawError(AssertionError):
+    """A run in which a law is broken."""
+
+
+class BackwardsError(LawError):
+    """A record turned into what it must not turn into."""
+
+
+class FalseError(LawError):
+    """A record or a dead letter states what is not so."""
+
+
+class RecordLaws:
+    """What a run has shown so far, and the laws of records over it."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.owed: dict[tuple[str, str], Queued] = {}  # by identity and content, until accepted
+        self.texts: dict[str, set[str]] = {}
+        self.letters: list[DeadLetter] = []
+        self.permitted: dict[str, int] = {}  # how often a reference may have been accepted, by redrives
+        self.doubtable: set[str] = set()  # an invocation that had it was killed, or met a failing call
+        self.misled: set[str] = set()  # moved by another system's event that could have been ours
+        self.damaged: set[str] = set()
+        self.lapsed: set[str] = set()
+        self.dry: set[str] = set()
+        self.excused: set[DeadLetter] = set()
+        self.claimed_in_doubt: set[str] = set()
+        self.claimed_at: dict[str, datetime] = {}
+        self.claimed_by: dict[str, int] = {}
+        self.first: LawError | None = None
+
+    def broken(self, error: LawError) -> None:
+        """Keep the first law that is broken; the run ends with it."""
+        self.first = self.first or error
+
+    def written(self, key: Key, old: Item, new: Item) -> None:
+        """Judge a write of a message record."""
+        identity, sk = key
+        if sk != "MESSAGE" or identity in self.damaged:
+            return
+        before, after = text(old, "status") if old else None, text(new, "status")
+        event = getattr(self.system.active, "event", None)
+        if event is None:
+            self._written_by_sender(identity, old, new)
+        elif not may_move(old, event):
+            self.broken(FalseError(f"an event of {event.msg_id} moved {identity}, which is known not to be its own"))
+        elif event.foreign:
+            self.misled.add(identity)
+        if is_settled(old):
+            if not is_settled(new):
+                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+            elif rank(after) < rank(before) and (
+                text(old, "msg_id") == text(new, "msg_id") or self.system.is_own(old)
+            ):
+                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+        elif flag(old, "in_doubt"):
+            self._in_doubt(identity, old, new)
+        if is_settled(new):
+            if self.system.is_own(new):
+                self.misled.discard(identity)
+            elif identity not in self.misled:
+                self.broken(FalseError(f"{identity} is {after} as {text(new, 'msg_id')}, which is not its own"))
+        elif not flag(new, "in_doubt") and self._may_be_accepted(identity, after):
+            self.broken(FalseError(f"{identity} became {after} without doubt, and may have been accepted"))
+        if after == "UNCERTAIN" and not flag(new, "in_doubt"):
+            self.broken(FalseError(f"{identity} is UNCERTAIN, but not in doubt"))
+        same = text(old, "fingerprint") and text(old, "fingerprint") == text(new, "fingerprint")
+        if same and text(old, "queued_at") != text(new, "queued_at"):
+            self.broken(BackwardsError(f"{identity}: queued_at changed, and the content did not"))
+
+    def _written_by_sender(self, identity: str, old: Item, new: Item) -> None:
+        after, invocation, now = text(new, "status"), self.system.active, self.system.clock.wall
+        if is_leased(old, now):
+            if self.claimed_by.get(identity) != invocation.number:
+                self.broken(BackwardsError(f"{identity}: taken out of the hands of another invocation"))
+        if after == "SENDING":
+            self.claimed_at[identity], self.claimed_by[identity] = now, invocation.number
+            (self.claimed_in_doubt.add if flag(new, "in_doubt") else self.claimed_in_doubt.discard)(identity)
+        if after == "LAPSED":
+            self.lapsed.add(identity)
+            mine = [message for message in invocation.messages if message.identity == identity]
+            if not any(
+                message.deadline is not None and message.deadline <= now + self.system.skew for message in mine
+            ):
+                self.broken(FalseError(f"{identity} is said to have expired"))
+        if after == "HELD" and "DRY_RUN" in str(new.get("error")):
+            self.dry.add(identity)
+        if flag(new, "in_doubt") and not flag(old, "in_doubt") and identity not in self.doubtable:
+            if not self.system.provider.possible(identity):
+                self.broken(FalseError(f"{identity} is in doubt, and was certainly never accepted"))
+
+    def _in_doubt(self, identity: str, old: Item, new: Item) -> None:
+        before, after = text(old, "status"), text(new, "status")
+        if not is_settled(new):
+            if not flag(new, "in_doubt") or after not in {*OPEN, "RETRYING", "HELD"}:
+                self.broken(BackwardsError(f"{identity}: {before} in doubt became {after}, and the doubt is gone"))
+            if before in {"HELD", "UNCERTAIN"} and after == "RETRYING":
+                self.broken(BackwardsError(f"{identity}: {before} in doubt became {after}, without a request"))
+            if text(new, "doubt_until") < text(old, "doubt_until"):
+                self.broken(BackwardsError(f"{identity}: doubt_until became earlier"))
+            if flag(old, "resent") and not flag(new, "resent"):
+                self.broken(BackwardsError(f"{identity}: that it was sent again is forgotten"))
+        if text(old, "fingerprint") != text(new, "fingerprint"):
+            self.broken(BackwardsError(f"{identity}: in doubt, and its content changed"))
+
+    def _may_be_accepted(self, identity: str, after: str) -> bool:
+        """A claim comes before its request; anything else after it."""
+        return (after == "SENDING" or after in NEVER_SENT) and bool(self.system.provider.possible(identity))
+
+    def true_status(self, identity: str, record: Item) -> None:
+        """A webhook that was stored has settled its record; and no status came out of nothing."""
+        own = {sent.msg_id for sent in self.system.provider.accepted(identity)}
+        events = [event for event in self.system.stored.get(identity, ()) if event.msg_id in own and event.settles]
+        if events and not is_settled(record):
+            self.broken(FalseError(f"{identity} is {text(record, 'status')}, and a webhook has settled it"))
+        if not is_settled(record) or identity in self.misled:
+            return
+        status, msg_id = text(record, "status"), text(record, "msg_id")
+        highest = max((rank(event.status) for event in events if event.msg_id == msg_id), default=1)
+        if rank(status) < highest:
+            self.broken(FalseError(f"{identity} is {status}, and a webhook of its own was further"))
+        if status not in {"ACCEPTED", *(event.status for event in self.system.told.get(identity, ()))}:
+            self.broken(FalseError(f"{identity} is {status}, and no webhook of its own said so"))
+        latest = max(
+            (event for event in events if event.msg_id == msg_id and rank(event.status) == highest),
+            key=lambda event: event.status_at,
+            default=None,
+        )
+        if latest and rank(status) == highest and text(record, "status_at") < to_text(latest.status_at):
+            self.broken(FalseError(f"{identity} is {status}, and a later webhook said {latest.status}"))
+
+    def is_healthy(self, message: Queued, content: str | None = None) -> bool:
+        """Return whether nothing about a message keeps the provider from accepting it."""
+        return not (content or message.text).startswith((POISON, "invalid")) and message.deadline is None
+
+    def is_over(self, message: Queued) -> bool:
+        """Return whether a message has a reason not to be sent that its record shows."""
+        lapsed = message.identity in self.lapsed and message.deadline is not None
+        return lapsed or message.identity in self.dry
+
+    def same_content(self, identity: str, content: str) -> bool:
+        """Return whether what was sent under a reference has this content."""
+        return bool(self.system.provider.possible(identity, content))
+
+
+def may_move(record: Item, event: Event) -> bool:
+    """Return whether a record can be an event's own, by the design's rules."""
+    if event.status in OPEN | NEVER_SENT or not record:
+        return False
+    if text(record, "msg_id"):
+        return text(record, "msg_id") == event.msg_id
+    if text(record, "status") != "SENDING" and not flag(record, "in_doubt"):
+        return False
+    if record.get("recipient") != {"N": str(event.recipient)}:
+        return False
+    if event.msg_id_time is None:
+        return True
+    until = max(text(record, "doubt_until"), text(record, "lease_until"))
+    earliest = datetime.fromisoformat(text(record, "queued_at")) - EARLIER
+    return earliest <= event.msg_id_time <= datetime.fromisoformat(until) + LATER
+
+
+def is_settled(record: Item) -> bool:
+    """Return whether the provider accepted a record's message."""
+    return bool(record) and text(record, "status") not in OPEN | NEVER_SENT
+
+
+def is_leased(record: Item, now: datetime) -> bool:
+    """Return whether an invocation may still be at work on a record."""
+    lease = text(record, "lease_until")
+    return text(record, "status") == "SENDING" and bool(lease) and datetime.fromisoformat(lease) > now
+
+
+def rank(status: str | None) -> int:
+    """Return the rank of a status that settles; one that is not listed ranks with ENROUTE."""
+    return RANKS.get(status or "", 2)
+
+
+def text(item: Item, name: str) -> str:
+    """Return a string attribute, empty where there is none."""
+    value: dict[str, Any] | None = item.get(name)
+    return "" if value is None else str(value.get("S", ""))
+
+
+def flag(item: Item, name: str) -> bool:
+    """Return a boolean attribute."""
+    return item.get(name) == {"BOOL": True}

@@ -1,0 +1,95 @@
+"""What is put on the queue at the beginning of a run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.sender.model.system import System
+
+A_LITTLE = timedelta(seconds=1)
+MUCH_LATER = timedelta(hours=1)
+
+
+def one(system: System) -> None:
+    """One message."""
+    system.produce()
+
+
+def one_without_a_reference(system: System) -> None:
+    """One message that is known by its message id."""
+    system.produce(None)
+
+
+def a_pair(system: System) -> None:
+    """Two messages that are delivered together."""
+    system.produce("order-1")
+    system.produce("order-2", "Hello you")
+
+
+def several(system: System) -> None:
+    """Five messages that are delivered together."""
+    for number in range(1, 6):
+        system.produce(f"order-{number}", f"Hello {number}")
+
+
+def a_hundred(system: System) -> None:
+    """As many messages as a batch can have."""
+    for number in range(1, 101):
+        system.produce(f"order-{number}", f"Hello {number}")
+
+
+def duplicates(system: System) -> None:
+    """One message that was put on the queue twice, delivered together."""
+    system.produce()
+    system.produce()
+
+
+def duplicates_apart(system: System) -> None:
+    """The same, delivered apart."""
+    system.produce()
+    system.produce().visible_at += A_LITTLE
+
+
+def once_more_later(system: System) -> None:
+    """One message that is put on the queue again when all doubt about the first has been held."""
+    system.produce()
+    again = system.produce()
+    again.sent_at = again.visible_at = again.sent_at + MUCH_LATER
+
+
+def another_content(system: System) -> None:
+    """Two messages under one reference."""
+    system.produce()
+    system.produce(content="Hello you").visible_at += A_LITTLE
+
+
+def another_content_later(system: System) -> None:
+    """The same, when all doubt about the first has been held."""
+    system.produce()
+    again = system.produce(content="Hello you")
+    again.sent_at = again.visible_at = again.sent_at + MUCH_LATER
+
+
+def an_invalid_one(system: System) -> None:
+    """A message that cannot be sent, together with one that can."""
+    system.produce("order-1", "invalid", recipient=1)
+    system.produce("order-2")
+
+
+def an_expiring_one(system: System) -> None:
+    """A message that expires before its second delivery."""
+    system.produce(expiration=20)
+
+
+def one_about_to_expire(system: System) -> None:
+    """A message that can expire between its claim and its request."""
+    system.produce(expiration=0.05)
+
+
+def a_poisonous_one(system: System) -> None:
+    """A message that makes the provider fail, together with two healthy ones."""
+    system.produce("order-1", "poison 500")
+    system.produce("order-2", "Hello you")
+    system.produce("order-3", "Hello all")

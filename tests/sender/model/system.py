@@ -1,0 +1,373 @@
+"""One run: producers, queue, sender, provider, webhooks, table and operator, each doing what the run lets it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import timing
+from gatewayapi.errors import GatewayApiError, SignatureError
+from tests.sender.model.calls import Calls
+from tests.sender.model.clock import Clock
+from tests.sender.model.functions import Functions
+from tests.sender.model.invocation import Invocation, Killed
+from tests.sender.model.laws import FalseError, HarmedError, Laws, LostError
+from tests.sender.model.parameters import Parameters
+from tests.sender.model.provider import Answer, Provider
+from tests.sender.model.queue import Queue
+from tests.sender.model.record_laws import flag, is_settled, text
+from tests.sender.model.store import Store
+from tests.sender.model.webhooks import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tests.sender.model.provider import Sent
+    from tests.sender.model.queue import DeadLetter, Queued
+    from tests.sender.model.store import Item, Key
+
+RECIPIENT = 4512345678
+WEBHOOK_S = 10
+MAX_BATCH = 100
+MAX_INVOCATIONS = 400  # of one drain
+MAX_REDRIVES = 12
+
+Choose = "Callable[[Invocation], str]"
+
+
+class System:
+    """One run. The first law that it breaks ends it: `step` and whatever calls it raise that LawError."""
+
+    def __init__(
+        self, parameters: Parameters | None = None, *, skew: timedelta = timedelta(0), ulids: bool = True
+    ) -> None:
+        self.parameters = parameters or Parameters()
+        self.skew = skew
+        self.clock = Clock()
+        self.log: list[str] = []
+        self.laws = Laws(self)
+        self.queue = Queue(self.parameters.max_receive_count)
+        self.provider = Provider(self.clock.now, skew=skew, ulids=ulids)
+        self.store = Store(lambda: self.clock.wall, self._written)
+        self.running: list[Invocation] = []
+        self.active: Invocation = Invocation(0, lambda: None, self.clock.wall, self.clock.wall)
+        self.told: dict[str, list[Event]] = {}  # every event that the webhook function was given
+        self.stored: dict[str, list[Event]] = {}  # those that it answered as received
+        self.unstored: list[Event] = []  # what the webhook function has not taken yet
+        self.resent_by_policy = self.parameters.resend
+        self.tokens = 1
+        self.keys = ["key-1"]
+        self._invocations = 0
+        self._functions = Functions(Calls(self), self.clock, lambda: f"token-{self.tokens}", self._key)
+
+    def note(self, what: str) -> None:
+        """Add a line to the log that explains a broken law."""
+        self.log.append(f"{self.clock.text()}  {what}")
+
+    def change(self, **parameters: Any) -> None:  # noqa: ANN401 - any of Parameters
+        """Change the stack's parameters, as a deployment does."""
+        self.parameters = replace(self.parameters, **parameters)
+        self.resent_by_policy |= self.parameters.resend
+        self.note(f"parameters: {parameters}")
+
+    def produce(self, reference: str | None = "order-1", content: str = "Hello", **fields: object) -> Queued:
+        """Put a message on the queue, as a producer does."""
+        given: dict[str, object] = {"message": content, "recipient": RECIPIENT, **fields}
+        if reference is not None:
+            given["reference"] = reference
+        message = self.queue.send(json.dumps(given), self.clock.now())
+        self.note(f"produced: {message.message_id} = {message.identity} {content!r} {fields or ''}")
+        self.laws.produced(message)
+        return message
+
+    def start(self, messages: Iterable[Queued]) -> Invocation | None:
+        """Invoke the sender with a batch, as the queue's event source mapping does, up to its first call."""
+        batch, records = [], []
+        for message in messages:
+            if message.message_id not in self.queue.messages or len(batch) >= MAX_BATCH:
+                continue
+            record = self.queue.receive(message, self.clock.wall)
+            if record is None:
+                self.note(f"{message.message_id}: moved to the dead-letter queue by SQS")
+                if not message.troubled and not message.in_hand:
+                    self.laws.broken(LostError(f"{message.message_id} was moved by SQS, and nothing had failed"))
+                continue
+            batch.append(message)
+            records.append(record)
+        self._judge()
+        if not batch:
+            return None
+        invocation = self._invocation(timing.FUNCTION_TIMEOUT_S)
+        parameters = invocation.parameters = self.parameters
+        invocation.code = lambda: self._functions.send(
+            records, parameters, lambda: (invocation.deadline - self.clock.wall).total_seconds()
+        )
+        invocation.messages = batch
+        invocation.before = {message.identity: dict(self.record(message.identity)) for message in batch}
+        for message in batch:
+            message.in_hand += 1
+            if message.in_hand > 1:
+                self._mark(message)
+        names = ", ".join(f"{message.message_id} ({message.receives})" for message in batch[:10])
+        self.note(f"invocation {invocation.number}: {names}{' …' if len(batch) > 10 else ''}")
+        self._begin(invocation)
+        return invocation
+
+    def step(self, invocation: Invocation, fault: str = "") -> None:
+        """Let an invocation make the call that it waits for, with a fault, and run to its next call."""
+        assert invocation.call is not None
+        if fault:
+            self.note(f"invocation {invocation.number}: {invocation.call.name}: {fault}")
+            invocation.faults.append(fault)
+            self._trouble(invocation)
+        self.active = invocation
+        if fault == "killed" or self.clock.wall >= invocation.deadline:
+            invocation.kill()
+        else:
+            invocation.resume(fault)
+        self._after(invocation)
+
+    def finish(self, invocation: Invocation | None) -> None:
+        """Let an invocation run to its end."""
+        while invocation is not None and not invocation.over:
+            self.step(invocation)
+
+    def deliver(self, messages: Iterable[Queued]) -> None:
+        """Invoke the sender with a batch, and let it run to its end."""
+        self.finish(self.start(messages))
+
+    def webhook(self, event: Event, *, key: str = "") -> Invocation:
+        """Invoke the webhook function with an event, up to its first call."""
+        invocation = self._invocation(WEBHOOK_S)
+        self.note(
+            f"webhook {invocation.number}: {event.status} for {event.reference} as {event.msg_id}"
+            f"{' of another system' if event.foreign else ''}"
+        )
+        self.told.setdefault(event.reference, []).append(event)
+        now = self.clock.now()
+        invocation.code = lambda: self._functions.receive(event.body(now), key or self.keys[-1], now)
+        invocation.event = event
+        self._begin(invocation)
+        return invocation
+
+    def tell(self, event: Event) -> None:
+        """Deliver a webhook, and let the function run to its end."""
+        self.finish(self.webhook(event))
+
+    def rotate_key(self) -> None:
+        """Make a new webhook key the current one."""
+        self.keys.append(f"key-{len(self.keys) + 1}")
+        self.note("the webhook key is rotated")
+
+    def forged(self) -> None:
+        """Deliver a webhook that nobody signed with a key of ours."""
+        event = Event("forged", "forged", "order-1", RECIPIENT, "DELIVERED", self.clock.wall, foreign=True)
+        invocation = self.webhook(event, key="not ours")
+        self.finish(invocation)
+        if not isinstance(invocation.error, SignatureError):
+            self.laws.broken(FalseError("a webhook was taken that is signed with no key of ours"))
+            self._judge()
+        self.unstored.remove(event)
+
+    def contend(self, reference: str, seconds: float) -> None:
+        """Have other writes to a record be under way for a while."""
+        self.note(f"{reference} is contended for {seconds} s")
+        self.store.contended[reference, "MESSAGE"] = self.clock.wall + timedelta(seconds=seconds)
+        for invocation in self.running:
+            invocation.interrupted = True
+
+    def throttle(self, seconds: float) -> None:
+        """Have the table be throttled for a while."""
+        self.note(f"the table is throttled for {seconds} s")
+        self.store.throttled_until = self.clock.wall + timedelta(seconds=seconds)
+        for invocation in self.running:
+            invocation.interrupted = True
+
+    def redrive(self, letters: Sequence[DeadLetter]) -> None:
+        """Put dead letters back on the queue, as an operator does."""
+        for letter in list(letters):
+            self.laws.redriven(letter)
+            message = self.queue.redrive(letter, self.clock.now())
+            self.note(f"redriven: {letter.identity} as {message.message_id}")
+
+    def damage(self, identity: str, name: str, value: Item) -> None:
+        """Write an attribute by hand, of a type that it never has."""
+        if (item := self.store.items.get((identity, "MESSAGE"))) is not None:
+            self.note(f"damaged: {name} of {identity}")
+            self.laws.damaged.add(identity)
+            item[name] = value
+
+    def drain(self) -> None:
+        """Deliver the queue until it is empty; time passes as it must."""
+        last = self._invocations + MAX_INVOCATIONS
+        while (due := self.queue.next_visible_at()) is not None:
+            if self._invocations > last:
+                self.laws.broken(HarmedError("the queue never becomes empty"))
+                self._judge()
+            if due > self.clock.wall:
+                self.clock.freeze((due - self.clock.wall).total_seconds())
+            self.deliver(self.queue.visible(self.clock.wall))
+        self.check()
+
+    def settle(self) -> None:
+        """End the trouble: finish what runs, deliver what is left, and redrive until all healthy messages are accepted."""
+        for invocation in list(self.running):
+            self.finish(invocation)
+        self.store.contended.clear()
+        self.store.throttled_until = None
+        self.change(allowed_prefixes=(), default_sender="Shop", send_mode="Live")
+        self.drain()
+        self.tell_unstored()
+        for _ in range(MAX_REDRIVES):
+            if not self.laws.unsent():
+                break
+            self.redrive(self.queue.dead)
+            self.drain()
+        self.laws.ended()
+        self._judge()
+
+    def tell_unstored(self) -> None:
+        """Deliver again what the webhook function did not take: as the provider does, after a while."""
+        self.clock.freeze(61)
+        for event in list(self.unstored):
+            self.unstored.remove(event)
+            self.tell(event)
+        if self.unstored:
+            self.laws.broken(LostError(f"a webhook is refused, and nothing fails: {self.unstored[0]}"))
+        self.check()
+
+    def check(self) -> None:
+        """Hold the run against the laws of a quiet moment, if it is one."""
+        if not self.running:
+            self.laws.quiet()
+        self._judge()
+
+    def close(self) -> None:
+        """End all that runs."""
+        for invocation in self.running:
+            self.active = invocation
+            invocation.kill()
+        self.running.clear()
+        self._functions.close()
+
+    def record(self, identity: str) -> Item:
+        """Return a message's record, empty where there is none."""
+        return self.store.items.get((identity, "MESSAGE"), {})
+
+    def is_own(self, record: Item) -> bool:
+        """Return whether the provider gave us a record's msg_id for its reference."""
+        msg_id = text(record, "msg_id")
+        return any(sent.msg_id == msg_id for sent in self.provider.accepted(record["pk"]["S"]))
+
+    def is_live(self) -> bool:
+        """Return whether the parameters let every message through."""
+        return self.parameters.allow(RECIPIENT) and bool(self.parameters.default_sender)
+
+    def may_send(self, sent: Sent) -> bool:
+        """Return whether the parameters that the invocation began with allow a request."""
+        return self.active.parameters is None or self.active.parameters.allow(sent.recipient)
+
+    def table_is_troubled(self, identity: str) -> bool:
+        """Return whether a record can neither be read nor written now, or could not a moment ago."""
+        ago = self.clock.wall - timedelta(seconds=timing.FUNCTION_TIMEOUT_S)
+        until = [self.store.throttled_until, self.store.contended.get((identity, "MESSAGE"))]
+        return any(moment is not None and moment > ago for moment in until)
+
+    def contendable(self, request: dict[str, Any]) -> Key:
+        """Return the key that another write is under way to: that of the first message record of a request."""
+        writes = [next(iter(item.values())) for item in request.get("TransactItems", [{"Update": request}])]
+        keys = [write.get("Item") or write.get("Key") for write in writes]
+        known = [(key["pk"]["S"], key["sk"]["S"]) for key in keys if key]
+        return next((key for key in known if key[1] == "MESSAGE"), known[0] if known else ("", ""))
+
+    def acceptances(self, sent: Sequence[Sent], answer: Answer | Exception) -> list[tuple[str, str, bool]]:
+        """Return what the code can read from an answer: reference, msg_id, and if the record was in doubt before."""
+        if not isinstance(answer, Answer) or answer.status != 202 or not answer.text.startswith("{"):
+            return []
+        read = {entry["msg_id"] for entry in answer.json().get("responses", [answer.json()])}
+        return [
+            (each.reference, each.msg_id, each.reference in self.laws.claimed_in_doubt)
+            for each in sent
+            if each.msg_id in read
+        ]
+
+    def _invocation(self, seconds: float) -> Invocation:
+        self._invocations += 1
+        now = self.clock.wall
+        return Invocation(self._invocations, lambda: None, now, now + timedelta(seconds=seconds))
+
+    def _begin(self, invocation: Invocation) -> None:
+        for other in self.running:
+            other.interrupted = invocation.interrupted = True
+        self.running.append(invocation)
+        self.active = invocation
+        invocation.start()
+        self._after(invocation)
+
+    def _after(self, invocation: Invocation) -> None:
+        if invocation.over:
+            self.running.remove(invocation)
+            if invocation.event is None:
+                self._sender_over(invocation)
+            else:
+                self._webhook_over(invocation, invocation.event)
+        self._judge()
+
+    def _sender_over(self, invocation: Invocation) -> None:
+        for message in invocation.messages:
+            message.in_hand -= 1
+        if invocation.error is not None:
+            self.laws.broken(HarmedError(f"a batch fails as a whole: {invocation.error!r}"))
+            return
+        if invocation.killed:
+            self.note(f"invocation {invocation.number}: killed")
+            self._trouble(invocation)
+            return
+        if set(invocation.result) != {message.message_id for message in invocation.messages}:
+            self.laws.broken(LostError("not every delivery has an outcome"))
+        for message_id, outcome in invocation.result.items():
+            if len(invocation.messages) <= 10 or outcome != "acknowledged":
+                self.note(f"invocation {invocation.number}: {message_id} {outcome}")
+            if outcome != "retried":
+                self.queue.delete(message_id)
+        self.laws.finished(invocation, invocation.result)
+
+    def _webhook_over(self, invocation: Invocation, event: Event) -> None:
+        if invocation.error is not None and not isinstance(invocation.error, GatewayApiError):
+            self.laws.broken(HarmedError(f"the webhook function fails: {invocation.error!r}"))
+        if invocation.result in {"stored", "duplicate"} and not invocation.killed:
+            if event not in self.stored.setdefault(event.reference, []):
+                self.stored[event.reference].append(event)
+        else:
+            self.note(f"webhook {invocation.number}: not stored: {invocation.error!r} {invocation.result or ''}")
+            self.unstored.append(event)
+
+    def _trouble(self, invocation: Invocation) -> None:
+        for message in invocation.messages:
+            self._mark(message)
+
+    def _mark(self, message: Queued) -> None:
+        message.troubled = True
+        self.laws.doubtable.add(message.identity)
+
+    def _written(self, key: Key, old: Item, new: Item) -> None:
+        if key[1] == "MESSAGE":
+            doubt = " in doubt" if flag(new, "in_doubt") else ""
+            self.note(
+                f"table: {key[0]} {text(new, 'status')}{doubt} {text(new, 'msg_id') if is_settled(new) else ''}"
+            )
+        self.laws.written(key, old, new)
+        if self.laws.first is not None:
+            raise Killed
+
+    def _key(self, stage: str) -> str:
+        place = {"AWSCURRENT": -1, "AWSPREVIOUS": -2}[stage]
+        return self.keys[place] if len(self.keys) >= -place else ""
+
+    def _judge(self) -> None:
+        if (error := self.laws.first) is not None:
+            if not hasattr(error, "__notes__"):
+                error.add_note("\n".join(self.log))
+            raise error

@@ -1,0 +1,171 @@
+"""The decision table of `judgement`, row by row."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from delivery import Delivery
+from gatewayapi import state
+from gatewayapi.errors import MessageError
+from gatewayapi.message_record import MessageRecord
+from judgement import Doubt, Duplicate, Hold, Judgement, Proceed, Reused, Wait, judge
+
+NOW = datetime(2025, 4, 1, 12, tzinfo=UTC)
+QUEUED = NOW - timedelta(minutes=10)
+EXPIRES = NOW + timedelta(days=90)
+RECONCILE = timedelta(minutes=15)
+INSTANT = timedelta(microseconds=1)
+SETTLED = ["ACCEPTED", "ENROUTE", "UNKNOWN", *state.FINAL, "READ", "Held at customs"]
+
+EXISTING = MessageRecord(
+    reference="order-1",
+    status="SENDING",
+    queued_at=QUEUED,
+    updated_at=NOW - timedelta(minutes=1),
+    expires_at=EXPIRES - timedelta(minutes=1),
+    message_id="first",
+    attempts=1,
+    fingerprint="same",
+    recipient=4512345678,
+    sender="Shop",
+    lease_until=NOW + timedelta(seconds=20),
+)
+CLAIM = replace(
+    EXISTING,
+    queued_at=NOW - INSTANT,
+    updated_at=NOW,
+    expires_at=EXPIRES,
+    message_id="second",
+    lease_until=NOW + timedelta(seconds=35),
+)
+UNSETTLED = replace(
+    EXISTING, status="UNCERTAIN", updated_at=NOW - RECONCILE, lease_until=None, in_doubt=True, doubt_until=QUEUED
+)
+HELD_IN_DOUBT = replace(UNSETTLED, status="HELD", updated_at=NOW - RECONCILE)
+
+
+def judged(
+    existing: MessageRecord,
+    *,
+    message_id: str = "second",
+    sent_at: datetime = QUEUED,
+    from_dead_letter_queue: bool = False,
+    resend: bool = False,
+) -> Judgement:
+    """Judge a delivery of the content with the fingerprint "same"."""
+    delivery = Delivery(
+        message_id, "receipt", "arn", "{}", 1, sent_at, from_dead_letter_queue, "order-1", MessageError("not used")
+    )
+    return judge(existing, CLAIM, delivery, reconcile_after=RECONCILE, resend=resend)
+
+
+@pytest.mark.parametrize("status", ["RETRYING", "INVALID", "LAPSED", "SUPPRESSED"])
+def test_a_message_that_was_not_sent_is_claimed_and_keeps_its_time_in_the_index(status: str) -> None:
+    existing = replace(EXISTING, status=status, attempts=2, lease_until=None, error={"code": "X"})
+    assert judged(existing) == Proceed(replace(CLAIM, attempts=3, queued_at=QUEUED))
+
+
+@pytest.mark.parametrize("status", ["INVALID", "LAPSED", "SUPPRESSED", "HELD"])
+def test_other_content_takes_over_a_reference_that_was_certainly_not_used(status: str) -> None:
+    assert judged(replace(EXISTING, status=status, fingerprint="other", attempts=4)) == Proceed(CLAIM)
+
+
+@pytest.mark.parametrize("status", ["RETRYING", "SENDING", "UNCERTAIN", *SETTLED])
+def test_other_content_is_refused_where_the_first_can_be_sent(status: str) -> None:
+    assert judged(replace(EXISTING, status=status, fingerprint="other")) == Reused()
+
+
+@pytest.mark.parametrize("status", ["RETRYING", "HELD", "INVALID"])
+def test_other_content_is_refused_while_the_first_is_in_doubt(status: str) -> None:
+    assert judged(replace(UNSETTLED, status=status, fingerprint="other")) == Reused()
+
+
+@pytest.mark.parametrize("status", ["DELIVERED", "HELD", "INVALID"])
+def test_every_message_under_a_forgotten_reference_is_refused(status: str) -> None:
+    assert judged(replace(EXISTING, status=status, fingerprint=None, forgotten_at=NOW)) == Reused()
+
+
+def test_a_suppressed_message_that_sqs_delivers_again_is_acknowledged() -> None:
+    assert judged(replace(EXISTING, status="SUPPRESSED"), message_id="first") == Duplicate()
+
+
+@pytest.mark.parametrize(
+    ("enqueued_after", "expected"), [(-INSTANT, Duplicate), (timedelta(0), Duplicate), (INSTANT, Proceed)]
+)
+@pytest.mark.parametrize("message_id", ["first", "second"])
+def test_a_held_message_is_sent_if_it_was_enqueued_after_the_hold(
+    message_id: str, enqueued_after: timedelta, expected: type[Judgement]
+) -> None:
+    existing = replace(EXISTING, status="HELD")
+    judgement = judged(existing, message_id=message_id, sent_at=existing.updated_at + enqueued_after)
+    assert isinstance(judgement, expected)
+
+
+def test_a_redrive_of_a_message_held_in_doubt_is_sent_once_more_and_stays_in_doubt() -> None:
+    judgement = judged(HELD_IN_DOUBT, sent_at=NOW, from_dead_letter_queue=True)
+    claim = replace(CLAIM, attempts=2, queued_at=QUEUED, in_doubt=True, doubt_until=QUEUED, resent=True)
+    assert judgement == Proceed(claim)
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "from_dead_letter_queue"),
+    [(NOW, False), (HELD_IN_DOUBT.updated_at, True), (HELD_IN_DOUBT.updated_at - INSTANT, True)],
+    ids=["enqueued again", "redriven before the hold", "delivered again"],
+)
+def test_any_other_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(
+    sent_at: datetime, *, from_dead_letter_queue: bool
+) -> None:
+    judgement = judged(HELD_IN_DOUBT, sent_at=sent_at, from_dead_letter_queue=from_dead_letter_queue)
+    assert judgement == Hold(None)
+
+
+def test_the_message_that_wrote_a_hold_in_doubt_is_acknowledged() -> None:
+    assert judged(HELD_IN_DOUBT, message_id="first") == Duplicate()
+
+
+def test_a_message_that_another_invocation_sends_waits_for_the_lease() -> None:
+    lease = NOW + INSTANT
+    assert judged(replace(EXISTING, lease_until=lease)) == Wait(lease)
+
+
+@pytest.mark.parametrize("lease", [NOW, NOW - timedelta(days=1), None])
+def test_a_message_whose_invocation_is_gone_is_in_doubt(lease: datetime | None) -> None:
+    existing = replace(EXISTING, lease_until=lease)
+    record = replace(
+        existing,
+        status="UNCERTAIN",
+        updated_at=NOW,
+        lease_until=None,
+        expires_at=EXPIRES,
+        in_doubt=True,
+        doubt_until=lease or NOW,
+    )
+    assert judged(existing) == Doubt(record, NOW + RECONCILE)
+
+
+@pytest.mark.parametrize("resend", [False, True])
+def test_an_uncertain_message_waits_for_a_webhook(*, resend: bool) -> None:
+    existing = replace(UNSETTLED, updated_at=NOW - RECONCILE + INSTANT)
+    assert judged(existing, resend=resend) == Wait(NOW + INSTANT)
+
+
+def test_an_uncertain_message_without_a_webhook_is_held() -> None:
+    assert judged(UNSETTLED) == Hold(UNSETTLED)
+
+
+def test_the_policy_resend_sends_an_uncertain_message_once_more() -> None:
+    claim = replace(CLAIM, attempts=2, queued_at=QUEUED, in_doubt=True, doubt_until=QUEUED, resent=True)
+    assert judged(UNSETTLED, resend=True) == Proceed(claim)
+    assert judged(replace(UNSETTLED, resent=True), resend=True) == Hold(replace(UNSETTLED, resent=True))
+
+
+def test_a_message_that_was_resent_and_not_accepted_stays_in_doubt_and_resent() -> None:
+    judgement = judged(replace(UNSETTLED, status="RETRYING", resent=True))
+    assert isinstance(judgement, Proceed)
+    assert (judgement.claim.in_doubt, judgement.claim.resent) == (True, True)
+
+
+@pytest.mark.parametrize("status", SETTLED)
+def test_a_message_that_the_provider_accepted_is_a_duplicate(status: str) -> None:
+    assert judged(replace(EXISTING, status=status), resend=True) == Duplicate()

@@ -1,0 +1,167 @@
+"""An inbound text opts its sender out where the whole text is a stop word, and back in where it is a start word."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewayapi import webhook_body
+from gatewayapi.event_record import EventRecord
+from gatewayapi.opt_out_record import OptOutRecord
+from stop_words import UnreadableTextError, opt_out, recognise, words
+
+KNOWN = words("STOP,STOPALL,UNSUBSCRIBE,opt out,AFMELD", "START,UNSTOP", "PIZZA,Pizza Club")
+RECEIVED = datetime(2025, 4, 1, 12, tzinfo=UTC)
+SENT = RECEIVED - timedelta(seconds=3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STOP",
+        "stop",
+        " Stop\n",
+        "Stop.",
+        "STOP!!!",
+        '"stop"',
+        "🛑 STOP ❤️",
+        "\uff53\uff54\uff4f\uff50",
+        "opt out",
+        "Opt \t  Out",
+        "\ufeffafmeld\xa0",
+        "pizza stop",
+        "PIZZA: STOP",
+        "Pizza club, stop.",
+        "pizza\nSTOP",
+    ],
+)
+def test_a_text_that_is_a_stop_word_is_out(text: str) -> None:
+    assert recognise(text, KNOWN) == "OUT"
+
+
+@pytest.mark.parametrize("text", ["START", "Unstop", "pizza start"])
+def test_a_text_that_is_a_start_word_is_in(text: str) -> None:
+    assert recognise(text, KNOWN) == "IN"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "...",
+        "stop 12345",
+        "please stop",
+        "stop stop",
+        "stopp",
+        "s t o p",
+        "optout",
+        "pizzastop",
+        "pizza",
+        "pizza pizza stop",
+        "burger stop",
+        "stop pizza",
+        "yes",
+        "stop" * 10_000,
+    ],
+)
+def test_a_text_with_other_words_changes_nothing(text: str) -> None:
+    assert recognise(text, KNOWN) is None
+
+
+def test_a_word_in_both_lists_is_out() -> None:
+    assert recognise("halt", words("HALT", "HALT", "")) == "OUT"
+
+
+def test_a_stop_word_that_is_a_keyword_as_well_is_out() -> None:
+    assert recognise("stop", words("STOP", "START", "STOP")) == "OUT"
+
+
+def test_empty_lists_recognise_nothing() -> None:
+    assert {recognise(text, words("", ",", " . ")) for text in ("", ".", "STOP", "START")} == {None}
+
+
+@given(
+    st.sampled_from(["STOP", "Afmelding", "AVSLÅ", "रोको", "ΤΈΛΟΣ", "STRASSE"]), st.text(" .,!?\n\"'-", max_size=5)
+)
+def test_a_word_of_any_language_is_recognised_in_any_case(word: str, around: str) -> None:
+    known = words(word, "", "")
+    assert {recognise(around + text + around, known) for text in (word, word.lower(), word.upper())} == {"OUT"}
+
+
+@given(st.text())
+def test_any_text_can_be_compared(text: str) -> None:
+    assert recognise(text, KNOWN) in {"OUT", "IN", None}
+
+
+def record(event_type: str = "user-message.text.sms", **given: object) -> EventRecord:
+    fields = {
+        "msg_id": "01JQRS00000000000000000000",
+        "sender": 4587654321,
+        "sent_at": SENT.isoformat(),
+        "content": {"message": "Stop", "encoding": "GSM-7", "header": ""},
+        **given,
+    }
+    envelope = {"event_id": "e-1", "timestamp": RECEIVED.isoformat(), "event_type": event_type, "event": fields}
+    body = json.dumps(envelope).encode()
+    return webhook_body.read(body, "v1=", received_at=RECEIVED, expires_at=RECEIVED)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "given_fields"),
+    [
+        ("user-message.text.sms", {}),
+        ("user-message.text.sms", {"sender": "+45 87 65 43 21"}),
+        ("user-message.text.rcs", {"content": "STOP"}),
+        ("user-message.text.whatsapp", {"content": "STOP"}),
+    ],
+)
+def test_a_stop_word_leads_to_the_record_of_its_sender(event_type: str, given_fields: dict[str, Any]) -> None:
+    assert opt_out(record(event_type, **given_fields), KNOWN) == OptOutRecord("4587654321", "OUT", SENT, "e-1")
+
+
+def test_a_text_from_the_future_counts_from_when_it_was_received() -> None:
+    found = opt_out(record(sent_at="2099-01-01T00:00:00Z", content={"message": "START"}), KNOWN)
+    assert found == OptOutRecord("4587654321", "IN", RECEIVED, "e-1")
+
+
+@pytest.mark.parametrize("sent_at", [None, "yesterday", 1_743_508_800, {}])
+def test_a_text_without_a_time_has_that_of_its_event(sent_at: object) -> None:
+    found = opt_out(record(sent_at=sent_at), KNOWN)
+    assert found is not None
+    assert found.changed_at == RECEIVED
+
+
+@pytest.mark.parametrize(
+    ("event_type", "given_fields"),
+    [
+        ("user-message.text.sms", {"content": {"message": "Hello"}}),
+        ("user-message.text.sms", {"content": {"message": "x" * 200_000}}),
+        ("user-message.location.rcs", {"content": {"latitude": 55, "longitude": 12}}),
+        ("user-message.file.rcs", {"content": {"message": "STOP"}}),
+    ],
+)
+def test_every_other_event_leads_to_none(event_type: str, given_fields: dict[str, Any]) -> None:
+    assert opt_out(record(event_type, **given_fields), KNOWN) is None
+
+
+@pytest.mark.parametrize(
+    "given_fields",
+    [
+        {"sender": None},
+        {"sender": "Shop"},
+        {"sender": 1204, "content": None},
+        {"sender": -1},
+        {"content": None},
+        {"content": {}},
+        {"content": {"message": None}},
+        {"content": {"message": ["STOP"]}},
+        {"content": 7},
+    ],
+)
+def test_a_text_that_cannot_be_read_is_told_apart_from_one_that_is_no_stop(given_fields: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableTextError):
+        opt_out(record(**given_fields), KNOWN)
