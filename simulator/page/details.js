@@ -122,13 +122,13 @@ export function requestDetails(request, open = false) {
     h(
       "summary",
       {},
-      h("span", { class: "raw-title" }, `${request.number} · POST ${request.path}`),
+      h("span", { class: "raw-title" }, `${request.number} · ${request.path}`),
       request.faults.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
       h("span", { class: `tag tone-${outcomeTone(request.outcome)}` }, outcomeWords(request.outcome)),
     ),
-    h("h4", {}, `Received at ${exactTime(request.at)}, connection ${request.connection}`),
+    h("p", { class: "raw-heading" }, `Received at ${exactTime(request.at)}, connection ${request.connection}`),
     raw(request.body, "Body of the request"),
-    h("h4", {}, "Answer"),
+    h("p", { class: "raw-heading" }, "Answer"),
     request.answer ? raw(request.answer, "Body of the answer") : h("p", { class: "quiet" }, "There was no answer."),
     h("div", { class: "buttons" }, copyButton(curlSend(request.body, request.path), "Copy as curl")),
   );

@@ -31,14 +31,20 @@ function record({ record: found, explanation }) {
     {},
     h("p", { class: "record-status" }, pill(found.status), explanation && h("span", {}, explanation.status)),
     found.error && h("p", { class: "error-text" }, explanation?.error ?? JSON.stringify(found.error)),
-    explanation && h("p", { class: "next" }, explanation.next_step),
+    explanation && h("p", { class: "next" }, `Next: ${explanation.next_step}`),
     factList(
       Object.entries(found)
         .filter(([name]) => !LEFT_OUT.has(name))
         .sort(([a], [b]) => a.localeCompare(b))
-        .map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)]),
+        .map(([name, value]) => [name, shown(value)]),
     ),
   );
+}
+
+function shown(value) {
+  if (typeof value === "object") return JSON.stringify(value);
+  if (/^\d{4}-\d\d-\d\dT/.test(value)) return h("time", { datetime: value, title: value }, exactTime(value));
+  return String(value);
 }
 
 function changes(found) {
@@ -83,7 +89,7 @@ export function deadLetter(letter, title = "Dead letter") {
     h("h3", {}, title),
     h("p", { class: "record-status" }, h("span", { class: "pill tone-bad" }, icon("letters"), letter.code ?? "No ErrorCode"), h("span", {}, letter.meaning)),
     letter.message && h("p", { class: "error-text" }, letter.message),
-    h("p", { class: "next" }, letter.advice),
+    letter.advice && h("p", { class: "next" }, letter.advice),
     h(
       "details",
       { class: "raw", "data-key": `body-${letter.message_id}` },
