@@ -1,4 +1,4 @@
-"""STOP and START on the deployed stack, with opt-outs enforced: a person who stopped gets no promotion until START."""
+"""STOP and START on the deployed stack, with opt-outs enforced: who stopped gets no promotions until they start."""
 
 from datetime import UTC, datetime
 
