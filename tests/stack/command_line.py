@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from local.sam import PROJECT, own_environment
 from local.stack import Stack
 
+PEOPLE = (PROJECT / "docs/people.md").read_text()
 WITHIN_S = 120
 _NUMBERS = itertools.count(1)
 
@@ -51,7 +53,7 @@ class CommandLine:
 def environment(folder: Path) -> Path:
     """Return an environment that make takes for its own, installed, and that is this process's Python."""
     python = folder / "bin" / "python"
-    python.parent.mkdir()
+    python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     python.chmod(0o755)
     (folder / ".local-stamp").touch()
@@ -74,3 +76,13 @@ def user(stack: Stack, *policies: str | Mapping[str, Any]) -> dict[str, str]:
             iam.put_user_policy(UserName=name, PolicyName=f"policy-{number}", PolicyDocument=json.dumps(policy))
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+def policy(action: str, values: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the shortest policy of docs/people.md that allows an action, with its placeholders filled in."""
+    found = re.findall(r"^```json\n(.*?)^```$", PEOPLE, re.MULTILINE | re.DOTALL)
+    text = min((str(text) for text in found if action in text), key=len)
+    for name, value in (values or {}).items():
+        text = text.replace(f"<{name}>", value)
+    document: dict[str, Any] = json.loads(text)
+    return document

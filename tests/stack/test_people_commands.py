@@ -9,26 +9,14 @@ from typing import Any
 import pytest
 
 from gatewayapi.clock import to_text
-from local.sam import PROJECT
 from local.stack import NAME, Stack
 from local.waiting import wait_for
-from tests.stack.command_line import CommandLine, environment, user
+from tests.stack.command_line import CommandLine, environment, policy, user
 from tests.stack.deployed_stack import World
 
-PEOPLE = (PROJECT / "docs/people.md").read_text()
 PERSON = 4587650001
 
 Users = Callable[..., CommandLine]
-
-
-def policy(action: str, **values: str) -> dict[str, Any]:
-    """Return the policy of docs/people.md that allows this action, with its placeholders filled in."""
-    found = [text for text in re.findall(r"^```json\n(.*?)^```$", PEOPLE, re.MULTILINE | re.DOTALL) if action in text]
-    text = min(found, key=len)
-    for name, value in values.items():
-        text = text.replace(f"<{name}>", value)
-    document: dict[str, Any] = json.loads(text)
-    return document
 
 
 @pytest.fixture(scope="module")
@@ -151,11 +139,11 @@ def test_a_producer_sends(stack: Stack, world: World, users: Users) -> None:
     assert told.returncode == 0, told.stdout
     world.wait_for_status("by-make", "DELIVERED")
     (sms,) = world.desk.sms("by-make")
-    assert sms["text"] == 'It\'s "here" & now'
+    assert sms["message"] == 'It\'s "here" & now'
 
 
 def test_messages_without_a_webhook_are_found(stack: Stack, world: World, users: Users) -> None:
-    reader = users(policy("dynamodb:Scan", TableArn=stack.outputs["TableArn"]))
+    reader = users(policy("dynamodb:Scan", {"TableArn": stack.outputs["TableArn"]}))
     world.send(world.message("silent", recipient=4512399908))
     world.wait_for_status("silent", "ACCEPTED")
     change(stack, "silent", accepted_at=datetime.now(UTC) - timedelta(minutes=90))

@@ -19,6 +19,7 @@ from gatewayapi.table import Table
 from outcome import DeadLetter, Retry
 from queues import Queues
 from settings import Settings
+from stop_words import words
 from tests.sender.model.provider import Pool
 from tests.sender.model.queue import DEAD_LETTER_URL, URL
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tests.sender.model.parameters import Parameters
 
 MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client")
-MAX_EVENT_AGE = timedelta(days=7)
+INTAKE = intake.Settings(max_age=timedelta(days=7), words=words("STOP", "START", ""))
 TABLE = "model"
 
 
@@ -73,7 +74,7 @@ class Functions:
     def receive(self, body: bytes, key: str, now: datetime) -> str:
         """Take a webhook that is signed with this key; return what became of it."""
         table = self._clients.table
-        receipt = intake.receive(body, sign(body, key), keys=self._keys, table=table, max_age=MAX_EVENT_AGE, now=now)
+        receipt = intake.receive(body, sign(body, key), settings=INTAKE, keys=self._keys, table=table, now=now)
         return receipt.status
 
     def close(self) -> None:

@@ -37,6 +37,7 @@ class Invocation:
 
     number: int
     code: Callable[[], Any]
+    began: datetime
     deadline: datetime
     messages: list[Queued] = field(default_factory=list)
     call: Call | None = None

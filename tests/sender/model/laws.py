@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.sender.model.calls import TABLE_FAULTS
 from tests.sender.model.record_laws import (
     BackwardsError,
     FalseError,
     LawError,
     RecordLaws,
     flag,
+    is_leased,
     is_settled,
     text,
 )
@@ -85,7 +87,15 @@ class Laws(RecordLaws):
     def dead_lettered(self, invocation: Invocation, letter: DeadLetter, known: Sequence[Queued]) -> None:
         """A dead letter has the message's identity, and a reason that is true."""
         identity, code = letter.identity, letter.code
+        others = [other for other in self.system.running if other is not invocation]
+        record = self.system.record(identity)
+        in_hand = any(each.identity == identity for other in others for each in other.messages) or is_leased(
+            record, invocation.began
+        )
         self.letters.append(letter)
+        # Its record could not be read or written, or may still be in another invocation's hands.
+        if in_hand or set(invocation.faults) & set(TABLE_FAULTS) or self.system.table_is_troubled(identity):
+            self.excused.add(letter)
         if not known or not code:
             self.broken(LostError(f"a dead letter of no message, or without a reason: {identity} {code}"))
         if identity in self.damaged:
@@ -93,19 +103,17 @@ class Laws(RecordLaws):
         provider = self.system.provider
         if provider.possible(identity, letter.text) and code != UNCERTAIN:
             self.broken(FalseError(f"{identity} is said to be {code}, and may have been accepted"))
-        in_hand = any(
-            each.identity == identity
-            for other in self.system.running
-            if other is not invocation
-            for each in other.messages
-        )
         if code == UNCERTAIN and not (provider.possible(identity) or identity in self.doubtable or in_hand):
             self.broken(FalseError(f"{identity} is said to be uncertain, and was certainly never accepted"))
         if code == "PROVIDER_REFUSED" and (identity, letter.text) not in provider.refused_by_name:
             self.broken(FalseError(f"{identity} is said to be refused by the provider for what is in it"))
         if code == "REFERENCE_REUSED" and len(self.texts[identity]) == 1:
             self.broken(FalseError(f"{identity} was used with one content only"))
-        if is_settled(invocation.before.get(identity, {})) and self.same_content(identity, letter.text):
+        if (
+            is_settled(invocation.before.get(identity, {}))
+            and self.same_content(identity, letter.text)
+            and letter not in self.excused
+        ):
             self.broken(FalseError(f"{identity} was accepted, and is a dead letter all the same"))
 
     def finished(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
@@ -145,7 +153,9 @@ class Laws(RecordLaws):
 
     def _neighbours_of_the_contended(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
         """One contended record costs the others neither their turn nor a delivery."""
-        if not self.system.is_live() or not all(self.is_healthy(message) for message in invocation.messages):
+        if self.system.store.throttled_until is not None or not self.system.is_live():
+            return
+        if not all(self.is_healthy(message) for message in invocation.messages):
             return
         contended = {pk for (pk, _) in self.system.store.contended}
         for message in invocation.messages:
@@ -158,6 +168,7 @@ class Laws(RecordLaws):
         in_queue = {message.identity for message in self.system.queue.messages.values()}
         dead = {letter.identity for letter in self.system.queue.dead}
         uncertain = {letter.identity for letter in self.system.queue.dead if letter.code == UNCERTAIN}
+        excused = {letter.identity for letter in self.letters if letter in self.excused}
         moved = {letter.identity for letter in self.system.queue.dead if letter.moved_by_sqs}
         here = {(each.identity, each.text) for each in self.system.queue.messages.values()}
         here |= {
@@ -173,8 +184,7 @@ class Laws(RecordLaws):
             if sk != "MESSAGE" or pk in self.damaged:
                 continue
             status = text(record, "status")
-            # A claim that another invocation may still hold is not overwritten: its dead letter is all that is left.
-            told = status == "SENDING" and pk in uncertain
+            told = pk in excused & uncertain
             if status in {"SENDING", "UNCERTAIN", "RETRYING"} and pk not in in_queue | moved and not told:
                 self.broken(LostError(f"{pk} is left {status}, and nobody is told"))
             held = status in {"HELD", "INVALID"} and not (pk in self.dry and not flag(record, "in_doubt"))

@@ -49,6 +49,8 @@ class RecordLaws:
         self.damaged: set[str] = set()
         self.lapsed: set[str] = set()
         self.dry: set[str] = set()
+        self.excused: set[DeadLetter] = set()
+        self.claimed_in_doubt: set[str] = set()
         self.claimed_at: dict[str, datetime] = {}
         self.claimed_by: dict[str, int] = {}
         self.first: LawError | None = None
@@ -94,12 +96,12 @@ class RecordLaws:
 
     def _written_by_sender(self, identity: str, old: Item, new: Item) -> None:
         after, invocation, now = text(new, "status"), self.system.active, self.system.clock.wall
-        lease = text(old, "lease_until")
-        if text(old, "status") == "SENDING" and lease and datetime.fromisoformat(lease) > now:
+        if is_leased(old, now):
             if self.claimed_by.get(identity) != invocation.number:
                 self.broken(BackwardsError(f"{identity}: taken out of the hands of another invocation"))
         if after == "SENDING":
             self.claimed_at[identity], self.claimed_by[identity] = now, invocation.number
+            (self.claimed_in_doubt.add if flag(new, "in_doubt") else self.claimed_in_doubt.discard)(identity)
         if after == "LAPSED":
             self.lapsed.add(identity)
             mine = [message for message in invocation.messages if message.identity == identity]
@@ -187,6 +189,12 @@ def may_move(record: Item, event: Event) -> bool:
 def is_settled(record: Item) -> bool:
     """Return whether the provider accepted a record's message."""
     return bool(record) and text(record, "status") not in OPEN | NEVER_SENT
+
+
+def is_leased(record: Item, now: datetime) -> bool:
+    """Return whether an invocation may still be at work on a record."""
+    lease = text(record, "lease_until")
+    return text(record, "status") == "SENDING" and bool(lease) and datetime.fromisoformat(lease) > now
 
 
 def rank(status: str | None) -> int:

@@ -52,7 +52,7 @@ class System:
         self.provider = Provider(self.clock.now, skew=skew, ulids=ulids)
         self.store = Store(lambda: self.clock.wall, self._written)
         self.running: list[Invocation] = []
-        self.active: Invocation = Invocation(0, lambda: None, self.clock.wall)
+        self.active: Invocation = Invocation(0, lambda: None, self.clock.wall, self.clock.wall)
         self.told: dict[str, list[Event]] = {}  # every event that the webhook function was given
         self.stored: dict[str, list[Event]] = {}  # those that it answered as received
         self.unstored: list[Event] = []  # what the webhook function has not taken yet
@@ -269,6 +269,12 @@ class System:
         """Return whether the parameters that the invocation began with allow a request."""
         return self.active.parameters is None or self.active.parameters.allow(sent.recipient)
 
+    def table_is_troubled(self, identity: str) -> bool:
+        """Return whether a record can neither be read nor written now, or could not a moment ago."""
+        ago = self.clock.wall - timedelta(seconds=timing.FUNCTION_TIMEOUT_S)
+        until = [self.store.throttled_until, self.store.contended.get((identity, "MESSAGE"))]
+        return any(moment is not None and moment > ago for moment in until)
+
     def contendable(self, request: dict[str, Any]) -> Key:
         """Return the key that another write is under way to: that of the first message record of a request."""
         writes = [next(iter(item.values())) for item in request.get("TransactItems", [{"Update": request}])]
@@ -282,14 +288,15 @@ class System:
             return []
         read = {entry["msg_id"] for entry in answer.json().get("responses", [answer.json()])}
         return [
-            (each.reference, each.msg_id, flag(self.record(each.reference), "in_doubt"))
+            (each.reference, each.msg_id, each.reference in self.laws.claimed_in_doubt)
             for each in sent
             if each.msg_id in read
         ]
 
     def _invocation(self, seconds: float) -> Invocation:
         self._invocations += 1
-        return Invocation(self._invocations, lambda: None, self.clock.wall + timedelta(seconds=seconds))
+        now = self.clock.wall
+        return Invocation(self._invocations, lambda: None, now, now + timedelta(seconds=seconds))
 
     def _begin(self, invocation: Invocation) -> None:
         for other in self.running:
