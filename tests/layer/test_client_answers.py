@@ -118,11 +118,18 @@ def test_401_and_403_refuse_the_token(provider: Script, status: int) -> None:
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("status", [400, 402, 404, 405, 408, 413, 429, 503])
-def test_an_answer_that_accepts_nothing_is_tried_later(provider: Script, status: int) -> None:
+@pytest.mark.parametrize("status", [402, 404, 405, 408, 429, 503])
+def test_other_answers_that_accept_nothing_are_tried_later(provider: Script, status: int) -> None:
     with pytest.raises(TryLaterError) as caught:
         provider.send(answer(status, b"<html>"))
     assert (caught.value.status, caught.value.retry_after_s) == (status, None)
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_400_and_413_refuse_the_request_without_naming_a_message(provider: Script, status: int) -> None:
+    with pytest.raises(RefusedError) as caught:
+        provider.send_many(answer(status, b"<html>"))
+    assert (caught.value.status, caught.value.refusals) == (status, ())
 
 
 @pytest.mark.parametrize("status", [102, 103])

@@ -9,7 +9,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.session import get_session
 from botocore.stub import Stubber
 
-from gatewayapi import aws, secrets
+from gatewayapi import aws
 from gatewayapi.errors import SecretError
 from gatewayapi.secrets import CURRENT, PREVIOUS, Secret
 
@@ -43,7 +43,7 @@ class Clock:
     def __init__(self) -> None:
         self.now_s = 1000.0
 
-    def monotonic(self) -> float:
+    def time(self) -> float:
         return self.now_s
 
 
@@ -55,16 +55,14 @@ def manager() -> Iterator[SecretsManager]:
         made.stubber.assert_no_pending_responses()
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(secrets, "time", made)
-    return made
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def secret(manager: SecretsManager) -> Secret:
-    return Secret(ARN, client=lambda: manager.client)
+def secret(manager: SecretsManager, clock: Clock) -> Secret:
+    return Secret(ARN, client=lambda: manager.client, now_s=clock.time)
 
 
 def test_a_key_before_the_previous_one_is_dropped_even_if_the_previous_cannot_be_read(
