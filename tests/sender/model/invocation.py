@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.sender.model.webhooks import Event
 
 
-class Killed(BaseException):  # noqa: N818 - no error: Lambda ends the process
+class Killed(BaseException):
     """The invocation is over. The code cannot handle it."""
 
 

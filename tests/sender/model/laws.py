@@ -205,7 +205,7 @@ class Laws(RecordLaws):
             if self.is_healthy(message)
             and not self.is_over(message)
             and not self.system.provider.accepted(message.identity)
-            and not (message.identity in self.damaged | self.misled)
+            and message.identity not in self.damaged | self.misled
             and not any(
                 not self.is_healthy(other, content) for content in self.texts[message.identity] for other in [message]
             )

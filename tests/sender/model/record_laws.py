@@ -73,10 +73,8 @@ class RecordLaws:
         elif event.foreign:
             self.misled.add(identity)
         if is_settled(old):
-            if not is_settled(new):
-                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
-            elif rank(after) < rank(before) and (
-                text(old, "msg_id") == text(new, "msg_id") or self.system.is_own(old)
+            if not is_settled(new) or (
+                rank(after) < rank(before) and (text(old, "msg_id") == text(new, "msg_id") or self.system.is_own(old))
             ):
                 self.broken(BackwardsError(f"{identity}: {before} became {after}"))
         elif flag(old, "in_doubt"):

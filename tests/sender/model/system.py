@@ -22,7 +22,7 @@ from tests.sender.model.store import Store
 from tests.sender.model.webhooks import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tests.sender.model.provider import Sent
     from tests.sender.model.queue import DeadLetter, Queued
