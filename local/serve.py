@@ -22,6 +22,7 @@ from tools.command import run
 from tools.smoke import event
 
 CLI_VERSION = 2
+SENDER = "Example"  # without a DefaultSender, every message that is tried out would have to name one
 REPAIR_S = 5  # between two looks for stacks that were deployed beside this one
 
 
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = given.parse_args(arguments)
     try:
         with Stack(
-            dict(settings.set),
+            {"DefaultSender": SENDER} | dict(settings.set),
             port=settings.port,
             page_port=settings.page_port,
             progress=lambda line: print(line, flush=True),
@@ -121,7 +122,7 @@ or, for AWS alone:
 
 Send a message, look it up, and see what could not be sent:
 
-  make send TO=4512345678 TEXT=Hello SENDER=Example REFERENCE=hello-1
+  make send TO=4512345678 TEXT=Hello REFERENCE=hello-1
   make status REFERENCE=hello-1
   make dead-letters
 

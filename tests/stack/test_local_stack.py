@@ -122,7 +122,7 @@ def test_a_failed_deploy_is_explained_and_leaves_nothing(tmp_path: Path, monkeyp
 
 def test_make_local_prints_an_outcome_for_every_message_until_ctrl_c(tmp_path: Path) -> None:
     folder, venv = tmp_path / "local", environment(tmp_path / "venv")
-    with command("local.serve", folder, "--set", "DefaultSender=Example", "--set", "SendMode=Live") as process:
+    with command("local.serve", folder, "--set", "LogLevel=DEBUG") as process:
         output = read_until(process, "until Ctrl-C:")
         (file,) = re.findall(r"^  \. (.*)$", output, re.MULTILINE)
         for arguments in ("TO=4512345678 TEXT=Hello", "TO=4512345678 TEXT=Hello", "TO=4512345678 TEXT=Other"):
