@@ -139,6 +139,7 @@ def test_make_local_prints_an_outcome_for_every_message_until_ctrl_c(tmp_path: P
     assert "hello  duplicate: sent before, acknowledged" in output
     assert "hello  not sent: the reference belongs to another message" in output
     assert "to none" not in output
+    assert re.fullmatch(r"phones +http://127\.0\.0\.1:\d+/", output.splitlines()[0])
     assert process.returncode == 0
     assert rest.splitlines()[-1] == "stopped, and everything is deleted"
     assert_nothing_is_left(folder, output)
