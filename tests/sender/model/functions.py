@@ -10,6 +10,7 @@ from unittest.mock import patch
 import batch
 import delivery
 import intake
+import stop_words
 from batch import Clients
 from gatewayapi.client import Client
 from gatewayapi.message import StackRules
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tests.sender.model.parameters import Parameters
 
 MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client")
-MAX_EVENT_AGE = timedelta(days=7)
+WEBHOOK_SETTINGS = intake.Settings(timedelta(days=7), stop_words.words("STOP", "START", ""))
 TABLE = "model"
 
 
@@ -72,8 +73,9 @@ class Functions:
 
     def receive(self, body: bytes, key: str, now: datetime) -> str:
         """Take a webhook that is signed with this key; return what became of it."""
-        table = self._clients.table
-        receipt = intake.receive(body, sign(body, key), keys=self._keys, table=table, max_age=MAX_EVENT_AGE, now=now)
+        receipt = intake.receive(
+            body, sign(body, key), settings=WEBHOOK_SETTINGS, keys=self._keys, table=self._clients.table, now=now
+        )
         return receipt.status
 
     def close(self) -> None:

@@ -106,7 +106,7 @@ class RecordLaws:
             self.lapsed.add(identity)
             mine = [message for message in invocation.messages if message.identity == identity]
             if not any(
-                message.deadline is not None and message.deadline <= now + self.system.skew for message in mine
+                message.deadline is not None and message.deadline <= now + abs(self.system.skew) for message in mine
             ):
                 self.broken(FalseError(f"{identity} is said to have expired"))
         if after == "HELD" and "DRY_RUN" in str(new.get("error")):
