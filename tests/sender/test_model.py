@@ -92,7 +92,7 @@ def key(reference: str, sk: str = "MESSAGE") -> dict[str, Any]:
     return {"pk": {"S": reference}, "sk": {"S": sk}}
 
 
-NAMES = {"#status": "status"}
+NAMES = {"#status": "status", "#error": "error"}
 VALUES = {":status": {"S": "SENDING"}, ":number": {"N": "2"}, ":text": {"S": "m"}}
 CONDITIONS = st.sampled_from(
     [
@@ -108,7 +108,7 @@ CONDITIONS = st.sampled_from(
 UPDATES = st.sampled_from(
     [
         "SET #status = :status",
-        "SET #status = if_not_exists(#status, :text), attempts = :number REMOVE error",
+        "SET #status = if_not_exists(#status, :text), attempts = :number REMOVE #error",
         "SET attempts = if_not_exists(attempts, :number) REMOVE #status",
     ]
 )

@@ -27,7 +27,7 @@ Prepare = "Callable[[System], object]"
 Webhooks = Literal["none", "fast", "late", "overdue"]
 
 # What others do while an invocation waits at a call.
-INTERRUPTIONS = ("others", "others much later", "webhooks", "another system's webhook")
+INTERRUPTIONS = ("others", "others much later", "webhooks", "another system's webhook", "the rules change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Setting:
     resend: bool = False
     webhooks: Webhooks = "none"
     max_receive_count: int = 8
+    skew_s: float = 0  # how far the provider's clock is ahead
 
     def __str__(self) -> str:
         policy = "resend" if self.resend else "hold"
@@ -77,7 +78,7 @@ class Run:
 
     def __init__(self, setting: Setting, script: Script) -> None:
         parameters = Parameters(resend=setting.resend, max_receive_count=setting.max_receive_count)
-        self.system = System(parameters)
+        self.system = System(parameters, skew=timedelta(seconds=setting.skew_s))
         self._setting = setting
         self._script = script
         self._told: set[str] = set()
@@ -128,6 +129,8 @@ class Run:
         system.note(f"at {invocation.call and invocation.call.name}: {interruption}")
         if interruption == "webhooks":
             self._tell()
+        elif interruption == "the rules change":
+            system.change(allowed_prefixes=("46",), default_sender="Store")
         elif interruption == "another system's webhook":
             for message in invocation.messages[:1]:
                 self._foreign += 1

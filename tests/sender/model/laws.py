@@ -64,7 +64,10 @@ class Laws(RecordLaws):
 
     def sent(self, invocation: Invocation, sent: Sequence[Sent]) -> None:
         """A request has left: what may have been accepted once is not sent again, unless a person wants it."""
+        identities = {message.identity for message in invocation.messages}
         for each in sent:
+            if each.reference not in identities:
+                self.broken(FalseError(f"a message is sent as {each.reference}, which is not its reference"))
             if each.refused:
                 continue
             possible = self.system.provider.possible(each.reference)
