@@ -107,11 +107,12 @@ replay: $(VENV)/.local-stamp ## Deliver stored events to a consumer again: FROM=
 smoke: $(VENV)/.local-stamp ## Test a deployed stack's webhook endpoint from outside: [STACK=…]
 	$(RUN) tools.smoke $(STACK_OPTION) $(ARGS)
 
-package: $(VENV)/.local-stamp ## Write a template for plain CloudFormation, and its code into an S3 bucket: BUCKET=name
-	@test -n "$$BUCKET" || { echo "Usage: make package BUCKET=name" >&2; exit 2; }
-	$(RUN) samcli build --template-file template.yaml --build-dir .aws-sam/package
-	$(RUN) samcli package --template-file .aws-sam/package/template.yaml --s3-bucket "$$BUCKET" \
-		--s3-prefix gatewayapi --output-template-file .aws-sam/packaged.yaml $(ARGS)
+OUT ?= .aws-sam
+package: $(VENV)/.local-stamp ## Write OUT/packaged.yaml for plain CloudFormation, with its code in S3: BUCKET=name
+	$(call need,$$BUCKET,package BUCKET=name [OUT=folder])
+	$(RUN) samcli build --template-file template.yaml --build-dir "$(OUT)/package"
+	$(RUN) samcli package --template-file "$(OUT)/package/template.yaml" --s3-bucket "$$BUCKET" \
+		--s3-prefix gatewayapi --output-template-file "$(OUT)/packaged.yaml" $(ARGS)
 
 segments: $(VENV)/.local-stamp ## Count the SMS segments of a text: TEXT=…
 	$(call need,$$TEXT,segments TEXT=text)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord, Record
+from gatewayapi.record import EventRecord, MessageRecord, OptOutRecord, QuarantineRecord, Record
 from local import tail
 from local.stack import NAME, Stack
 from tools import explanations
@@ -45,6 +45,8 @@ def line(record: Record) -> str | None:
         case EventRecord() if record.status is None:
             number = f" from {masked(record.sender)}" if record.sender else ""
             return f"{record.key}  received {record.event_type}{number}"
+        case OptOutRecord():
+            return f"{masked(record.number)}  {'opted out' if record.status == 'OUT' else 'opted in again'}"
         case QuarantineRecord():
             return f"a signed body is no usable event and is quarantined: {record.reason}"
     return None

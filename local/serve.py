@@ -71,7 +71,14 @@ def watch(stack: Stack, *, quiet: bool) -> None:
 
 def environment(stack: Stack) -> str:
     """Return the lines that point a shell, its AWS CLI and this project's commands at the stack."""
-    values = {
+    exports = "".join(f"export {name}={quote(value)}\n" for name, value in variables(stack).items())
+    # They would be mixed with the credentials of the local AWS.
+    return f"unset AWS_PROFILE AWS_SESSION_TOKEN\n{exports}"
+
+
+def variables(stack: Stack) -> dict[str, str]:
+    """Return the environment variables of the stack."""
+    return {
         "AWS_ENDPOINT_URL": stack.endpoint,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -86,15 +93,14 @@ def environment(stack: Stack) -> str:
         "PROVIDER_URL": stack.provider_url,
         "STACK": NAME,
     }
-    return "".join(f"export {name}={quote(value)}\n" for name, value in values.items())
 
 
 def instructions(stack: Stack, file: Path, warning: str = "") -> str:
     """Return the addresses, and commands that work unchanged in another terminal."""
     message = json.dumps({"sender": "Example", "recipient": 4512345678, "message": "Hello", "reference": "hello-1"})
     body = event(str(uuid.uuid4()), "hello-1")
-    # Some programs are started without a shell that could read the file.
-    exports = " ".join(line.removeprefix("export ") for line in environment(stack).splitlines()[:5])
+    # For programs that are not started from a shell, such as in an editor.
+    exports = " ".join(f"{name}={value}" for name, value in variables(stack).items() if name.startswith("AWS_"))
     return f"""
 phones        {stack.provider_url}/
 webhooks      {stack.webhook_url}

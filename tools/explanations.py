@@ -29,6 +29,7 @@ CODES = {
     "PROVIDER_REFUSED": "GatewayAPI refused the message",
     "UNCERTAIN": "it is unknown whether GatewayAPI accepted the message",
     "RETRIES_EXHAUSTED": "the message could not be sent in any of its deliveries",
+    "OPTED_OUT": "the person opted out of promotional messages",
     "DRY_RUN": "SendMode does not allow sending it",
     "UNREACHABLE": "GatewayAPI could not be reached",
     "TRY_LATER": "GatewayAPI asked to try later",

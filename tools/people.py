@@ -1,9 +1,9 @@
 """Everything that a table has of one phone number."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gatewayapi.message_fields import phone_number
 from tools.command import MISUSED, CommandError
 from tools.deployed import Deployed
 from tools.records import Values, is_event, is_message, keys_of_number, query, under
@@ -46,10 +46,12 @@ class Person:
 
 def digits(text: str) -> str:
     """Return a phone number's digits, as the index has them."""
-    number = re.sub(r"[ ()-]", "", text).removeprefix("+")
-    if not re.fullmatch(r"[1-9][0-9]{3,14}", number):
-        raise CommandError("The number must be digits that start with the country code, such as 4512345678.", MISUSED)
-    return number
+    try:
+        return str(phone_number(text))
+    except ValueError:
+        raise CommandError(
+            "The number must be digits that start with the country code, as 4512345678.", MISUSED
+        ) from None
 
 
 def find(stack: Deployed, number: str) -> Person:

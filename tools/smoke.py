@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         item = dynamodb.get_item(**table, ConsistentRead=True).get("Item")
         step("in the table", "with its body" if item else "nothing", correct=bool(item and item["body"]["S"] == body))
         step("the same again", *post(stack, body, signature, 200, "duplicate"))
+        # HTTP/2 clients write the names of headers in lower case.
+        step("header in lower case", *post(stack, body, signature, 200, "duplicate", header="signature"))
         step("tampered with", *post(stack, body.replace("DELIVERED", "REJECTED"), signature, 401, "UNAUTHORIZED"))
         step("not signed", *post(stack, body, None, 401, "UNAUTHORIZED"))
     except SmokeError as error:
@@ -86,9 +88,11 @@ def signed(stack: Deployed, body: str) -> str:
     return str(answer.json()["signature"])
 
 
-def post(stack: Deployed, body: str, signature: str | None, status: int, word: str) -> tuple[str, bool]:
+def post(  # noqa: PLR0913 - a request and the expected answer
+    stack: Deployed, body: str, signature: str | None, status: int, word: str, *, header: str = "Signature"
+) -> tuple[str, bool]:
     """Post a body; return the answer, and whether it has the expected status and word."""
-    headers = {"Content-Type": "application/json"} | ({"Signature": signature} if signature else {})
+    headers = {"Content-Type": "application/json"} | ({header: signature} if signature else {})
     url = stack.url("WebhookUrl")
     answer = urllib3.request("POST", url, body=body.encode(), headers=headers, timeout=TIMEOUT_S, retries=False)
     text = answer.data.decode("utf-8", "replace")

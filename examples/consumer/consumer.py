@@ -1,8 +1,9 @@
-"""A consumer of the stream to start from: it keeps each message's events in a table of its own, each of them once.
+"""A sample consumer of the stream: it stores each event once, in a table of its own.
 
-Two kinds of failure part ways here. A record that can never be handled goes to the failure queue at once, whole and
-with its reason, and the shard goes on. Anything else is raised: the mapping then tries the batch again, in halves
-and only so often (template.yaml), and that is harmless, because an event that was handled is known.
+There are two kinds of failure. A damaged record can never be handled. It goes to the failure queue at once, with the
+reason, and the next record follows. Any other error is raised. Then the event source mapping delivers the batch again
+(template.yaml has the limits). This is harmless, because `handle` is idempotent. For the same reason `make replay`
+can deliver old events again.
 """
 
 import json
@@ -26,7 +27,7 @@ logger = Logger()
 
 
 def handle(event: EventRecord) -> None:
-    """Do with an event what you are here for; this puts it into a table, unless it is there."""
+    """Handle an event. Replace this with your own code, and keep the condition: an event can be delivered twice."""
     item = {
         "event_id": {"S": event.event_id},
         "reference": {"S": event.reference or ""},
@@ -47,20 +48,20 @@ def handle(event: EventRecord) -> None:
     logger.info("event", extra={"outcome": outcome, "event_id": event.event_id})
 
 
-def set_aside(entry: dict[str, Any], error: RecordError) -> None:
-    """Keep a record that cannot be handled: the stream itself forgets it after a day."""
+def send_to_failure_queue(entry: dict[str, Any], error: RecordError) -> None:
+    """Keep a record that cannot be handled. The stream itself keeps it for a day only."""
     body = json.dumps({"reason": str(error), "record": entry})
     aws.client("sqs").send_message(QueueUrl=FAILURE_QUEUE_URL, MessageBody=body)
-    logger.warning("event", extra={"outcome": "set_aside", "stream_event_id": entry.get("eventID")})
+    logger.warning("event", extra={"outcome": "failed", "stream_event_id": entry.get("eventID")})
 
 
 def handler(event: dict[str, Any], context: object) -> None:  # noqa: ARG001 - Lambda passes it
-    """Take a batch of the stream; the mapping's filter lets only events through."""
+    """Handle a batch of the stream. The mapping's filter selects new events."""
     for entry in event["Records"]:
         try:
             found = records({"Records": [entry]})
         except RecordError as error:
-            set_aside(entry, error)
+            send_to_failure_queue(entry, error)
             continue
         for record in found:
             if isinstance(record, EventRecord):

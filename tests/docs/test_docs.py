@@ -20,10 +20,19 @@ TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
 # Commands for this project's own development, which the Makefile's list explains.
 DEVELOPMENT_TARGETS = {"clean", "format", "help", "lock"}
 
-OUTPUT = re.compile(r"\b[A-Z][A-Za-z]+(?:Url|Arn|Name)\b")
+OUTPUT = re.compile(r"(?<!:)\b[A-Z][A-Za-z]+(?:Url|Arn|Name)\b")
 AWS_COMMAND = re.compile(r"\baws ([a-z0-9]+ [a-z0-9-]+[^`;)\n]*)")
 # Names that AWS and its APIs use.
-AWS_NAMES = {"QueueName", "QueueArn", "TableName", "FunctionName", "EventSourceArn", "StackName", "RoleArn"}
+AWS_NAMES = {
+    "FunctionArn",
+    "QueueName",
+    "QueueArn",
+    "TableName",
+    "FunctionName",
+    "EventSourceArn",
+    "StackName",
+    "RoleArn",
+}
 CODES = {
     "INVALID_JSON",
     "INVALID_MESSAGE",

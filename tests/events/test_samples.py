@@ -1,4 +1,4 @@
-"""Every sample under `events/` is what it says: a message of its kind, a signed webhook, a batch of the stream."""
+"""Every sample under `events/` is a valid example of its kind: messages, signed webhooks, a batch of the stream."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from gatewayapi import message, stream, webhook_body
 from gatewayapi.errors import MessageError
 from gatewayapi.message_fields import NAMES
-from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord
+from gatewayapi.record import EventRecord, MessageRecord, OptOutRecord, QuarantineRecord
 from gatewayapi.signature import verify
 from tests.layer.webhook_bodies import EXPIRES, RECEIVED
 
@@ -105,7 +105,7 @@ def test_the_stream_s_batch_has_every_kind_of_record_and_one_that_the_ttl_delete
     assert [entry["eventName"] for entry in deleted] == ["REMOVE"]
     assert len(list(stream.changes(batch))) == len(batch["Records"]) - 1
     kinds = [type(record) for record in stream.records(batch)]
-    assert kinds == [MessageRecord, MessageRecord, EventRecord, MessageRecord, QuarantineRecord]
+    assert kinds == [MessageRecord, MessageRecord, EventRecord, MessageRecord, QuarantineRecord, OptOutRecord]
 
 
 def test_the_stream_s_records_fit_their_schema() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import sender
-from gatewayapi.record import EventRecord, MessageRecord, from_item
+from gatewayapi.record import MessageRecord, OptOutRecord, from_item
 from simulator.provider import Provider, Settings
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import TOKEN, Aws, QueueUrls, SecretArns
@@ -35,9 +35,16 @@ def test_a_webhook_sample_is_stored_as_it_is(world: World, name: str) -> None:
     world.rotate("sample-key")
     world.now = SENT
     assert (world.invoke(request).body, world.invoke(request).body) == ({"status": "stored"}, {"status": "duplicate"})
-    (record,) = world.records()
-    assert isinstance(record, EventRecord)
+    (record,) = world.events()
     assert record.body == request["body"]
+
+
+def test_the_stop_sample_opts_its_sender_out(world: World) -> None:
+    world.rotate("sample-key")
+    world.now = SENT
+    world.invoke(sample("webhook", "text-sms-stop.json"))
+    (record,) = [it for it in world.records() if isinstance(it, OptOutRecord)]
+    assert (record.number, record.status) == ("4587654321", "OUT")
 
 
 def test_a_webhook_sample_of_long_ago_is_refused(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Records of all three kinds for tests, as the functions write them."""
+"""Records of every type for tests, as the functions write them."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from gatewayapi import state
-from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord
+from gatewayapi.record import EventRecord, MessageRecord, OptOutRecord, QuarantineRecord
 
 moments = st.builds(
     lambda since, zone: (datetime(1971, 1, 1, tzinfo=UTC) + since).astimezone(zone),
@@ -82,4 +82,11 @@ quarantines = st.builds(
     received_at=moments,
     expires_at=expiries,
 )
-records = st.one_of(messages, events, quarantines)
+opt_outs = st.builds(
+    OptOutRecord,
+    number=st.integers(1001, 999_999_999_999_999).map(str),
+    status=st.sampled_from(["OUT", "IN"]),
+    changed_at=moments,
+    source=texts,
+)
+records = st.one_of(messages, events, quarantines, opt_outs)

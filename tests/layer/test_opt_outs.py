@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from gatewayapi.errors import StorageError
+from gatewayapi.errors import RecordError, StorageError
 from gatewayapi.opt_out_record import OptOutRecord, from_values
 from gatewayapi.opt_outs import opt_in, opt_out, opted_out
+from gatewayapi.record import from_item
 from tests.aws_calls import Refusal
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import Aws
@@ -143,3 +144,11 @@ def test_an_answer_that_is_lost_is_an_error_and_the_opt_out_can_be_recorded_agai
     aws.calls.lose_answer("BatchGetItem")
     with pytest.raises(StorageError, match="could not be read"):
         opted_out(aws.dynamodb, TABLE, [NUMBER])
+
+
+@pytest.mark.parametrize(
+    "damage", [{"status": {"S": "MAYBE"}}, {"status": {"L": []}}, {"changed_at": {"S": "today"}}, {"pk": {"N": "45"}}]
+)
+def test_a_damaged_record_raises_where_records_are_read(damage: dict[str, Any]) -> None:
+    with pytest.raises(RecordError):
+        from_item(OptOutRecord(NUMBER, "OUT", NOON, "crm").to_item() | damage)

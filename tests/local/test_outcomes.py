@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord, Record
+from gatewayapi.record import EventRecord, MessageRecord, OptOutRecord, QuarantineRecord, Record
 from local import outcomes
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,6 +55,8 @@ def event(**given: Any) -> EventRecord:  # noqa: ANN401 - as the record takes th
             event(event_type="user-message.text.sms", sender=4587654321),
             "order-1  received user-message.text.sms from …321",
         ),
+        (OptOutRecord("4587654321", "OUT", NOW, "e1"), "…321  opted out"),
+        (OptOutRecord("4587654321", "IN", NOW, "e2"), "…321  opted in again"),
         (
             QuarantineRecord("00", "{}", "v1=00", "not JSON", NOW, NOW),
             "a signed body is no usable event and is quarantined: not JSON",

@@ -1,4 +1,4 @@
-"""The processes and the folder of a run on one machine: they end with it, however it ends."""
+"""The processes and the folder of a run end with it, however it ends."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from local.processes import Processes
 from local.waiting import wait_for
 
 ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}
-# A process with a child, as the local AWS has one for each function. Both hold a pipe open as long as they live.
+# A process with a child, as the local AWS has one for each function. Both keep a pipe open until they end.
 PARENT = """
 import signal, subprocess, sys
 pipe = open(sys.argv[1], "w")
@@ -24,10 +24,12 @@ if sys.argv[2] == "parent":
     subprocess.Popen([sys.executable, "-c", sys.argv[3], sys.argv[1], "child"])
 signal.pause()
 """
+# Its parent can be a background shell, which ignores SIGINT.
 RUN = """
-import json, sys
+import json, signal, sys
 from subprocess import DEVNULL
 from local.processes import Processes
+signal.signal(signal.SIGINT, signal.default_int_handler)
 processes = Processes()
 print(processes.folder, flush=True)
 processes.start(json.loads(sys.argv[1]), {}, output=DEVNULL, directory=processes.folder).wait()
@@ -48,19 +50,20 @@ def pipe(tmp_path: Path) -> Path:
     return path
 
 
-def family(pipe: Path) -> list[str]:
+def parent_and_child(pipe: Path) -> list[str]:
+    """Return the command of a process that starts a child."""
     return [sys.executable, "-c", PARENT, str(pipe), "parent", PARENT]
 
 
-def meet(pipe: Path) -> TextIO:
+def opened(pipe: Path) -> TextIO:
     alive = pipe.open()
     assert {alive.readline(), alive.readline()} == {"parent\n", "child\n"}
     return alive
 
 
 def test_closing_ends_a_process_its_children_and_the_folder(processes: Processes, pipe: Path) -> None:
-    process = processes.start(family(pipe), ENVIRONMENT, output=subprocess.DEVNULL, directory=Path.cwd())
-    with meet(pipe) as alive:
+    process = processes.start(parent_and_child(pipe), ENVIRONMENT, output=subprocess.DEVNULL, directory=Path.cwd())
+    with opened(pipe) as alive:
         (processes.folder / "file").write_text("something")
         processes.close()
         assert alive.read() == ""
@@ -70,16 +73,19 @@ def test_closing_ends_a_process_its_children_and_the_folder(processes: Processes
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_of_a_run_that_is_killed(number: signal.Signals, pipe: Path) -> None:
-    command = [sys.executable, "-c", RUN, json.dumps(family(pipe))]
+    command = [sys.executable, "-c", RUN, json.dumps(parent_and_child(pipe))]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     ) as run:
-        assert run.stdout
-        folder = Path(run.stdout.readline().strip())
-        with meet(pipe) as alive:
-            assert folder.is_dir()
-            os.killpg(run.pid, number)  # to the whole group, as a terminal does on Ctrl-C
-            assert alive.read() == ""
+        try:
+            assert run.stdout
+            folder = Path(run.stdout.readline().strip())
+            with opened(pipe) as alive:
+                assert folder.is_dir()
+                os.killpg(run.pid, number)  # to the whole group, as a terminal does on Ctrl-C
+                assert alive.read() == ""
+        finally:
+            run.kill()
     wait_for(lambda: not folder.exists(), "the folder's end", 10)
 
 
@@ -104,16 +110,16 @@ def test_a_program_that_takes_too_long_is_ended(processes: Processes) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def test_a_program_is_ended_when_nobody_waits_for_it_any_more(processes: Processes, pipe: Path) -> None:
+def test_a_program_is_killed_if_its_block_is_left_early(processes: Processes, pipe: Path) -> None:
     def interrupted() -> None:
-        with processes.lines(family(pipe), ENVIRONMENT, directory=processes.folder, within_s=60):
-            met.append(meet(pipe))
+        with processes.lines(parent_and_child(pipe), ENVIRONMENT, directory=processes.folder, within_s=60):
+            pipes.append(opened(pipe))
             raise KeyboardInterrupt
 
-    met: list[TextIO] = []
+    pipes: list[TextIO] = []
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    with met[0] as alive:
+    with pipes[0] as alive:
         assert alive.read() == ""
 
 

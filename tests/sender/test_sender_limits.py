@@ -15,7 +15,7 @@ UCS2 = "Smørrebrød \u2013 20 kr."
 
 def logged(log: str) -> dict[str, Any]:
     """The batch's line of the log, and its metrics."""
-    lines = [json.loads(line) for line in log.splitlines()]
+    lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines()]
     metrics: dict[str, Any] = {}
     for line in lines:
         metrics |= {name: line[name] for name in line if name == "SegmentsSent"}

@@ -45,9 +45,7 @@ def test_another_machine_host_name_or_web_page_is_refused(
 
 @pytest.mark.parametrize("host", [OWN, "127.0.0.1", "127.1.2.3:80", "localhost:8000", "LOCALHOST", "[::1]:8000"])
 @pytest.mark.parametrize("with_origin", [False, True])
-def test_any_loopback_name_of_this_machine_is_answered(
-    provider: Provider, host: str, *, with_origin: bool
-) -> None:
+def test_any_loopback_name_of_this_machine_is_answered(provider: Provider, host: str, *, with_origin: bool) -> None:
     origin = f"http://{host}" if with_origin else None
     assert provider.answer(request(host=host, origin=origin)).status == 200
 

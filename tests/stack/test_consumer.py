@@ -1,4 +1,4 @@
-"""The sample consumer, deployed as a stack of its own beside the main one: each event once, and nobody is blocked."""
+"""The sample consumer, deployed as its own stack: each event is handled once, and a damaged record stops none."""
 
 import json
 import urllib.request
@@ -8,19 +8,21 @@ from typing import Any
 
 import pytest
 
-from gatewayapi.event_record import EVENT_SK, MessageRecord
+from gatewayapi.event_record import EVENT_SK
+from gatewayapi.record import MessageRecord
 from gatewayapi.signature import sign
 from local.sam import PROJECT
 from local.stack import NAME, Stack
 from local.waiting import wait_for
+from tests.stack.command_line import CommandLine, environment, policy, user
 from tests.stack.deployed_function import name_of
 from tools.smoke import event
 
 BEFORE = [f"consumed-{number}" for number in range(5)]
 AFTER = [f"consumed-after-{number}" for number in range(3)]
 POSTS = 3
-# It passes the mapping's filter, and nobody can read it: an event without any of what makes one.
-POISON = {name: {"S": value} for name, value in {"pk": "poison", "sk": "EVENT#1", "record_type": "event"}.items()}
+# It passes the mapping's filter and cannot be read: an event without any of an event's attributes.
+DAMAGED = {name: {"S": value} for name, value in {"pk": "damaged", "sk": "EVENT#1", "record_type": "event"}.items()}
 FROM_MAIN_STACK = ("StreamArn", "LayerArn", "ConsumerPolicyArn")
 SHARED = ("PythonRuntime", "Architecture")
 ANSWER_WITHIN_S = 30
@@ -30,7 +32,7 @@ Fields = dict[str, Any]
 
 
 class Consumer:
-    """The deployed consumer, and what it was given."""
+    """The deployed consumer, and the events that it was sent."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -43,7 +45,7 @@ class Consumer:
         self.event_ids: dict[str, str] = {}
 
     def post(self, reference: str) -> None:
-        """Post a new event as often as a provider may that hears no answer."""
+        """Post a new event several times, as the provider does if it gets no answer."""
         self.event_ids[reference] = str(uuid.uuid4())
         body = event(self.event_ids[reference], reference).encode()
         headers = {"Content-Type": "application/json", "Signature": sign(body, self.stack.webhook_key)}
@@ -56,7 +58,7 @@ class Consumer:
         """Return the key of an event in the main stack's table."""
         return {"pk": {"S": reference}, "sk": {"S": EVENT_SK + self.event_ids[reference]}}
 
-    def told(self, message: str) -> list[Fields]:
+    def logged(self, message: str) -> list[Fields]:
         """Return the consumer's log lines of this kind, oldest first."""
         log = [json.loads(line) for line in self.stack.logs("consumer") if line.startswith("{")]
         return [line for line in log if line["message"] == message]
@@ -64,10 +66,10 @@ class Consumer:
     def outcomes(self, reference: str) -> list[str]:
         """Return what became of an event, each time that it was delivered."""
         event_id = self.event_ids[reference]
-        return [line["outcome"] for line in self.told("event") if line.get("event_id") == event_id]
+        return [line["outcome"] for line in self.logged("event") if line.get("event_id") == event_id]
 
     def wait_for(self, *references: str) -> None:
-        """Wait until these events are handled, and the log says so."""
+        """Wait until the log has these events."""
         wait_for(lambda: all(map(self.outcomes, references)), "the consumer to handle all", READ_WITHIN_S)
 
     def invoke(self, *records: Fields) -> None:
@@ -81,7 +83,7 @@ class Consumer:
 
 @pytest.fixture(scope="module")
 def consumer(stack: Stack) -> Consumer:
-    """Deploy the consumer, post events around a poisoned record, and wait until all are handled."""
+    """Deploy the consumer, post events around a damaged record, and wait until all are handled."""
     deployed = Consumer(stack)
     dynamodb, table = stack.client("dynamodb"), stack.outputs["TableName"]
     now = datetime.now(UTC)
@@ -89,15 +91,15 @@ def consumer(stack: Stack) -> Consumer:
     dynamodb.put_item(TableName=table, Item=message.to_item())
     for reference in BEFORE:
         deployed.post(reference)
-    dynamodb.put_item(TableName=table, Item=POISON)
-    # The first is changed by hand and the second is deleted, as the table's TTL deletes: neither is a new event.
+    dynamodb.put_item(TableName=table, Item=DAMAGED)
+    # One is changed by hand and one is deleted, as the table's TTL does. Neither is a new event.
     change = {"UpdateExpression": "SET note = :note", "ExpressionAttributeValues": {":note": {"S": "by hand"}}}
     dynamodb.update_item(TableName=table, Key=deployed.key(BEFORE[0]), **change)
     dynamodb.delete_item(TableName=table, Key=deployed.key(BEFORE[1]))
     for reference in AFTER:
         deployed.post(reference)
     deployed.wait_for(*BEFORE, *AFTER)
-    dynamodb.delete_item(TableName=table, Key={name: POISON[name] for name in ("pk", "sk")})
+    dynamodb.delete_item(TableName=table, Key={name: DAMAGED[name] for name in ("pk", "sk")})
     return deployed
 
 
@@ -111,29 +113,29 @@ def test_each_event_is_handled_once_however_often_it_came(consumer: Consumer, re
     assert item["what"] == {"S": "DELIVERED"}
 
 
-def test_a_poisoned_record_is_set_aside_whole_with_its_reason(consumer: Consumer) -> None:
+def test_a_damaged_record_is_in_the_failure_queue_with_its_reason(consumer: Consumer) -> None:
     answer = consumer.stack.client("sqs").receive_message(
         QueueUrl=consumer.outputs["FailureQueueUrl"], MaxNumberOfMessages=10
     )
     (failure,) = (json.loads(message["Body"]) for message in answer["Messages"])
-    assert failure["record"]["dynamodb"]["NewImage"] == POISON
+    assert failure["record"]["dynamodb"]["NewImage"] == DAMAGED
     assert failure["reason"].startswith("not a record of this table")
 
 
-def test_what_comes_after_a_poisoned_record_is_handled(consumer: Consumer) -> None:
-    lines = consumer.told("event")
-    aside = next(index for index, line in enumerate(lines) if line["outcome"] == "set_aside")
+def test_the_records_after_a_damaged_one_are_handled(consumer: Consumer) -> None:
+    lines = consumer.logged("event")
+    failed = next(index for index, line in enumerate(lines) if line["outcome"] == "failed")
     later = [consumer.event_ids[reference] for reference in AFTER]
-    handled = [line["event_id"] for line in lines[aside:] if line["outcome"] == "handled"]
+    handled = [line["event_id"] for line in lines[failed:] if line["outcome"] == "handled"]
     assert [it for it in handled if it in later] == later
 
 
-def test_new_events_arrive_and_nothing_else(consumer: Consumer) -> None:
-    arrived = sum(line["records"] for line in consumer.told("batch"))
-    assert arrived == len(consumer.told("event"))
+def test_only_new_events_are_delivered(consumer: Consumer) -> None:
+    arrived = sum(line["records"] for line in consumer.logged("batch"))
+    assert arrived == len(consumer.logged("event"))
 
 
-def test_a_batch_that_comes_again_changes_nothing(consumer: Consumer) -> None:
+def test_a_batch_that_is_delivered_again_changes_nothing(consumer: Consumer) -> None:
     reference = "consumed-again"
     consumer.post(reference)
     consumer.wait_for(reference)
@@ -145,3 +147,24 @@ def test_a_batch_that_comes_again_changes_nothing(consumer: Consumer) -> None:
     consumer.invoke(record, record)
     assert consumer.outcomes(reference) == ["handled", "known", "known"]
     assert dynamodb.get_item(**handled)["Item"] == before
+
+
+def test_stored_events_are_replayed_under_the_policy_of_the_docs(
+    consumer: Consumer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stack, reference = consumer.stack, "consumed-and-replayed"
+    function = name_of(stack, "ConsumerFunction", stack_name=consumer.name)
+    found = stack.client("lambda").get_function_configuration(FunctionName=function)
+    values = {"TableArn": stack.outputs["TableArn"], "ARN of the function": found["FunctionArn"]}
+    policies = (policy("cloudformation:DescribeStacks"), policy("lambda:InvokeFunction", values))
+    shell = CommandLine(stack, environment(tmp_path_factory.mktemp("venv")), user(stack, *policies))
+    begin = datetime.now(UTC)
+    consumer.post(reference)
+    consumer.wait_for(reference)
+    period = (f"FROM={begin.isoformat()}", f"TO={datetime.now(UTC).isoformat()}", f"FUNCTION={function}")
+    counted = shell.make("replay", *period)
+    assert "1 events were received" in counted.stdout, counted.stdout
+    assert consumer.outcomes(reference) == ["handled"]
+    replayed = shell.make("replay", *period, "CONFIRM=yes")
+    assert "1 of 1 delivered" in replayed.stdout, replayed.stdout
+    assert consumer.outcomes(reference) == ["handled", "known"]

@@ -1,4 +1,4 @@
-"""The one-machine stack as a command: two do not meet, and nothing is left of any, however it ends."""
+"""The one-machine stack as a command: runs do not meet, and nothing is left of any of them, however it ends."""
 
 import os
 import re
@@ -16,20 +16,28 @@ import pytest
 from local.demo import FULL, INVALID
 from local.sam import PROJECT, SamError, own_environment
 from local.stack import Stack
-from tests.stack import function_processes as workers
+from tests.stack import function_processes
+from tests.stack.command_line import environment
 
 pytestmark = pytest.mark.e2e
 
 URL = re.compile(r"http://127\.0\.0\.1:\d+")
+# A parent that ignores Ctrl-C, such as a background shell, must not make the command ignore it.
+MAIN = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+module, sys.argv = sys.argv[1], sys.argv[1:]
+runpy.run_module(module, run_name="__main__")
+"""
 
 
 @contextmanager
-def demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run `make demo`'s module with its temporary files in this folder, in a group as a terminal gives it one."""
+def command(module: str, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command with its temporary files in this folder, in a process group as a terminal gives it one."""
     folder.mkdir()
     paths = os.pathsep.join((str(PROJECT), str(PROJECT / "layers" / "gatewayapi")))
     with subprocess.Popen(
-        [sys.executable, "-m", "local.demo"],
+        [sys.executable, "-c", MAIN, module, *arguments],
         env=own_environment() | {"PYTHONPATH": paths, "TMPDIR": str(folder)},
         cwd=PROJECT,
         stdout=subprocess.PIPE,
@@ -40,57 +48,97 @@ def demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            process.kill()  # the guard takes the rest
+            process.kill()  # the guard process ends everything else
 
 
-def assert_nothing_is_left(folder: Path, said: str) -> None:
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """Read the output of a command until it has this text, and return it."""
+    assert process.stdout
+    output = ""
+    while text not in output:
+        line = process.stdout.readline()
+        assert line, output
+        output += line
+    return output
+
+
+def assert_nothing_is_left(folder: Path, output: str) -> None:
     assert list(folder.iterdir()) == []
-    assert workers.processes(str(folder)) == []
-    for url in URL.findall(said):
+    assert function_processes.processes(str(folder)) == []
+    for url in URL.findall(output):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", urlsplit(url).port)) != 0, f"{url} still listens"
 
 
-def test_two_demos_side_by_side_each_see_their_own_and_leave_nothing(tmp_path: Path) -> None:
+def test_two_demos_side_by_side_see_their_own_messages_and_leave_nothing(tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "other"]
-    with demo(folders[0]) as one, demo(folders[1]) as other:
-        said = [process.communicate()[0] for process in (one, other)]
-    assert [one.returncode, other.returncode] == [0, 0], "\n".join(said)
-    for folder, words in zip(folders, said, strict=True):
-        assert len(re.findall(r" DELIVERED +\d", words)) == 2
-        assert re.search(rf"^  {FULL} +DELIVERED ", words, re.MULTILINE)
-        assert re.search(rf"^  {INVALID} +INVALID ", words, re.MULTILINE)
-        assert f"in the dead-letter queue: {INVALID}: INVALID_MESSAGE $.recipient: is required" in words
-        assert_nothing_is_left(folder, words)
-    endpoints = [set(URL.findall(words)) for words in said]
-    assert [len(each) for each in endpoints] == [2, 2]
-    assert endpoints[0].isdisjoint(endpoints[1])
+    with command("local.demo", folders[0]) as one, command("local.demo", folders[1]) as other:
+        outputs = [process.communicate()[0] for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], "\n".join(outputs)
+    for folder, output in zip(folders, outputs, strict=True):
+        assert len(re.findall(r" DELIVERED +\d", output)) == 2
+        assert re.search(rf"^  {FULL} +DELIVERED ", output, re.MULTILINE)
+        assert re.search(rf"^  {INVALID} +INVALID ", output, re.MULTILINE)
+        assert f"in the dead-letter queue: {INVALID}: INVALID_MESSAGE $.recipient: is required" in output
+        assert_nothing_is_left(folder, output)
+    addresses = [set(URL.findall(output)) for output in outputs]
+    assert [len(urls) for urls in addresses] == [2, 2]
+    assert addresses[0].isdisjoint(addresses[1])
 
 
 @pytest.mark.parametrize("moment", ["provider's simulator at", "deploying"])
 def test_after_ctrl_c_nothing_is_left(moment: str, tmp_path: Path) -> None:
-    with demo(tmp_path / "stopped") as process:
-        assert process.stdout
-        said = ""
-        while moment not in said:
-            line = process.stdout.readline()
-            assert line, said
-            said += line
-        assert list((tmp_path / "stopped").iterdir())
+    folder = tmp_path / "stopped"
+    with command("local.demo", folder) as process:
+        output = read_until(process, moment)
+        assert list(folder.iterdir())
         os.killpg(process.pid, signal.SIGINT)
         rest = process.communicate()[0]
     assert process.returncode == 130
-    assert rest.splitlines()[-1] == "stopped"
-    assert_nothing_is_left(tmp_path / "stopped", said)
+    assert rest.splitlines()[-1] == "stopped, and everything is deleted"
+    assert_nothing_is_left(folder, output)
 
 
-def test_of_a_deploy_that_fails_the_reason_is_told_and_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_that_goes_away_ends_the_demo_without_a_traceback(tmp_path: Path) -> None:
+    folder = tmp_path / "unread"
+    with command("local.demo", folder) as process:
+        output = read_until(process, "local AWS at")
+        assert process.stdout
+        process.stdout.close()
+        process.wait()
+    assert process.returncode == 141
+    assert_nothing_is_left(folder, output)
+
+
+def test_a_failed_deploy_is_explained_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)  # found out anew
-    said: list[str] = []
-    with pytest.raises(SamError, match="LogLevel"), Stack({"LogLevel": "LOUD"}, progress=said.append):
+    monkeypatch.setattr("tempfile.tempdir", None)  # tempfile remembers the folder
+    lines: list[str] = []
+    with pytest.raises(SamError, match="LogLevel"), Stack({"LogLevel": "LOUD"}, progress=lines.append):
         pytest.fail("deployed")
-    assert "deploying" in said[-1]
-    assert_nothing_is_left(tmp_path, "\n".join(said))
+    assert "deploying" in lines[-1]
+    assert_nothing_is_left(tmp_path, "\n".join(lines))
+
+
+def test_make_local_prints_an_outcome_for_every_message_until_ctrl_c(tmp_path: Path) -> None:
+    folder, venv = tmp_path / "local", environment(tmp_path / "venv")
+    with command("local.serve", folder, "--set", "DefaultSender=Example", "--set", "SendMode=Live") as process:
+        output = read_until(process, "until Ctrl-C:")
+        (file,) = re.findall(r"^  \. (.*)$", output, re.MULTILINE)
+        for arguments in ("TO=4512345678 TEXT=Hello", "TO=4512345678 TEXT=Hello", "TO=4512345678 TEXT=Other"):
+            send = f". {file}\nmake VENV={venv} send REFERENCE=hello {arguments}"
+            subprocess.run(
+                ["/bin/sh", "-ec", send], cwd=PROJECT, env=own_environment(), check=True, stdout=subprocess.DEVNULL
+            )
+            if arguments.endswith("Hello") and "DELIVERED" not in output:
+                output += read_until(process, "hello  DELIVERED")
+        output += read_until(process, "the dead-letter queue: 1 message")
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.communicate()[0]
+    assert "hello  ACCEPTED: GatewayAPI accepted it; number …678" in output
+    assert "hello  duplicate: sent before, acknowledged" in output
+    assert "hello  not sent: the reference belongs to another message" in output
+    assert "to none" not in output
+    assert process.returncode == 0
+    assert rest.splitlines()[-1] == "stopped, and everything is deleted"
+    assert_nothing_is_left(folder, output)

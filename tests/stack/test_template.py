@@ -6,6 +6,7 @@ import re
 import pytest
 
 import timing
+from gatewayapi.message_fields import SENDER
 from tests.stack.template import FUNCTIONS, PARAMETERS, PROJECT, RESOURCES, TEMPLATE, properties, walk
 
 DAY_S = 86_400
@@ -115,6 +116,9 @@ def test_every_parameter_is_used(name: str) -> None:
         ("WebhookKey", "k" * 32, True),
         ("DefaultSender", "ab", False),
         ("DefaultSender", "My shop", True),
+        ("DefaultSender", "The Corner Shop", False),
+        ("DefaultSender", "123456789012345", True),
+        ("DefaultSender", "1234567890123456", False),
         ("AllowedPrefixes", "45,4612", True),
         ("AllowedPrefixes", "+45", False),
         ("AllowedPrefixes", "45,", False),
@@ -135,6 +139,10 @@ def test_every_parameter_is_used(name: str) -> None:
 )
 def test_a_malformed_parameter_is_refused_by_the_deployment(name: str, value: str, allowed: bool) -> None:  # noqa: FBT001
     assert (re.fullmatch(PARAMETERS[name]["AllowedPattern"], value) is not None) is allowed
+
+
+def test_a_default_sender_keeps_the_rule_of_a_message_s_sender() -> None:
+    assert PARAMETERS["DefaultSender"]["AllowedPattern"] == f"^({SENDER})?$"
 
 
 def test_numbers_are_limited_to_what_aws_and_the_sender_support() -> None:

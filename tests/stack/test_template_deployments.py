@@ -1,17 +1,23 @@
 """The parameters that change which resources exist, deployed to the local AWS with IAM enforced."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.emulator import ACCESS_KEY, REGION, SECRET_KEY
+from local.sam import PROJECT, PYTHON, own_environment, without_metric_math
 from local.stack import NAME, Stack
 from local.waiting import wait_for
 from tests.stack.webhook_sender import deliver, event
 
 pytestmark = pytest.mark.e2e
 
+BUCKET = "packages"
 TOPIC = "arn:aws:sns:eu-west-1:000000000000:alarms"
 KEY = "arn:aws:kms:eu-west-1:000000000000:key/11111111-2222-3333-4444-555555555555"
 
@@ -77,3 +83,52 @@ def test_webhooks_are_stored_and_a_dry_run_sends_nothing(full: Stack) -> None:
     wait_for(held, "the message to be held")
     item = dynamodb.get_item(**table)["Item"]
     assert item["error"]["M"]["code"] == {"S": "DRY_RUN"}
+
+
+@pytest.fixture
+def packaged(full: Stack, tmp_path: Path) -> Path:
+    """Package the template as a user does, with this process's Python as the project's environment."""
+    full.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    python = tmp_path / "venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "venv/.local-stamp").touch()
+    subprocess.run(
+        # By its name on the PATH, as a user runs it.
+        ["make", f"VENV={tmp_path / 'venv'}", f"OUT={tmp_path}", "package", f"BUCKET={BUCKET}"],  # noqa: S607
+        cwd=PROJECT,
+        env=own_environment()
+        | {
+            "AWS_ENDPOINT_URL": full.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            "PYTHON_RUNTIME": f"python{PYTHON}",
+        },
+        check=True,
+        timeout=120,
+    )
+    return tmp_path / "packaged.yaml"
+
+
+def test_plain_cloudformation_deploys_the_packaged_template(full: Stack, packaged: Path) -> None:
+    template = without_metric_math(packaged.read_text())
+    full.client("s3").put_object(Bucket=BUCKET, Key="packaged.yaml", Body=template.encode())
+    cloudformation = full.client("cloudformation")
+    cloudformation.create_stack(
+        StackName="packaged",
+        TemplateURL=f"{full.endpoint}/{BUCKET}/packaged.yaml",
+        Parameters=[
+            {"ParameterKey": "GatewayApiToken", "ParameterValue": full.token},
+            {"ParameterKey": "PythonRuntime", "ParameterValue": f"python{PYTHON}"},
+            {"ParameterKey": "Architecture", "ParameterValue": full.parameters["Architecture"]},
+        ],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+
+    def described() -> dict[str, Any]:
+        return dict(cloudformation.describe_stacks(StackName="packaged")["Stacks"][0])
+
+    wait_for(lambda: described()["StackStatus"] == "CREATE_COMPLETE", "the packaged template to be deployed")
+    assert {output["OutputKey"] for output in described()["Outputs"]} == full.outputs.keys()

@@ -109,7 +109,8 @@ class World:
     def records(self) -> list[Record]:
         """Return all records."""
         pages = self.aws.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
-        return [from_item(item) for page in pages for item in page["Items"]]
+        items = (item for page in pages for item in page["Items"])
+        return [record for item in items if (record := from_item(item)) is not None]
 
     def message(self) -> MessageRecord | None:
         """Return the one message's record, if there is one."""

@@ -115,6 +115,9 @@ def from_values(values: Mapping[str, Any]) -> MessageRecord:
     Raises KeyError, TypeError or ValueError for a damaged item. Every type is checked, because a wrong one would
     otherwise fail later, in the middle of a batch.
     """
+    optional: dict[str, Any] = {name: _optional(values, name, str) for name in _TEXTS}
+    optional |= {name: _optional(values, name, int) for name in _NUMBERS}
+    optional |= {name: optional_time(values.get(name)) for name in _TIMES}
     return MessageRecord(
         reference=_required(values, "pk", str),
         status=_required(values, "status", str),
@@ -126,9 +129,7 @@ def from_values(values: Mapping[str, Any]) -> MessageRecord:
         in_doubt=_optional(values, "in_doubt", bool) or False,
         resent=_optional(values, "resent", bool) or False,
         error=_optional(values, "error", dict),
-        **{name: _optional(values, name, str) for name in _TEXTS},
-        **{name: _optional(values, name, int) for name in _NUMBERS},
-        **{name: optional_time(values.get(name)) for name in _TIMES},
+        **optional,
     )
 
 

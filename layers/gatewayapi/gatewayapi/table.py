@@ -196,7 +196,9 @@ class Table:
         }
         if write.existing is not None:
             # Every write of a message record sets updated_at, to the microsecond.
-            put["ConditionExpression"] = "#status = :status AND updated_at = :updated_at"
+            put["ConditionExpression"] = (
+                "#status = :status AND updated_at = :updated_at AND attribute_not_exists(forgotten_at)"
+            )
             put["ExpressionAttributeNames"] = {"#status": "status"}
             put["ExpressionAttributeValues"] = {
                 ":status": {"S": write.existing.status},

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["BackwardsError", "FalseError", "HarmedError", "LawError", "Laws", "LostError", "TwiceError"]
 
 UNCERTAIN = "UNCERTAIN"
-TIME_TO_RECORD_S = 5.0
+TIME_TO_RECORD_S = 5.0  # before the end of an invocation, its results are no longer written again
+TIME_TO_SEND_S = 10.0  # before the end of an invocation, it no longer begins with another copy
 
 
 class LostError(LawError):
@@ -97,7 +98,9 @@ class Laws(RecordLaws):
         )
         self.letters.append(letter)
         # Its record could not be read or written, or may still be in another invocation's hands.
-        if in_hand or set(invocation.faults) & set(TABLE_FAULTS) or self.system.table_is_troubled(identity):
+        left_s = (invocation.deadline - self.system.clock.wall).total_seconds()
+        troubled = set(invocation.faults) & set(TABLE_FAULTS) or self.system.table_is_troubled(identity)
+        if in_hand or troubled or left_s < TIME_TO_SEND_S:
             self.excused.add(letter)
         if not known or not code:
             self.broken(LostError(f"a dead letter of no message, or without a reason: {identity} {code}"))
@@ -106,7 +109,8 @@ class Laws(RecordLaws):
         provider = self.system.provider
         if provider.possible(identity, letter.text) and code != UNCERTAIN:
             self.broken(FalseError(f"{identity} is said to be {code}, and may have been accepted"))
-        if code == UNCERTAIN and not (provider.possible(identity) or identity in self.doubtable or in_hand):
+        known_doubt = provider.possible(identity) or identity in self.doubtable
+        if code == UNCERTAIN and not known_doubt and letter not in self.excused:
             self.broken(FalseError(f"{identity} is said to be uncertain, and was certainly never accepted"))
         if code == "PROVIDER_REFUSED" and (identity, letter.text) not in provider.refused_by_name:
             self.broken(FalseError(f"{identity} is said to be refused by the provider for what is in it"))

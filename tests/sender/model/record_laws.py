@@ -74,7 +74,10 @@ class RecordLaws:
             self.misled.add(identity)
         if is_settled(old):
             if not is_settled(new):
-                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+                # An answer that the message was certainly not accepted takes back what another system's event did.
+                if identity not in self.misled or self.system.provider.possible(identity):
+                    self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+                self.misled.discard(identity)
             elif rank(after) < rank(before) and (
                 text(old, "msg_id") == text(new, "msg_id") or self.system.is_own(old)
             ):
