@@ -4,18 +4,21 @@ The exhaustive half makes each call of a message's first invocations fail in eac
 plays producers, queue, provider, webhooks, operator and clock against one another.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gatewayapi.table import Table
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import Aws
 from tests.sender.model import scenarios
 from tests.sender.model.exhaustive import Setting, Webhooks, explore
 from tests.sender.model.random_search import Search
 from tests.sender.model.store import Store
+from tests.sender.model.system import System
 
 NO_LOG = pytest.mark.usefixtures("no_log")
 
@@ -61,7 +64,7 @@ def test_one_message_survives_every_fault_at_every_call_of_two_invocations(setti
 @pytest.mark.parametrize("setting", SHORT, ids=str)
 @pytest.mark.parametrize("prepare", SCENARIOS, ids=lambda prepare: prepare.__name__)
 def test_messages_that_meet_survive_every_fault_at_every_call_of_the_first_invocation(
-    setting: Setting, prepare: Any
+    setting: Setting, prepare: Callable[[System], object]
 ) -> None:
     assert explore(setting, prepare, invocations=1) > 50
 
@@ -86,6 +89,9 @@ TestSearch = pytest.mark.timeout(900)(NO_LOG(Search.TestCase))  # making a run s
 TestSearch.settings = settings(
     max_examples=100, stateful_step_count=40, report_multiple_bugs=False, suppress_health_check=list(HealthCheck)
 )
+
+
+Client = Any  # moto's or the model's
 
 
 def key(reference: str, sk: str = "MESSAGE") -> dict[str, Any]:
@@ -140,7 +146,7 @@ WRITES = st.builds(put, KEYS, CONDITIONS, STATUSES, st.integers(0, 12)) | st.bui
 TRANSACTIONS = st.lists(WRITES, min_size=1, max_size=4)
 
 
-def transacted(client: Any, table: str, writes: list[dict[str, Any]]) -> Any:
+def transacted(client: Client, table: str, writes: list[dict[str, Any]]) -> object:
     """Return what a transaction does: nothing, or each item's reason not to be written, or the error's code."""
     items = [{kind: {"TableName": table, **write} for kind, write in item.items()} for item in writes]
     try:
@@ -153,9 +159,10 @@ def transacted(client: Any, table: str, writes: list[dict[str, Any]]) -> Any:
     return None
 
 
-def read(client: Any, table: str) -> Any:
+def read(client: Client, table: str) -> object:
     """Return all items of both partitions, page by page, and the same by their keys."""
-    found, start = [], {}
+    found: list[Any] = []
+    start: dict[str, Any] = {}
     for reference in ("order-1", "order-2"):
         while True:
             page = client.query(
@@ -179,7 +186,7 @@ def read(client: Any, table: str) -> Any:
 @given(transactions=st.lists(TRANSACTIONS, max_size=6))
 def test_the_store_answers_as_moto_does(
     aws: Aws,
-    table: Any,  # noqa: ARG001 - it has to be there, and is reached by its name
+    table: Table,  # noqa: ARG001 - it has to be there, and is reached by its name
     transactions: list[list[dict[str, Any]]],
 ) -> None:
     name = ENVIRONMENT["TABLE_NAME"]

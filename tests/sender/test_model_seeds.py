@@ -18,7 +18,7 @@ import dispatch
 import judgement
 import result
 import timing
-from gatewayapi import client, event_move, state, table
+from gatewayapi import client, event_move, record, state, table
 from gatewayapi.client import Client
 from gatewayapi.message_record import MessageRecord
 from gatewayapi.secrets import Secret
@@ -234,7 +234,7 @@ def keys_are_read_again_by_a_monotonic_clock(patch: Patch) -> None:
     real = Secret.refresh
 
     def refresh(self: Secret) -> bool:
-        self._now_s = lambda: 1000.0  # noqa: SLF001 - it stands still while the process is frozen
+        self._now_s = lambda: 1000.0
         return real(self)
 
     patch.setattr(Secret, "refresh", refresh)
@@ -261,12 +261,13 @@ def a_redrive_is_known_by_its_attribute_alone(patch: Patch) -> None:
 
 
 def the_last_delivery_of_a_message_in_doubt_is_exhausted(patch: Patch) -> None:
-    real = result.retry_or_dead_letter
+    real = vars(result)["retry_or_dead_letter"]
 
     def retry_or_dead_letter(retry: Retry, record: Given, **given: Given) -> Given:
         ended = real(retry, record, **given)
-        exhausted = isinstance(ended, DeadLetter) and record is not None and record.status == state.RETRYING
-        return replace(ended, code=RETRIES_EXHAUSTED) if exhausted else ended
+        if isinstance(ended, DeadLetter) and record is not None and record.status == state.RETRYING:
+            return replace(ended, code=RETRIES_EXHAUSTED)
+        return ended
 
     patch.setattr(result, "retry_or_dead_letter", retry_or_dead_letter)
 
@@ -344,7 +345,7 @@ def a_refusal_of_a_batch_refuses_all(patch: Patch) -> None:
 
 
 def a_damaged_record_raises(patch: Patch) -> None:
-    patch.setattr(table, "_readable", lambda item: table.from_item(item) if item else None)
+    patch.setattr(table, "_readable", lambda item: record.from_item(item) if item else None)
 
 
 def a_strange_retry_after_raises(patch: Patch) -> None:

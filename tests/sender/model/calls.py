@@ -21,8 +21,9 @@ from tests.sender.model.queue import DEAD_LETTER_URL, URL, Attributes, DeadLette
 from tests.sender.model.store import Store, error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
+    from tests.sender.model.provider import Sent
     from tests.sender.model.system import System
 
 AWS_FAULTS = ("unavailable", "answer lost")
@@ -31,6 +32,7 @@ A_WHILE_S = 0.6
 AWS_CALL_S = 0.01
 SILENT_S = 4.0  # until botocore gives a call up
 REQUEST_S = 0.2
+ACCEPTED = 202
 
 
 class Calls:
@@ -80,13 +82,14 @@ class Calls:
             system.tokens += 1
         sent, answer = system.provider.answer(raw, fault)
         system.laws.sent(invocation, sent)
-        read = system.acceptances(sent, answer)
+        read = _read(sent, answer, system.laws.claimed_in_doubt)
         self._pause("answer")
         if isinstance(answer, ReadTimeoutError):
             system.clock.run(timeout_s)
         system.clock.run(REQUEST_S)
         if (system.clock.wall - began).total_seconds() > timeout_s:
             self._end_if_overdue()
+            system.laws.doubtable |= {each.reference for each in sent}
             raise ReadTimeoutError(None, "", "the answer came too late")  # type: ignore[arg-type] # no pool
         self._end_if_overdue()
         if isinstance(answer, Exception):
@@ -101,7 +104,7 @@ class Calls:
             now, deadline = system.clock.now(), system.active.deadline
             if "conflict" in fault:
                 until = deadline if "long" in fault else now + timedelta(seconds=A_WHILE_S)
-                store.contended[system.contendable(request)] = until
+                store.contended[store.key_to_contend(request)] = until
             elif fault in {"throttled", "long throttled"}:
                 store.throttled_until = deadline if "long" in fault else now + timedelta(seconds=A_WHILE_S)
             elif fault == "request throttled":
@@ -158,6 +161,15 @@ class Calls:
 
     def _end_if_overdue(self) -> None:
         self._system.active.end_at(self._system.clock.wall)
+
+
+def _read(sent: Sequence[Sent], answer: Answer | Exception, in_doubt: Collection[str]) -> list[tuple[str, str, bool]]:
+    """Return what the code can read from an answer: reference, msg_id, and if the message was in doubt before."""
+    if not isinstance(answer, Answer) or answer.status != ACCEPTED or not answer.text.startswith("{"):
+        return []
+    fields = answer.json()
+    read = {entry["msg_id"] for entry in fields.get("responses", [fields])}
+    return [(each.reference, each.msg_id, each.reference in in_doubt) for each in sent if each.msg_id in read]
 
 
 class _NotFoundError(ClientError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tests.sender.model import webhooks
 from tests.sender.model.clock import START
+from tests.sender.model.ending import settle
 from tests.sender.model.parameters import Parameters
 from tests.sender.model.system import System
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from tests.sender.model.invocation import Invocation
     from tests.sender.model.webhooks import Event
 
-Prepare = "Callable[[System], object]"
 Webhooks = Literal["none", "fast", "late", "overdue"]
 
 # What others do while an invocation waits at a call.
@@ -95,7 +95,7 @@ class Run:
                 self._tell()
             system.redrive(system.queue.dead)
             self._drain()
-            system.settle()
+            settle(system)
             if self._setting.webhooks != "none":
                 self._tell()
             system.check()
@@ -146,7 +146,7 @@ class Run:
     def foreign(self, reference: str) -> Event:
         """Return an event of another system that uses our reference and texts the same person."""
         system = self.system
-        event = webhooks.Event(
+        return webhooks.Event(
             f"foreign {self._foreign}",
             system.provider.msg_id(system.clock.wall),
             reference,
@@ -155,7 +155,6 @@ class Run:
             START + timedelta(days=1),
             foreign=True,
         )
-        return event
 
     def _tell(self) -> None:
         """Deliver all webhooks that are due, in the wrong order and one of them twice."""

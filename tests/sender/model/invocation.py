@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from tests.sender.model.expressions import Item
     from tests.sender.model.parameters import Parameters
     from tests.sender.model.queue import Queued
-    from tests.sender.model.store import Item
     from tests.sender.model.webhooks import Event
 
 
-class Killed(BaseException):  # noqa: N818 - no error: Lambda ends the process
+class Killed(BaseException):
     """The invocation is over. The code cannot handle it."""
 
 
@@ -90,6 +90,10 @@ class Invocation:
         if self.killed:
             raise Killed
         return self._fault
+
+    def remaining_s(self, now: datetime) -> float:
+        """Return the seconds that Lambda leaves it."""
+        return (self.deadline - now).total_seconds()
 
     def end_at(self, now: datetime) -> None:
         """End the invocation, in the code's thread, if its time is over."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.sender.model.invocation import Invocation
     from tests.sender.model.provider import Sent
     from tests.sender.model.queue import DeadLetter, Queued
-    from tests.sender.model.store import Item
 
 __all__ = ["BackwardsError", "FalseError", "HarmedError", "LawError", "Laws", "LostError", "TwiceError"]
 
@@ -56,7 +55,7 @@ class Laws(RecordLaws):
         self.texts.setdefault(message.identity, set()).add(message.text)
 
     def redriven(self, letter: DeadLetter) -> None:
-        """The operator wants this sent: once more, if its record is held in doubt, and not once more for each copy."""
+        """The operator wants this sent: once more if its record is held in doubt, and not once for each copy."""
         possible = self.system.provider.possible(letter.identity)
         record = self.system.record(letter.identity)
         if possible and possible[0].text == letter.text and text(record, "status") == "HELD":
@@ -77,16 +76,19 @@ class Laws(RecordLaws):
                 self.broken(TwiceError(f"{each.reference} may have been accepted {len(possible)} times"))
             if {other.text for other in possible} != {each.text}:
                 self.broken(TwiceError(f"{each.reference} was sent with two contents"))
-            if not self.system.may_send(each):
+            if invocation.parameters and not invocation.parameters.allow(each.recipient):
                 self.broken(FalseError(f"{each.reference} was sent although the stack's settings forbid it"))
-            claimed_at = self.claimed_at.get(each.reference)
-            for letter in self.letters:
-                if (letter.identity, letter.text) != (each.reference, each.text) or letter.code == UNCERTAIN:
-                    continue
-                if claimed_at is not None and letter.written_at >= claimed_at:
-                    self.broken(FalseError(f"{each.reference} is said to be {letter.code} while it is being sent"))
+            self._not_dead_meanwhile(each)
         if self.system.clock.wall >= invocation.deadline:
             self.broken(TwiceError("a request left after its invocation's time"))
+
+    def _not_dead_meanwhile(self, sent: Sent) -> None:
+        """Since the claim, no dead letter has stated that the message was not sent."""
+        claimed_at = self.claimed_at.get(sent.reference)
+        for letter in self.letters:
+            same = (letter.identity, letter.text) == (sent.reference, sent.text) and letter.code != UNCERTAIN
+            if same and claimed_at is not None and letter.written_at >= claimed_at:
+                self.broken(FalseError(f"{sent.reference} is said to be {letter.code} while it is being sent"))
 
     def dead_lettered(self, invocation: Invocation, letter: DeadLetter, known: Sequence[Queued]) -> None:
         """A dead letter has the message's identity, and a reason that is true."""
@@ -98,8 +100,10 @@ class Laws(RecordLaws):
         )
         self.letters.append(letter)
         # Its record could not be read or written, or may still be in another invocation's hands.
-        left_s = (invocation.deadline - self.system.clock.wall).total_seconds()
-        troubled = set(invocation.faults) & set(TABLE_FAULTS) or self.system.table_is_troubled(identity)
+        left_s = invocation.remaining_s(self.system.clock.wall)
+        troubled = set(invocation.faults) & set(TABLE_FAULTS) or self.system.store.was_troubled(
+            (identity, "MESSAGE"), invocation.began
+        )
         if in_hand or troubled or left_s < TIME_TO_SEND_S:
             self.excused.add(letter)
         if not known or not code:
@@ -126,7 +130,7 @@ class Laws(RecordLaws):
     def finished(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
         """An invocation returned: what it learned is recorded, and one message's trouble is its own."""
         now = self.system.clock.wall
-        left_s = (invocation.deadline - now).total_seconds()
+        left_s = invocation.remaining_s(now)
         for reference, msg_id, doubt_before in invocation.answers:
             if reference in self.damaged or left_s < TIME_TO_RECORD_S:
                 continue
@@ -160,7 +164,7 @@ class Laws(RecordLaws):
 
     def _neighbours_of_the_contended(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
         """One contended record costs the others neither their turn nor a delivery."""
-        if self.system.store.throttled_until is not None or not self.system.is_live():
+        if self.system.store.throttled_until is not None or not self.system.parameters.let_all_through():
             return
         if not all(self.is_healthy(message) for message in invocation.messages):
             return
@@ -200,23 +204,17 @@ class Laws(RecordLaws):
             self.true_status(pk, record)
 
     def ended(self) -> None:
-        """After the trouble and enough redrives, each healthy message was accepted, or its reference by another content."""
+        """After the trouble and enough redrives, each healthy message was accepted, or another with its reference."""
         for message in self.unsent():
             self.broken(HarmedError(f"{message.identity} is healthy, and is never accepted"))
 
     def unsent(self) -> list[Queued]:
         """Return the healthy messages that were not accepted and could have been."""
-        return [
-            message
-            for message in self.owed.values()
-            if self.is_healthy(message)
-            and not self.is_over(message)
-            and not self.system.provider.accepted(message.identity)
-            and not (message.identity in self.damaged | self.misled)
-            and not any(
-                not self.is_healthy(other, content) for content in self.texts[message.identity] for other in [message]
-            )
-        ]
+        return [message for message in self.owed.values() if self._could_be_sent(message)]
 
-    def _record(self, identity: str) -> Item:
-        return self.system.record(identity)
+    def _could_be_sent(self, message: Queued) -> bool:
+        identity = message.identity
+        if identity in self.damaged | self.misled or self.is_over(message):
+            return False
+        healthy = all(self.is_healthy(message, content) for content in self.texts[identity])
+        return healthy and not self.system.provider.accepted(identity)

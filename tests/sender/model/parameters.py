@@ -17,6 +17,10 @@ class Parameters:
     send_mode: str = "Live"
     listed_recipients: tuple[str, ...] = ()
 
+    def let_all_through(self) -> bool:
+        """Return whether no message is kept from the provider."""
+        return self.send_mode == "Live" and not self.allowed_prefixes and bool(self.default_sender)
+
     def allow(self, recipient: int) -> bool:
         """Return whether a recipient may be texted."""
         if self.send_mode == "Listed" and not str(recipient).startswith(self.listed_recipients or ("-",)):

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.sender.model import webhooks
 from tests.sender.model.clock import START
+from tests.sender.model.ending import settle, tell_unstored
 from tests.sender.model.parameters import Parameters
 from tests.sender.model.system import RECIPIENT, System
 from tests.sender.model.webhooks import Event
@@ -217,10 +218,10 @@ class Search(RuleBasedStateMachine):
             return
         try:
             if self.system.laws.first is None:
-                self.system.settle()
+                settle(self.system)
                 for sent in self.accepted():
                     self.system.tell(webhooks.of(sent, "DELIVERED", START + timedelta(days=1)))
-                self.system.tell_unstored()
+                tell_unstored(self.system)
         finally:
             self.system.close()
 

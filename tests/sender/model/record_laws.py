@@ -12,8 +12,9 @@ from gatewayapi.clock import to_text
 from tests.sender.model.provider import POISON
 
 if TYPE_CHECKING:
+    from tests.sender.model.expressions import Item
     from tests.sender.model.queue import DeadLetter, Queued
-    from tests.sender.model.store import Item, Key
+    from tests.sender.model.store import Key
     from tests.sender.model.system import System
     from tests.sender.model.webhooks import Event
 
@@ -64,8 +65,7 @@ class RecordLaws:
         identity, sk = key
         if sk != "MESSAGE" or identity in self.damaged:
             return
-        before, after = text(old, "status") if old else None, text(new, "status")
-        event = getattr(self.system.active, "event", None)
+        event = self.system.active.event
         if event is None:
             self._written_by_sender(identity, old, new)
         elif not may_move(old, event):
@@ -73,35 +73,48 @@ class RecordLaws:
         elif event.foreign:
             self.misled.add(identity)
         if is_settled(old):
-            if not is_settled(new):
-                # An answer that the message was certainly not accepted takes back what another system's event did.
-                if identity not in self.misled or self.system.provider.possible(identity):
-                    self.broken(BackwardsError(f"{identity}: {before} became {after}"))
-                self.misled.discard(identity)
-            elif rank(after) < rank(before) and (
-                text(old, "msg_id") == text(new, "msg_id") or self.system.is_own(old)
-            ):
-                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+            self._only_forward(identity, old, new)
         elif flag(old, "in_doubt"):
-            self._in_doubt(identity, old, new)
+            self._still_in_doubt(identity, old, new)
         if is_settled(new):
-            if self.system.is_own(new):
-                self.misled.discard(identity)
-            elif identity not in self.misled:
-                self.broken(FalseError(f"{identity} is {after} as {text(new, 'msg_id')}, which is not its own"))
-        elif not flag(new, "in_doubt") and self._may_be_accepted(identity, after):
-            self.broken(FalseError(f"{identity} became {after} without doubt, and may have been accepted"))
-        if after == "UNCERTAIN" and not flag(new, "in_doubt"):
-            self.broken(FalseError(f"{identity} is UNCERTAIN, but not in doubt"))
+            self._settled_truly(identity, new)
+        else:
+            self._unsettled_truly(identity, new)
         same = text(old, "fingerprint") and text(old, "fingerprint") == text(new, "fingerprint")
         if same and text(old, "queued_at") != text(new, "queued_at"):
             self.broken(BackwardsError(f"{identity}: queued_at changed, and the content did not"))
 
+    def _only_forward(self, identity: str, old: Item, new: Item) -> None:
+        before, after = text(old, "status"), text(new, "status")
+        if not is_settled(new):
+            # An answer that the message was certainly not accepted takes back what another system's event did.
+            if identity not in self.misled or self.system.provider.possible(identity):
+                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+            self.misled.discard(identity)
+        elif rank(after) < rank(before):
+            same_id = text(old, "msg_id") == text(new, "msg_id")
+            if same_id or self.system.is_own(old):
+                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+
+    def _settled_truly(self, identity: str, new: Item) -> None:
+        if self.system.is_own(new):
+            self.misled.discard(identity)
+        elif identity not in self.misled:
+            msg_id = text(new, "msg_id")
+            self.broken(FalseError(f"{identity} is {text(new, 'status')} as {msg_id}, which is not its own"))
+
+    def _unsettled_truly(self, identity: str, new: Item) -> None:
+        """A claim comes before its request, and anything else after it."""
+        after, in_doubt = text(new, "status"), flag(new, "in_doubt")
+        if not in_doubt and after in {"SENDING", *NEVER_SENT} and self.system.provider.possible(identity):
+            self.broken(FalseError(f"{identity} became {after} without doubt, and may have been accepted"))
+        if not in_doubt and after == "UNCERTAIN":
+            self.broken(FalseError(f"{identity} is UNCERTAIN, but not in doubt"))
+
     def _written_by_sender(self, identity: str, old: Item, new: Item) -> None:
         after, invocation, now = text(new, "status"), self.system.active, self.system.clock.wall
-        if is_leased(old, now):
-            if self.claimed_by.get(identity) != invocation.number:
-                self.broken(BackwardsError(f"{identity}: taken out of the hands of another invocation"))
+        if is_leased(old, now) and self.claimed_by.get(identity) != invocation.number:
+            self.broken(BackwardsError(f"{identity}: taken out of the hands of another invocation"))
         if after == "SENDING":
             self.claimed_at[identity], self.claimed_by[identity] = now, invocation.number
             (self.claimed_in_doubt.add if flag(new, "in_doubt") else self.claimed_in_doubt.discard)(identity)
@@ -114,11 +127,11 @@ class RecordLaws:
                 self.broken(FalseError(f"{identity} is said to have expired"))
         if after == "HELD" and "DRY_RUN" in str(new.get("error")):
             self.dry.add(identity)
-        if flag(new, "in_doubt") and not flag(old, "in_doubt") and identity not in self.doubtable:
-            if not self.system.provider.possible(identity):
-                self.broken(FalseError(f"{identity} is in doubt, and was certainly never accepted"))
+        begins = flag(new, "in_doubt") and not flag(old, "in_doubt")
+        if begins and identity not in self.doubtable and not self.system.provider.possible(identity):
+            self.broken(FalseError(f"{identity} is in doubt, and was certainly never accepted"))
 
-    def _in_doubt(self, identity: str, old: Item, new: Item) -> None:
+    def _still_in_doubt(self, identity: str, old: Item, new: Item) -> None:
         before, after = text(old, "status"), text(new, "status")
         if not is_settled(new):
             if not flag(new, "in_doubt") or after not in {*OPEN, "RETRYING", "HELD"}:
@@ -131,10 +144,6 @@ class RecordLaws:
                 self.broken(BackwardsError(f"{identity}: that it was sent again is forgotten"))
         if text(old, "fingerprint") != text(new, "fingerprint"):
             self.broken(BackwardsError(f"{identity}: in doubt, and its content changed"))
-
-    def _may_be_accepted(self, identity: str, after: str) -> bool:
-        """A claim comes before its request; anything else after it."""
-        return (after == "SENDING" or after in NEVER_SENT) and bool(self.system.provider.possible(identity))
 
     def true_status(self, identity: str, record: Item) -> None:
         """A webhook that was stored has settled its record; and no status came out of nothing."""

@@ -1,6 +1,6 @@
-"""A DynamoDB in memory: the calls that the table's code makes, and the conflicts and throttles that it must live with.
+"""A DynamoDB in memory, with the calls that the table's code makes, and with conflicts and throttling.
 
-A search makes some hundred thousand calls, for which moto takes too long. `test_model.py` holds this store against moto.
+A search makes some hundred thousand calls, for which moto takes too long. `test_model.py` compares it with moto.
 """
 
 from __future__ import annotations
@@ -106,6 +106,17 @@ class Store:
     def is_throttled(self) -> bool:
         """Return whether the table has more to do than its capacity."""
         return self.throttled_until is not None and self._now is not None and self._now() < self.throttled_until
+
+    def was_troubled(self, key: Key, since: datetime) -> bool:
+        """Return whether an item could at times not be written since then."""
+        until = [self.throttled_until, self.contended.get(key)]
+        return any(moment is not None and moment > since for moment in until)
+
+    def key_to_contend(self, request: dict[str, Any]) -> Key:
+        """Return the key of a request that another write is under way to: that of its first message record."""
+        writes = [next(iter(item.values())) for item in request.get("TransactItems", [{"Update": request}])]
+        keys = [_key(write.get("Item") or write["Key"]) for write in writes if "Item" in write or "Key" in write]
+        return next((key for key in keys if key[1] == "MESSAGE"), keys[0] if keys else ("", ""))
 
     def _single(self, kind: str, write: dict[str, Any]) -> dict[str, Any]:
         key = _key(write.get("Item") or write["Key"])
