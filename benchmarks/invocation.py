@@ -41,7 +41,7 @@ def cold_start(function: Function, event: Any, services: Services) -> float:  # 
         process.kill()
         _, process.returncode, usage = os.wait4(process.pid, 0)
         api.close()
-    _check(function, api.answer)
+    check(function, api.answer)
     return usage.ru_utime + usage.ru_stime
 
 
@@ -121,6 +121,11 @@ class WarmFunction:
             text=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the process."""
+        return self._process.pid
+
     def run(self, invocations: int) -> float:
         """Return the processor seconds of this many invocations."""
         assert self._process.stdin is not None
@@ -128,7 +133,7 @@ class WarmFunction:
         self._process.stdin.write(f"{invocations}\n")
         self._process.stdin.flush()
         used_s, answer = json.loads(self._process.stdout.readline() or "[0, null]")
-        _check(self._function, answer)
+        check(self._function, answer)
         return float(used_s)
 
     def close(self) -> None:
@@ -137,7 +142,7 @@ class WarmFunction:
         self._process.communicate()
 
 
-def _check(function: Function, answer: Any) -> None:  # noqa: ANN401 - any JSON
+def check(function: Function, answer: Any) -> None:  # noqa: ANN401 - any JSON
     """Raise RuntimeError unless the function succeeded, because a failure takes less time."""
     handled = isinstance(answer, dict) and (answer.get("batchItemFailures") == [] or answer.get("statusCode") == 200)
     if not handled:

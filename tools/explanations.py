@@ -59,7 +59,7 @@ def error(found: object) -> str:
     code = str(found.get("hex_code") or found.get("code") or "no code")
     details = found.get("details")
     meaning = CODES.get(code) or PROVIDER_CODES.get(code)
-    if meaning:
+    if meaning and not (code == "UNCERTAIN" and details):  # its details are a whole explanation
         return f"{meaning} ({code}: {details})" if details else f"{meaning} ({code})"
     return f"{details} ({code})" if details else f"GatewayAPI reports {code}, see {REFERENCE_CODES}"
 
@@ -161,6 +161,11 @@ def _held(message: Values, code: object) -> str:
         "It waits in the dead-letter queue, at most 14 days. "
         f"`make redrive REFERENCE={message['pk']}` puts it on the queue again."
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def clock(at: datetime) -> str:

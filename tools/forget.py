@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError
 from gatewayapi.clock import now, to_text
 from tools.command import FAILED, run
 from tools.deployed import Deployed, parser
-from tools.people import LAG, Person, Thread, digits, find
+from tools.explanations import counted
+from tools.people import Person, Thread, digits, find
 from tools.records import Values, is_event, moment, under
 
 IN_QUEUES = timedelta(days=7 + 14)
@@ -75,7 +76,7 @@ def planned(ready: Iterable[Thread], waiting: Iterable[Thread]) -> Iterator[str]
     """Yield the lines of the list."""
     messages = [thread for thread in ready if thread.message]
     events = [thread for thread in ready if not thread.message]
-    yield f"can be forgotten: {len(messages)} messages with their events, {len(events)} other events"
+    yield f"can be forgotten: {counted(len(messages), 'message')} with events, {counted(len(events), 'other event')}"
     for thread in (*messages, *events):
         record = thread.message or thread.events[0]
         at = thread.recorded_at[:19].replace("T", " ")
@@ -169,7 +170,7 @@ def remaining(person: Person, stack: Deployed) -> Iterator[str]:
     yield "  GatewayAPI and your stream consumers: ask and look there"
     if person.opt_out:
         yield f"  the opt-out of {person.number}: until it is deleted, since it keeps the person from being texted"
-    yield LAG + " Run the command again in a minute."
+    yield "\nThe index of phone numbers follows the table within moments. Run the command again in a minute."
 
 
 if __name__ == "__main__":

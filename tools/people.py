@@ -8,8 +8,6 @@ from tools.command import MISUSED, CommandError
 from tools.deployed import Deployed
 from tools.records import Values, is_event, is_message, keys_of_number, query, under
 
-LAG = "The index of phone numbers follows the table within moments, so what was just sent can be missing."
-
 
 @dataclass(frozen=True, slots=True)
 class Thread:

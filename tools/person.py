@@ -7,7 +7,8 @@ from gatewayapi.clock import from_text
 from tools import explanations
 from tools.command import run
 from tools.deployed import Deployed, parser
-from tools.people import LAG, Person, Thread, digits, find
+from tools.explanations import counted
+from tools.people import Person, Thread, digits, find
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,12 +39,12 @@ def exported(person: Person) -> str:
 def described(person: Person) -> Iterator[str]:
     """Yield the lines for a person who asks."""
     yield f"number      {person.number}"
-    yield f"messages    {len(person.sent)} to it, {len(person.received)} other events"
+    yield f"found       {counted(len(person.sent), 'message')}, {counted(len(person.received), 'other event')}"
     yield f"opt-out     {_opt_out(person)}"
     yield ""
     for thread in person.threads:
         yield from _message(thread) if thread.message else _event(thread)
-    yield LAG
+    yield "The index of phone numbers follows the table within moments, so what was just sent can be missing."
 
 
 def _opt_out(person: Person) -> str:

@@ -88,7 +88,7 @@ def signed(stack: Deployed, body: str) -> str:
     return str(answer.json()["signature"])
 
 
-def post(  # noqa: PLR0913 - a request and the expected answer
+def post(
     stack: Deployed, body: str, signature: str | None, status: int, word: str, *, header: str = "Signature"
 ) -> tuple[str, bool]:
     """Post a body; return the answer, and whether it has the expected status and word."""

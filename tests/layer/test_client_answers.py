@@ -120,11 +120,18 @@ def test_a_refused_token_is_no_fault_of_the_message(provider: Script, status: in
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("status", [400, 402, 404, 405, 408, 413, 429, 503])
+@pytest.mark.parametrize("status", [402, 404, 405, 408, 429, 503])
 def test_an_answer_that_accepts_nothing_is_tried_later(provider: Script, status: int) -> None:
     with pytest.raises(TryLaterError) as caught:
         provider.send(answer(status, b"<html>"))
     assert (caught.value.status, caught.value.retry_after_s) == (status, None)
+
+
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_request_that_is_refused_as_a_whole_names_no_message(provider: Script, status: int) -> None:
+    with pytest.raises(RefusedError) as caught:
+        provider.send(answer(status, b"<html>"))
+    assert (caught.value.status, caught.value.refusals) == (status, ())
 
 
 @pytest.mark.parametrize("status", [102, 103])
@@ -146,7 +153,9 @@ def wish(provider: Script, header: str) -> float | None:
     return caught.value.retry_after_s
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("0", 0), ("3", 3), (" 120 ", 120), ("9" * 50, 999_999_999_999)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("0", 0), ("3", 3), (" 120 ", 120), ("9" * 50, 999_999_999_999), ("\x0b" * 12 + "3", 3)]
+)
 def test_a_wish_in_seconds_is_read(provider: Script, header: str, seconds: float) -> None:
     assert wish(provider, header) == seconds
 

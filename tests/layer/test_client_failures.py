@@ -149,7 +149,7 @@ def test_a_body_that_nobody_takes_is_an_unknown_outcome() -> None:
         over.set()
 
 
-def test_an_error_names_its_kind_and_nothing_of_the_request() -> None:
+def test_an_error_names_what_failed_and_nothing_of_the_request() -> None:
     errors: list[Exception] = []
     with RawServer(reset) as server:
         client = Client("secret-token", server.url)
@@ -159,4 +159,7 @@ def test_an_error_names_its_kind_and_nothing_of_the_request() -> None:
     with pytest.raises(UnreachableError) as unreachable:
         client.send(MESSAGE)
     errors.append(unreachable.value)
-    assert [str(error) for error in errors] == [type(error.__cause__).__name__ for error in errors]
+    assert [str(error) for error in errors] == [
+        f"the connection failed after the request was sent ({type(unknown.value.__cause__).__name__})",
+        f"no connection to the provider ({type(unreachable.value.__cause__).__name__})",
+    ]

@@ -37,13 +37,13 @@ class Vault:
         self.asked[params["VersionStage"]] += 1
 
 
-class Watch:
-    """A clock that goes on when it is told to."""
+class WallClock:
+    """The time, which only a test changes. A monotonic clock stands still while Lambda freezes the process."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
 
-    def monotonic(self) -> float:
+    def time(self) -> float:
         return self.now_s
 
 
@@ -56,8 +56,8 @@ def vault() -> Iterator[Vault]:
 
 
 @pytest.fixture(autouse=True)
-def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    made = Watch()
+def clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
+    made = WallClock()
     monkeypatch.setattr(secrets, "time", made)
     return made
 
@@ -68,12 +68,12 @@ def secret(vault: Vault) -> Secret:
 
 
 def test_a_key_two_rotations_old_is_none_although_the_one_between_cannot_be_read(
-    vault: Vault, secret: Secret, watch: Watch
+    vault: Vault, secret: Secret, clock: WallClock
 ) -> None:
     vault.has(CURRENT, "key-2")
     vault.has(PREVIOUS, "key-1")
     assert secret.refresh()
-    watch.now_s += 60
+    clock.now_s += 60
     vault.has(CURRENT, "key-3")
     vault.refuses(PREVIOUS, "ThrottlingException")
     with pytest.raises(SecretError):
@@ -98,7 +98,7 @@ def test_a_renewed_value_is_the_current_one(vault: Vault, secret: Secret) -> Non
     assert (secret.current(), secret.refresh_current(), secret.current()) == ("key-1", "key-2", "key-2")
 
 
-def test_a_rereading_finds_both_values_after_a_rotation(vault: Vault, secret: Secret) -> None:
+def test_a_refresh_reads_both_values_after_a_rotation(vault: Vault, secret: Secret) -> None:
     vault.has(CURRENT, "key-1")
     assert secret.current() == "key-1"
     vault.has(CURRENT, "key-2")
@@ -114,37 +114,46 @@ def test_a_secret_that_was_never_rotated_has_no_previous_value(vault: Vault, sec
     assert (secret.current(), secret.previous()) == ("key-1", None)
 
 
-def test_a_previous_value_that_is_gone_is_forgotten(vault: Vault, secret: Secret, watch: Watch) -> None:
+def test_a_previous_value_that_is_gone_is_forgotten(vault: Vault, secret: Secret, clock: WallClock) -> None:
     vault.has(CURRENT, "key-2")
     vault.has(PREVIOUS, "key-1")
     assert secret.refresh()
-    watch.now_s += 60
+    clock.now_s += 60
     vault.has(CURRENT, "key-2")
     vault.refuses(PREVIOUS, "ResourceNotFoundException")
     assert secret.refresh()
     assert secret.previous() is None
 
 
-def test_a_flood_of_mismatches_is_one_rereading_a_minute(vault: Vault, secret: Secret, watch: Watch) -> None:
+def test_a_flood_of_mismatches_causes_one_refresh_a_minute(vault: Vault, secret: Secret, clock: WallClock) -> None:
     for _ in range(2):
         vault.has(CURRENT, "key-2")
         vault.has(PREVIOUS, "key-1")
     assert [secret.refresh() for _ in range(100)] == [True] + [False] * 99
-    watch.now_s += 59.9
+    clock.now_s += 59.9
     assert not secret.refresh()
-    watch.now_s += 0.1
+    clock.now_s += 0.1
     assert secret.refresh()
     assert vault.asked == {CURRENT: 2, PREVIOUS: 2}
 
 
-def test_a_rereading_that_fails_counts_as_one(vault: Vault, secret: Secret) -> None:
+def test_a_clock_that_was_set_back_does_not_stop_refreshes(vault: Vault, secret: Secret, clock: WallClock) -> None:
+    for _ in range(2):
+        vault.has(CURRENT, "key-2")
+        vault.has(PREVIOUS, "key-1")
+    assert secret.refresh()
+    clock.now_s -= 3600
+    assert secret.refresh()
+
+
+def test_a_refresh_that_fails_counts_as_one(vault: Vault, secret: Secret) -> None:
     vault.refuses(CURRENT, "InternalServiceError")
     with pytest.raises(SecretError):
         secret.refresh()
     assert not secret.refresh()
 
 
-def test_what_was_read_before_stays_where_a_rereading_fails(vault: Vault, secret: Secret) -> None:
+def test_a_value_stays_if_a_refresh_fails(vault: Vault, secret: Secret) -> None:
     vault.has(CURRENT, "key-1")
     assert secret.current() == "key-1"
     vault.refuses(CURRENT, "AccessDeniedException")

@@ -106,7 +106,7 @@ def test_an_operator_forgets_a_person_when_no_copy_can_be_in_a_queue(
     assert done.returncode == 0, done.stdout
     items = stack.client("dynamodb").scan(TableName=stack.outputs["TableName"], ConsistentRead=True)["Items"]
     assert str(number) not in str(items)
-    assert "0 to it" in operator.make("person", f"NUMBER={number}").stdout
+    assert "0 messages" in operator.make("person", f"NUMBER={number}").stdout
 
 
 def test_an_operator_lists_and_redrives_a_dead_letter(world: World, operator: CommandLine) -> None:

@@ -180,7 +180,7 @@ def test_a_function_has_exactly_the_environment_variables_that_it_reads(function
         key.value
         for path in folder.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ"
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) in {"os.environ", "environment"}
         for key in [node.slice]
         if isinstance(key, ast.Constant)
     }

@@ -56,10 +56,10 @@ def test_only_the_last_digits_of_the_number_are_shown() -> None:
     [
         (
             unsent("RETRYING", error={"code": "TRY_LATER", "details": "the provider answered 429"}),
-            "+2.00 s  RETRYING, not sent yet: GatewayAPI asked to try later (TRY_LATER: the provider answered 429)",
+            "+2.00 s  RETRYING: GatewayAPI asked to try later (TRY_LATER: the provider answered 429)",
         ),
-        (unsent("UNCERTAIN"), "+2.00 s  UNCERTAIN, it is unknown whether GatewayAPI accepted it"),
-        (unsent("LAPSED"), "+2.00 s  LAPSED, never sent"),
+        (unsent("UNCERTAIN"), "+2.00 s  UNCERTAIN: it is unknown whether GatewayAPI accepted it"),
+        (unsent("LAPSED"), "+2.00 s  LAPSED: never sent"),
     ],
 )
 def test_a_status_that_no_webhook_reports_is_a_step(record: dict[str, Any], step: str) -> None:
@@ -109,6 +109,7 @@ def test_what_happens_next_is_told(record: dict[str, Any], parameters: dict[str,
         ({"code": "0x1999", "details": "Something new"}, "Something new (0x1999)"),
         ({"code": "0x1999"}, f"GatewayAPI reports 0x1999, see {explanations.REFERENCE_CODES}"),
         ({"code": "REFERENCE_REUSED"}, "the reference belongs to another message (REFERENCE_REUSED)"),
+        ({"code": "UNCERTAIN", "details": "no answer came"}, "no answer came (UNCERTAIN)"),
         ("a word", "a word"),
     ],
 )

@@ -139,7 +139,7 @@ def world(
     monkeypatch.setenv("WEBHOOK_KEY_SECRET_ARN", secrets.webhook_key)
     monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
     monkeypatch.setattr("gatewayapi.clock.now", lambda: world.now)
-    monkeypatch.setattr("gatewayapi.secrets.time", SimpleNamespace(monotonic=lambda: world.uptime_s))
+    monkeypatch.setattr("gatewayapi.secrets.time", SimpleNamespace(time=lambda: world.uptime_s))
     monkeypatch.setattr("gatewayapi.table.time", SimpleNamespace(sleep=lambda _seconds: None))
     world.start()
     return world
