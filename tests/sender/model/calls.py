@@ -21,13 +21,14 @@ from tests.sender.model.queue import DEAD_LETTER_URL, URL, Attributes, DeadLette
 from tests.sender.model.store import Store, error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from tests.sender.model.provider import Sent
     from tests.sender.model.system import System
 
 AWS_FAULTS = ("unavailable", "answer lost")
 TABLE_FAULTS = (*AWS_FAULTS, "request throttled", "throttled", "long throttled", "conflict", "long conflict")
+READ_FAULTS = ("unavailable", "request throttled", "half of it")
 A_WHILE_S = 0.6
 AWS_CALL_S = 0.01
 SILENT_S = 4.0  # until botocore gives a call up
@@ -45,6 +46,7 @@ class Calls:
             update_item=self._table("update_item"),
             query=self._table("query"),
             batch_get_item=self._table("batch_get_item"),
+            get_paginator=self._paginator,
             exceptions=Store.exceptions,
         )
         self.sqs = SimpleNamespace(
@@ -100,18 +102,30 @@ class Calls:
     def _table(self, name: str) -> Callable[..., Any]:
         def call(**request: Any) -> Any:  # noqa: ANN401 - botocore's parameters
             system, store = self._system, self._system.store
-            fault = self._pause(name, TABLE_FAULTS)
+            fault = self._pause(name, READ_FAULTS if name == "batch_get_item" else TABLE_FAULTS)
             now, deadline = system.clock.now(), system.active.deadline
             if "conflict" in fault:
                 until = deadline if "long" in fault else now + timedelta(seconds=A_WHILE_S)
                 store.contended[store.key_to_contend(request)] = until
             elif fault in {"throttled", "long throttled"}:
                 store.throttled_until = deadline if "long" in fault else now + timedelta(seconds=A_WHILE_S)
+            elif fault == "half of it":
+                store.half_processed = True
             elif fault == "request throttled":
                 raise error("ThrottlingException", 400, name)
             return self._aws(fault, name, lambda: getattr(store, name)(**request))
 
         return call
+
+    def _paginator(self, name: str) -> SimpleNamespace:
+        def paginate(**request: Any) -> Iterator[Any]:  # noqa: ANN401 - botocore's parameters
+            page = getattr(self.dynamodb, name)(**request)
+            yield page
+            while "LastEvaluatedKey" in page:
+                page = getattr(self.dynamodb, name)(**request, ExclusiveStartKey=page["LastEvaluatedKey"])
+                yield page
+
+        return SimpleNamespace(paginate=paginate)
 
     def _send_to_dead_letters(self, *, QueueUrl: str, MessageBody: str, MessageAttributes: Attributes) -> None:  # noqa: N803 - botocore's
         assert QueueUrl == DEAD_LETTER_URL

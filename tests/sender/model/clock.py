@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK_S = 0.001
@@ -29,15 +28,6 @@ class Clock:
     def freeze(self, seconds: float) -> None:
         """Let time pass while all processes are frozen: their monotonic clocks stand still."""
         self.wall += timedelta(seconds=seconds)
-
-    def module(self) -> SimpleNamespace:
-        """Return what stands in for Python's module `time`."""
-        return SimpleNamespace(
-            time=self.time_s,
-            monotonic=lambda: self.monotonic_s,
-            sleep=self.run,
-            perf_counter=lambda: 0.0,
-        )
 
     def time_s(self) -> float:
         """Return the wall clock's time as Python's `time.time` does."""

@@ -32,7 +32,7 @@ def settle(system: System) -> None:
         system.finish(invocation)
     system.store.contended.clear()
     system.store.throttled_until = None
-    system.change(allowed_prefixes=(), default_sender="Shop", send_mode="Live")
+    system.change(allowed_prefixes=(), default_sender="Shop", send_mode="Live", enforce_opt_outs=False)
     drain(system)
     tell_unstored(system)
     for _ in range(MAX_REDRIVES):

@@ -14,6 +14,7 @@ class Parameters:
     reconcile_after_s: int = 900
     default_sender: str = "Shop"
     allowed_prefixes: tuple[str, ...] = ()
+    enforce_opt_outs: bool = False
     send_mode: str = "Live"
     listed_recipients: tuple[str, ...] = ()
 

@@ -17,9 +17,9 @@ from tests.sender.model.laws import FalseError, HarmedError, Laws, LostError
 from tests.sender.model.parameters import Parameters
 from tests.sender.model.provider import Provider
 from tests.sender.model.queue import Queue
-from tests.sender.model.record_laws import flag, is_settled, text
+from tests.sender.model.record_laws import flag, is_promotional, is_settled, text
 from tests.sender.model.store import Store
-from tests.sender.model.webhooks import Event
+from tests.sender.model.webhooks import Event, Inbound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from tests.sender.model.store import Key
 
 RECIPIENT = 4512345678
+UNTYPED = "Untyped"  # a text that has no message type
 WEBHOOK_S = 10
+OPERATOR_S = 3600
 MAX_BATCH = 100
 
 
@@ -51,7 +53,7 @@ class System:
         self.active: Invocation = Invocation(0, lambda: None, self.clock.wall, self.clock.wall)
         self.told: dict[str, list[Event]] = {}  # every event that the webhook function was given
         self.stored: dict[str, list[Event]] = {}  # those that it answered as received
-        self.unstored: list[Event] = []  # what the webhook function has not taken yet
+        self.unstored: list[Event | Inbound] = []  # what the webhook function has not taken yet
         self.resent_by_policy = self.parameters.resend
         self.tokens = 1
         self.keys = ["key-1"]
@@ -71,6 +73,8 @@ class System:
     def produce(self, reference: str | None = "order-1", content: str = "Hello", **fields: object) -> Queued:
         """Put a message on the queue, as a producer does."""
         given: dict[str, object] = {"message": content, "recipient": RECIPIENT, **fields}
+        if content != UNTYPED:
+            given["message_type"] = "promotional" if is_promotional(content) else "transactional"
         if reference is not None:
             given["reference"] = reference
         message = self.queue.send(json.dumps(given), self.clock.now())
@@ -102,6 +106,7 @@ class System:
             records, parameters, lambda: invocation.remaining_s(self.clock.wall)
         )
         invocation.messages = batch
+        invocation.opted_out = self.laws.opted_out()
         invocation.before = {message.identity: dict(self.record(message.identity)) for message in batch}
         for message in batch:
             message.in_hand += 1
@@ -134,23 +139,35 @@ class System:
         """Invoke the sender with a batch, and let it run to its end."""
         self.finish(self.start(messages))
 
-    def webhook(self, event: Event, *, key: str = "") -> Invocation:
+    def webhook(self, event: Event | Inbound, *, key: str = "") -> Invocation:
         """Invoke the webhook function with an event, up to its first call."""
         invocation = self._invocation(WEBHOOK_S)
         self.note(
             f"webhook {invocation.number}: {event.status} for {event.reference} as {event.msg_id}"
             f"{' of another system' if event.foreign else ''}"
         )
-        self.told.setdefault(event.reference, []).append(event)
+        if isinstance(event, Event):
+            self.told.setdefault(event.reference, []).append(event)
+        else:
+            self.laws.statements.setdefault(event, False)
         now = self.clock.now()
         invocation.code = lambda: self._functions.receive(event.body(now), key or self.keys[-1], now)
         invocation.event = event
         self._begin(invocation)
         return invocation
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Event | Inbound) -> None:
         """Deliver a webhook, and let the function run to its end."""
         self.finish(self.webhook(event))
+
+    def forget(self) -> Invocation:
+        """Begin to forget the person, as an operator does, up to the first call."""
+        invocation = self._invocation(OPERATOR_S)
+        self.note(f"operator {invocation.number}: forget the number")
+        invocation.code = lambda: self._functions.forget(RECIPIENT)
+        invocation.of_operator = True
+        self._begin(invocation)
+        return invocation
 
     def rotate_key(self) -> None:
         """Make a new webhook key the current one."""
@@ -234,10 +251,12 @@ class System:
     def _after(self, invocation: Invocation) -> None:
         if invocation.over:
             self.running.remove(invocation)
-            if invocation.event is None:
-                self._sender_over(invocation)
-            else:
+            if invocation.event is not None:
                 self._webhook_over(invocation, invocation.event)
+            elif invocation.of_operator:
+                self.note(f"operator {invocation.number}: {invocation.error or invocation.killed or 'done'}")
+            else:
+                self._sender_over(invocation)
         self._judge()
 
     def _sender_over(self, invocation: Invocation) -> None:
@@ -259,11 +278,13 @@ class System:
                 self.queue.delete(message_id)
         self.laws.finished(invocation, invocation.result)
 
-    def _webhook_over(self, invocation: Invocation, event: Event) -> None:
+    def _webhook_over(self, invocation: Invocation, event: Event | Inbound) -> None:
         if invocation.error is not None and not isinstance(invocation.error, GatewayApiError):
             self.laws.broken(HarmedError(f"the webhook function fails: {invocation.error!r}"))
         if invocation.result in {"stored", "duplicate"} and not invocation.killed:
-            if event not in self.stored.setdefault(event.reference, []):
+            if not isinstance(event, Event):
+                self.laws.statements[event] = True
+            elif event not in self.stored.setdefault(event.reference, []):
                 self.stored[event.reference].append(event)
         else:
             self.note(f"webhook {invocation.number}: not stored: {invocation.error!r} {invocation.result or ''}")
