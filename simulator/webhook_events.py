@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from simulator.segments import count
+
 SMS, RCS = "message.status.sms", "message.status.rcs"
 INBOUND = "user-message.text.sms"
 ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -65,7 +67,7 @@ def status_event(  # noqa: PLR0913 - the fields of the provider's event
 
 def inbound_event(text: str, sender: int, at: datetime) -> Webhook:
     """Return a webhook for a text that a person sent to us."""
-    encoding = "GSM7" if text.isascii() else "UCS2"
+    encoding = count(text).encoding.replace("-", "")
     content = {"message": text, "encoding": encoding, "header": None}
     event = {"msg_id": ulid(), "sender": sender, "sent_at": moment(at), "content": content}
     return webhook(INBOUND, event, at)
