@@ -151,7 +151,9 @@ def retry_after_s(provider: Script, header: str) -> float | None:
     return caught.value.retry_after_s
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("0", 0), ("3", 3), (" 120 ", 120), ("9" * 50, 999_999_999_999), ("\x0b" * 12 + "3", 3)])
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("0", 0), ("3", 3), (" 120 ", 120), ("9" * 50, 999_999_999_999), ("\x0b" * 12 + "3", 3)]
+)
 def test_retry_after_in_seconds_is_read(provider: Script, header: str, seconds: float) -> None:
     assert retry_after_s(provider, header) == seconds
 

@@ -1,15 +1,16 @@
 """STOP and START on the deployed stack, with opt-outs enforced: who stopped gets no promotions until they start."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from gatewayapi.opt_out_record import key
-from gatewayapi.opt_outs import opt_in, opt_out
+from local.stack import NAME, Stack
 from local.waiting import wait_for
 from simulator.webhook_events import ulid
+from tests.stack.command_line import CommandLine, administrator, environment, policy, user
 from tests.stack.deployed_stack import World
-from tests.stack.test_operator_access import refused, user
 
 PERSON = 4520_999_001
 
@@ -27,9 +28,9 @@ def reply(world: World, text: str, status: str) -> None:
     wait_for(lambda: stated(world) == status, f"the opt-out record to be {status}")
 
 
-def stated(world: World) -> str | None:
+def stated(world: World, number: int = PERSON) -> str | None:
     table = world.stack.outputs["TableName"]
-    found = world.stack.client("dynamodb").get_item(TableName=table, Key=key(PERSON), ConsistentRead=True)
+    found = world.stack.client("dynamodb").get_item(TableName=table, Key=key(number), ConsistentRead=True)
     status: str | None = found["Item"]["status"]["S"] if "Item" in found else None
     return status
 
@@ -80,11 +81,42 @@ def test_the_stream_tells_segments_context_and_why(world: World) -> None:
     assert (sent.segments, sent.encoding, sent.context) == (1, "GSM-7", "campaign-7")
 
 
-def test_a_web_form_may_record_opt_outs_and_do_nothing_else(world: World) -> None:
-    stack, table = world.stack, world.stack.outputs["TableName"]
-    form = user(stack, "web-form", stack.outputs["OptOutPolicyArn"])
-    assert opt_out(form("dynamodb"), table, PERSON + 1, source="website")
-    assert opt_in(form("dynamodb"), table, PERSON + 1, source="website")
-    assert refused(stack, form, ("dynamodb", "scan", {"TableName": "TableName"}))
-    assert refused(stack, form, ("dynamodb", "get_item", {"TableName": "TableName"}), Key=key(PERSON))
-    assert refused(stack, form, ("sqs", "send_message", {"QueueUrl": "QueueUrl"}), MessageBody="{}")
+@pytest.fixture(scope="module")
+def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return environment(tmp_path_factory.mktemp("venv"))
+
+
+@pytest.fixture(scope="module")
+def shell(stack: Stack, venv: Path) -> CommandLine:
+    """A user who may look the stack up and write opt-outs, and nothing else."""
+    allowed = policy("cloudformation:DescribeStacks"), stack.outputs["OptOutPolicyArn"]
+    return CommandLine(stack, venv, user(stack, *allowed))
+
+
+def test_make_opt_out_needs_the_opt_out_policy_alone(world: World, shell: CommandLine) -> None:
+    other = PERSON + 1
+    done = shell.make("opt-out", f"NUMBER=+{other}", f"STACK={NAME}")
+    assert (done.returncode, stated(world, other)) == (0, "OUT"), done.stdout
+    done = shell.make("opt-out", f"NUMBER={other}", "IN=1", f"STACK={NAME}")
+    assert (done.returncode, stated(world, other)) == (0, "IN"), done.stdout
+
+
+def test_make_opt_out_imports_a_list_that_it_exported(
+    world: World, shell: CommandLine, venv: Path, tmp_path: Path
+) -> None:
+    administrator_shell = CommandLine(world.stack, venv, administrator())
+    listed, exported = tmp_path / "list.csv", tmp_path / "exported.csv"
+    listed.write_text(f"number,status,changed_at\n{PERSON + 2},OUT,2025-04-01T12:00:00Z\n{PERSON + 3}\n")
+    done = shell.make("opt-out", f"IMPORT={listed}", f"STACK={NAME}")
+    assert done.returncode == 0, done.stdout
+    assert {stated(world, PERSON + 2), stated(world, PERSON + 3)} == {"OUT"}
+    done = administrator_shell.make("opt-out", f"EXPORT={exported}", f"STACK={NAME}")
+    assert done.returncode == 0, done.stdout
+    assert f"{PERSON + 2},OUT,2025-04-01T12:00:00.000000+00:00,make opt-out" in exported.read_text().splitlines()
+    assert shell.make("opt-out", f"IMPORT={exported}", f"STACK={NAME}").returncode == 0
+
+
+def test_make_opt_out_tells_what_it_takes(shell: CommandLine) -> None:
+    done = shell.make("opt-out")
+    assert done.returncode == 2
+    assert "Usage: make opt-out NUMBER=number" in done.stdout
