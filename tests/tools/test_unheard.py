@@ -12,6 +12,12 @@ from tools.deployed import Deployed
 AN_HOUR_AGO = NOW - timedelta(minutes=61)
 
 
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock, because the records are made when the tests are collected."""
+    monkeypatch.setattr(unheard, "now", lambda: NOW)
+
+
 def test_a_message_without_a_webhook_is_listed_after_the_cost(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
