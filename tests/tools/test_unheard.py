@@ -13,8 +13,7 @@ AN_HOUR_AGO = NOW - timedelta(minutes=61)
 
 
 @pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop the clock, because the records are made when the tests are collected."""
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unheard, "now", lambda: NOW)
 
 
