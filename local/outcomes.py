@@ -31,7 +31,7 @@ def follow(stack: Stack) -> Iterator[str | None]:
             yield from log.new()
             yield from dead_letters.new()
             yield None
-        elif change.record and (text := line(change.record)):
+        elif change.record and (text := line(change.record)) and text != (change.previous and line(change.previous)):
             yield text
 
 
@@ -40,6 +40,8 @@ def line(record: Record) -> str | None:
     match record:
         case MessageRecord(status="SENDING"):
             return None
+        case MessageRecord() if record.forgotten_at:
+            return f"{record.reference}  forgotten: its personal data is removed"
         case MessageRecord():
             return f"{record.reference}  {_message(record)}"
         case EventRecord() if record.status is None:
@@ -110,4 +112,4 @@ class _DeadLetters:
         count = sum(int(attributes[name]) for name in names)
         if count != self._last:
             self._last = count
-            yield f"the dead-letter queue: {count} message{'' if count == 1 else 's'}; `make dead-letters` lists them"
+            yield f"the dead-letter queue: {explanations.counted(count, 'message')}; `make dead-letters` lists them"

@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -267,7 +267,7 @@ def _repeat(control: Control, request: Request) -> object:
         webhook = webhook_events.aged(original, datetime.now(UTC) - TOO_OLD)
     signature = sign(webhook.body, f"not {key}" if order.change == "wrong-key" else key)
     if order.change == "tampered":
-        webhook = Webhook(original.body + b" ", original.event_id, original.event_type, original.status)
+        webhook = replace(original, body=original.body + b" ")
     return page_data.attempt(deliveries.send_once(webhook, signature))
 
 

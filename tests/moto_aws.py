@@ -75,7 +75,7 @@ def table(aws: Aws) -> Table:
         BillingMode="PAY_PER_REQUEST",
     )
     aws.calls.forget()
-    return Table(aws.dynamodb, name, RETENTION_DAYS)
+    return Table(aws.dynamodb, name, RETENTION_DAYS, sleep=lambda _seconds: None)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 FAILED, MISUSED = 1, 2
 INTERRUPTED, PIPE_CLOSED = 130, 141  # as a shell reports SIGINT and SIGPIPE
+FIRST_EXPORT = "For the stack of `make local`, first run the line that it prints."
 DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError"}
 
 
@@ -53,15 +54,10 @@ def explained(error: ClientError | BotoCoreError) -> str:
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     match error:
         case exceptions.NoRegionError():
-            return (
-                "No AWS region is set. Set AWS_REGION to the stack's region. "
-                "For the stack of `make local`, first run the line that it prints."
-            )
+            return f"No AWS region is set. Set AWS_REGION to the stack's region. {FIRST_EXPORT}"
         case exceptions.NoCredentialsError() | exceptions.PartialCredentialsError():
-            return (
-                "There are no AWS credentials. For a stack on AWS, log in (`aws configure` or `aws sso login`). "
-                "For the stack of `make local`, first run the line that it prints."
-            )
+            login = "For a stack on AWS, log in (`aws configure` or `aws sso login`)."
+            return f"There are no AWS credentials. {login} {FIRST_EXPORT}"
         case exceptions.EndpointConnectionError() | exceptions.ConnectionClosedError() if endpoint:
             return (
                 f"Nothing answers at AWS_ENDPOINT_URL={endpoint}. If that was `make local`, it has ended: start it "

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore.exceptions import ClientError
 
-from tools.command import CommandError
+from tools.command import FIRST_EXPORT, CommandError
 
 DEFAULT_NAME = "gatewayapi"
 
@@ -32,7 +32,8 @@ class Deployed:
             if "does not exist" not in str(error):
                 raise
             region = self.session.get_config_variable("region")
-            raise CommandError(f"There is no stack {name!r} in {region}. Name another with STACK=….") from error
+            hint = "" if os.environ.get("AWS_ENDPOINT_URL") else f" {FIRST_EXPORT}"
+            raise CommandError(f"There is no stack {name!r} in {region}. Name another with STACK=….{hint}") from error
         self.parameters = {it["ParameterKey"]: str(it["ParameterValue"]) for it in stack.get("Parameters", [])}
         self._outputs = {it["OutputKey"]: str(it["OutputValue"]) for it in stack.get("Outputs", [])}
 

@@ -14,6 +14,7 @@ from typing import Any
 from gatewayapi.clock import to_text
 from tools.command import MISUSED, CommandError, run
 from tools.deployed import Deployed, parser
+from tools.explanations import counted
 from tools.records import Values
 from tools.table_scan import cost, scan
 
@@ -36,7 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     stack = Deployed(settings.stack)
     print(cost(stack), flush=True)
     events = stored_events(stack, settings.begin, settings.end)
-    print(f"{len(events)} events were received from {to_text(settings.begin)} to {to_text(settings.end)}", flush=True)
+    print(
+        f"{counted(len(events), 'event')} received from {to_text(settings.begin)} to {to_text(settings.end)}",
+        flush=True,
+    )
     if not settings.confirm:
         print(f"Nothing has been delivered. To deliver them to {settings.function}, add CONFIRM=yes.")
         return 0
@@ -45,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         invoke(stack, settings.function, records)
         delivered += len(records)
         print(f"{delivered} of {len(events)} delivered", flush=True)
-    print(f"{len(events) - delivered} were deleted or forgotten and are not delivered")
+    if delivered < len(events):
+        print(f"{counted(len(events) - delivered, 'event')} deleted or forgotten, and not delivered")
     return 0
 
 
@@ -125,7 +130,7 @@ def invoke(stack: Deployed, function: str, records: list[dict[str, Any]]) -> Non
         for record in records
         if not failed or record["dynamodb"]["SequenceNumber"] in failed
     )
-    reason = f"{len(failed)} records were reported as failed" if failed else text[:500]
+    reason = f"it reported {counted(len(failed), 'record')} as failed" if failed else text[:500]
     raise CommandError(
         f"{function} failed: {reason}\nWhat came before is delivered. Correct the consumer, then go on with FROM={at}"
     )

@@ -1,14 +1,10 @@
-"""A webhook sample of `events/webhook/`, stamped with the time and signed, so that a webhook endpoint accepts it.
+"""`make event`: a webhook sample of `events/webhook/` with the present time and a new signature.
 
-    python -m tools.sample status-sms --key KEY | sam local invoke WebhookFunction --event -
-    python -m tools.sample status-sms --key KEY --curl WEBHOOK_URL | sh
+    make event ARGS="status-sms --key KEY" | sam local invoke WebhookFunction --event -
+    make event ARGS="status-sms --key KEY --curl WEBHOOK_URL" | sh
 
-It prints the event that API Gateway hands to the function, or with --curl the command that posts the same body.
-Each run makes another event: it has an id of its own, so that it is no duplicate of the last.
-
-    name             which sample; without one they are listed
-    --key            the webhook key; from the environment's WEBHOOK_KEY where it is not given
-    --curl URL       print a curl command for this URL
+It prints the event that API Gateway passes to the function. With --curl, it prints the command that posts the same
+body. Every run makes a new event with an id of its own, so that the endpoint does not take it for a duplicate.
 """
 
 import argparse
@@ -29,12 +25,12 @@ TIMES = ("status_at", "sent_at")
 
 
 def names() -> list[str]:
-    """Every sample's name."""
+    """Return the names of the samples."""
     return sorted(path.stem for path in SAMPLES.glob("*.json"))
 
 
 def stamped(name: str, key: str, now: datetime) -> dict[str, Any]:
-    """A sample as API Gateway would hand it over now."""
+    """Return a sample as API Gateway would pass it to the function now."""
     request: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
     envelope = json.loads(request["body"])
     envelope |= {"event_id": str(uuid.uuid4()), "timestamp": moment(now)}
@@ -48,18 +44,18 @@ def stamped(name: str, key: str, now: datetime) -> dict[str, Any]:
 
 
 def curl(request: dict[str, Any], url: str) -> str:
-    """The command that posts a sample."""
+    """Return the command that posts a sample."""
     headers = [f"{name}: {request['headers'][name]}" for name in ("Content-Type", "Signature")]
     arguments = [argument for header in headers for argument in ("--header", header)]
     return shlex.join(["curl", "--silent", "--show-error", *arguments, "--data-binary", request["body"], url])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what was asked for."""
-    parser = argparse.ArgumentParser(prog="sample", description="Stamp a webhook sample with the time and sign it")
-    parser.add_argument("name", choices=names())
-    parser.add_argument("--key", default=os.environ.get("WEBHOOK_KEY"))
-    parser.add_argument("--curl", metavar="URL")
+    """Print the event or the command."""
+    parser = argparse.ArgumentParser(prog="make event", description="Sign a webhook sample with the present time")
+    parser.add_argument("name", choices=names(), help="the sample")
+    parser.add_argument("--key", default=os.environ.get("WEBHOOK_KEY"), help="the webhook key (WEBHOOK_KEY)")
+    parser.add_argument("--curl", metavar="URL", help="print a curl command for this URL")
     given = parser.parse_args(arguments)
     if not given.key:
         parser.error("give the webhook key with --key, or as WEBHOOK_KEY in the environment")

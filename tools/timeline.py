@@ -57,8 +57,8 @@ def _own_steps(message: Values) -> list[tuple[datetime | None, str]]:
     ]
     status = message["status"]
     if status in OWN_STATUSES:
-        reason = f": {explanations.error(message['error'])}" if message.get("error") else ""
-        steps.append((moment(message, "updated_at"), f"{status}, {explanations.status(message)}{reason}"))
+        meaning = explanations.error(message["error"]) if message.get("error") else explanations.status(message)
+        steps.append((moment(message, "updated_at"), f"{status}: {meaning}"))
     return [(at, step) for at, step in steps if at]
 
 

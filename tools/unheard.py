@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from gatewayapi.clock import now, to_text
 from tools.command import run
 from tools.deployed import Deployed, parser
+from tools.explanations import counted
 from tools.records import Values, moment
 from tools.table_scan import cost, scan
 
@@ -31,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     found = sorted(unheard(stack, at - timedelta(minutes=settings.minutes)), key=lambda it: str(it["accepted_at"]))
     for message in found:
         print(_line(message, at))
-    print(f"{len(found)} messages without a webhook, accepted more than {settings.minutes} minutes ago")
+    minutes = counted(settings.minutes, "minute")
+    print(f"{counted(len(found), 'message')} without a webhook, accepted more than {minutes} ago")
     if found:
         print(
             "If these are all messages of that time, check the webhook's address and key in GatewayAPI's dashboard."

@@ -137,9 +137,10 @@ async function loadDetails() {
   if (shown.view === "dead-letters" && state.stack) state.deadLetters = (await get("dead-letters")).dead_letters;
   if (shown.view === "request") state.details = { id: `request-${shown.request}`, ...(await get(`request?number=${shown.request}`)) };
   if (shown.view === "message" && shown.entry) {
-    const { id, kind, reference } = shown.entry;
+    const { id, kind } = shown.entry;
+    const key = kind === "received" ? id : shown.entry.reference;
     const own = kind === "record" ? { requests: [], webhooks: [] } : await get(`message?id=${encodeURIComponent(id)}`);
-    const stack = state.stack && reference ? await get(`stack-message?reference=${encodeURIComponent(reference)}`) : null;
+    const stack = state.stack && key ? await get(`stack-message?reference=${encodeURIComponent(key)}`) : null;
     state.details = { id, ...own, stack };
   }
 }
@@ -191,7 +192,10 @@ async function copy(text) {
 const ACTIONS = {
   copy: ({ text }) => copy(text),
   "copy-link": () => copy(location.href),
-  compose: () => openDialog(composeDialog(route().number)),
+  compose: async () => {
+    if (state.run === null) await poll(); // the form depends on whether there is a stack
+    openDialog(composeDialog(route().number));
+  },
   "close-dialog": () => dialog.close(),
   "clear-search": () => {
     byId("search").value = state.search = "";

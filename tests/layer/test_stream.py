@@ -100,5 +100,13 @@ def test_an_item_of_another_table_is_a_record_error() -> None:
         records(event)
 
 
+def test_a_record_type_that_a_later_version_adds_is_passed_over() -> None:
+    unknown = entry(1, SENDING, None)
+    unknown["dynamodb"]["NewImage"]["record_type"] = {"S": "note"}
+    event = as_lambda_gets_it(unknown, entry(2, ACCEPTED, SENDING))
+    assert records(event) == [ACCEPTED]
+    assert [change.sequence_number for change in changes(event)] == ["2"]
+
+
 def test_an_empty_event_has_no_records() -> None:
     assert records({"Records": []}) == []

@@ -8,9 +8,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from gatewayapi import state
-from gatewayapi.errors import StorageError
+from gatewayapi.errors import StorageError, UnstorableError
 from gatewayapi.record import MessageRecord, QuarantineRecord, from_item
-from gatewayapi.table import EVENT_TRIES, Table, Write
+from gatewayapi.table import EVENT_TRIES, Table, Unwritten, Write
 from tests.aws_calls import Refusal
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import Aws
@@ -91,7 +91,7 @@ def test_a_record_that_changed_since_it_was_seen_is_in_the_way(
 
 
 def test_a_record_deleted_since_it_was_seen_is_not_made_anew(aws: Aws, table: Table) -> None:
-    assert table.put([Write(message(status=state.HELD), message())]) == {"order-1": None}
+    assert table.put([Write(message(status=state.HELD), message())]) == {"order-1": Unwritten.UNREADABLE}
     assert found(aws) is None
 
 
@@ -118,22 +118,29 @@ def test_no_records_take_no_call(aws: Aws, table: Table) -> None:
 
 def test_a_transaction_conflict_is_tried_again(aws: Aws, table: Table) -> None:
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT, NO_REASON)))
-    assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {}
-    assert aws.calls.counts() == {"TransactWriteItems": 2}
+    assert table.put([Write(message("order-1")), Write(message("order-2"))], patience_s=1) == {}
+    assert [len(call["TransactItems"]) for call in aws.calls.parameters("TransactWriteItems")] == [2, 1, 1]
     assert found(aws, "order-1")
     assert found(aws, "order-2")
 
 
-def test_a_conflict_that_stays_is_an_obstacle_without_a_record(aws: Aws, table: Table) -> None:
-    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT, NO_REASON)), count=None)
-    assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {"order-1": None, "order-2": None}
-    assert aws.calls.counts() == {"TransactWriteItems": EVENT_TRIES}
+def test_a_contended_record_does_not_keep_back_the_others(aws: Aws, table: Table) -> None:
+    def conflict(parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - botocore's answer
+        keys = [item["Put"]["Item"]["pk"]["S"] for item in parameters["TransactItems"]]
+        reasons = tuple(CONFLICT if key == "order-1" else NO_REASON for key in keys)
+        return Refusal(CANCELED, reasons=reasons).response() if "order-1" in keys else None
+
+    aws.calls.before("TransactWriteItems", conflict, count=None)
+    writes = [Write(message(f"order-{number}")) for number in (1, 2, 3)]
+    assert table.put(writes, patience_s=1) == {"order-1": Unwritten.CONTENDED}
+    assert found(aws, "order-2")
+    assert found(aws, "order-3")
 
 
 def test_a_throttled_transaction_is_tried_again(aws: Aws, table: Table) -> None:
     reasons = ({"Code": "None"}, {"Code": "ThrottlingError"})
-    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=reasons))
-    assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {}
+    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=reasons), count=8)
+    assert table.put([Write(message("order-1")), Write(message("order-2"))], patience_s=8) == {}
     assert found(aws, "order-1")
     assert found(aws, "order-2")
 
@@ -142,8 +149,8 @@ def test_a_conflict_beside_an_obstacle_is_tried_again_without_it(aws: Aws, table
     there = message("order-1", state.HELD)
     reasons = ({"Code": "ConditionalCheckFailed", "Item": there.to_item()}, CONFLICT)
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=reasons))
-    assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {"order-1": there}
-    assert [len(each["TransactItems"]) for each in aws.calls.parameters("TransactWriteItems")] == [2, 1]
+    assert table.put([Write(message("order-1")), Write(message("order-2"))], patience_s=1) == {"order-1": there}
+    assert [len(call["TransactItems"]) for call in aws.calls.parameters("TransactWriteItems")] == [2, 1]
     assert found(aws, "order-2")
 
 
@@ -165,34 +172,38 @@ def test_a_conflict_beside_an_obstacle_is_tried_again_without_it(aws: Aws, table
     ],
     ids=lambda refusal: f"{refusal.code} {[each['Code'] for each in refusal.reasons or ()]}",
 )
-def test_a_table_that_is_not_to_be_had_is_a_storage_error(aws: Aws, table: Table, refusal: Refusal) -> None:
+def test_an_error_of_dynamodb_leaves_records_unwritten(aws: Aws, table: Table, refusal: Refusal) -> None:
     aws.calls.refuse("TransactWriteItems", refusal, count=None)
-    with pytest.raises(StorageError):
-        table.put([Write(message())])
-    with pytest.raises(StorageError):
+    assert table.put([Write(message())], patience_s=1) == {"order-1": Unwritten.UNAVAILABLE}
+    with pytest.raises((StorageError, UnstorableError)):
         table.quarantine(quarantined())
 
 
-def test_a_table_out_of_reach_is_a_storage_error(aws: Aws, table: Table) -> None:
+def test_an_unreachable_dynamodb_leaves_records_unwritten(aws: Aws, table: Table) -> None:
     def cut(_: dict[str, Any]) -> None:
         raise EndpointConnectionError(endpoint_url="https://dynamodb.invalid")
 
     aws.calls.before("TransactWriteItems", cut)
-    with pytest.raises(StorageError):
-        table.put([Write(message())])
+    assert table.put([Write(message())]) == {"order-1": Unwritten.UNAVAILABLE}
 
 
-def test_a_lost_answer_is_a_storage_error_although_the_record_may_be_there(aws: Aws, table: Table) -> None:
+def test_a_write_whose_answer_was_lost_is_found_by_the_next_try(aws: Aws, table: Table) -> None:
     aws.calls.lose_answer("TransactWriteItems")
-    with pytest.raises(StorageError):
-        table.put([Write(message())])
+    assert table.put([Write(message())], patience_s=1) == {}
     assert found(aws) == message()
 
 
-def test_a_record_that_nobody_can_read_stands_in_its_own_messages_way_alone(aws: Aws, table: Table) -> None:
+def test_a_forgotten_record_is_not_written_over(aws: Aws, table: Table) -> None:
+    existing = message(status=state.INVALID)
+    table.put([Write(replace(existing, forgotten_at=NOW))])
+    assert "order-1" in table.put([Write(message(), existing)])
+    assert found(aws) == replace(existing, forgotten_at=NOW)
+
+
+def test_an_unreadable_record_is_in_the_way_of_its_own_message_only(aws: Aws, table: Table) -> None:
     broken = {"pk": {"S": "order-1"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
     aws.dynamodb.put_item(TableName=ENVIRONMENT["TABLE_NAME"], Item=broken)
-    assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {"order-1": None}
+    assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {"order-1": Unwritten.UNREADABLE}
     assert found(aws, "order-2")
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gatewayapi import state
+from gatewayapi import clock, state
 from gatewayapi.errors import StorageError
-from gatewayapi.record import EventRecord, from_item
+from gatewayapi.record import EventRecord, MessageRecord, from_item
 from gatewayapi.table import EVENT_TRIES, Table, Write
 from tests.aws_calls import Refusal
 from tests.conftest import ENVIRONMENT
@@ -45,9 +45,16 @@ def events_filed(aws: Aws) -> set[str]:
     return {each.event_id for each in map(from_item, items) if isinstance(each, EventRecord)}
 
 
+def in_doubt(**fields: Any) -> MessageRecord:  # noqa: ANN401 - any field
+    """Return a record whose request can have been accepted when MSG_ID was made, on 1 April 2025."""
+    at = clock.from_ulid(MSG_ID)
+    given = {"status": state.UNCERTAIN, "in_doubt": True, "queued_at": at, "doubt_until": at}
+    return message(**{**given, **fields})
+
+
 def test_a_status_is_filed_and_moves_its_message_in_one_call(aws: Aws, table: Table) -> None:
     error = {"code": "UNCERTAIN", "details": "…"}
-    table.put([Write(message(status=state.UNCERTAIN, lease_until=NOW, error=error))])
+    table.put([Write(in_doubt(lease_until=NOW, error=error))])
     aws.calls.forget()
     delivered = event("DELIVERED")
     assert table.store(delivered)
@@ -56,8 +63,7 @@ def test_a_status_is_filed_and_moves_its_message_in_one_call(aws: Aws, table: Ta
     assert moved is not None
     assert (moved.status, moved.msg_id, moved.status_at) == ("DELIVERED", MSG_ID, delivered.status_at)
     assert (moved.updated_at, moved.expires_at) == (delivered.received_at, delivered.expires_at)
-    assert (moved.lease_until, moved.error) == (None, None)
-    assert moved.queued_at == NOW
+    assert (moved.lease_until, moved.error, moved.in_doubt, moved.doubt_until) == (None, None, False, None)
 
 
 @pytest.mark.parametrize(
@@ -70,16 +76,20 @@ def test_a_status_is_filed_and_moves_its_message_in_one_call(aws: Aws, table: Ta
 def test_the_providers_error_is_kept_with_the_message(
     aws: Aws, table: Table, error: dict[str, Any], kept: dict[str, Any]
 ) -> None:
-    table.put([Write(message(status=state.ACCEPTED))])
+    table.put([Write(message(status=state.ACCEPTED, msg_id=MSG_ID))])
     assert table.store(event("UNDELIVERABLE", error=error))
     moved = found(aws)
     assert moved is not None
     assert moved.error == kept
 
 
-@pytest.mark.parametrize("status", list(state.RANKS))
-def test_a_delivery_report_settles_a_message_in_any_lower_state(aws: Aws, table: Table, status: str) -> None:
-    table.put([Write(message(status=status, status_at=NOW + timedelta(hours=1)))])
+ACCEPTED_OR_FURTHER = [status for status in state.RANKS if state.is_settled(status)]
+NEVER_ACCEPTED = [state.RETRYING, state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD]
+
+
+@pytest.mark.parametrize("status", ACCEPTED_OR_FURTHER)
+def test_an_event_moves_the_record_with_its_msg_id_forward(aws: Aws, table: Table, status: str) -> None:
+    table.put([Write(message(status=status, status_at=NOW + timedelta(hours=1), msg_id=MSG_ID))])
     assert table.store(event("DELIVERED"))
     moved = found(aws)
     assert moved is not None
@@ -87,41 +97,122 @@ def test_a_delivery_report_settles_a_message_in_any_lower_state(aws: Aws, table:
     assert moved.status == ("DELIVERED" if lower else status)
 
 
-STRANGER: dict[str, Any] = {"msg_id": "01JQRJWK259Y1YEECJZB50909W", "recipient": 4587654321}
+@pytest.mark.parametrize("status", [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD])
+def test_an_event_moves_a_record_in_doubt_with_the_same_recipient(aws: Aws, table: Table, status: str) -> None:
+    table.put([Write(in_doubt(status=status))])
+    assert table.store(event("DELIVERED"))
+    moved = found(aws)
+    assert moved is not None
+    assert (moved.status, moved.msg_id, moved.in_doubt) == ("DELIVERED", MSG_ID, False)
+
+
+@pytest.mark.parametrize("status", NEVER_ACCEPTED)
+def test_no_event_moves_a_message_that_was_never_accepted(aws: Aws, table: Table, status: str) -> None:
+    before = in_doubt(status=status, in_doubt=False)
+    table.put([Write(before)])
+    assert table.store(event("DELIVERED"))
+    assert found(aws) == before
+
+
+@pytest.mark.parametrize(
+    ("queued_s", "doubt_s", "lease_s", "moves"),
+    [
+        (60, 60, None, True),
+        (61, 61, None, False),
+        (-3600, -300, None, True),
+        (-3600, -301, None, False),
+        (-3600, None, -300, True),
+        (-3600, -301, -301, False),
+        (-3600, None, None, False),
+    ],
+)
+def test_the_time_in_the_msg_id_is_one_at_which_the_request_can_have_been_accepted(
+    aws: Aws, table: Table, queued_s: int, doubt_s: int | None, lease_s: int | None, *, moves: bool
+) -> None:
+    accepted_at = clock.from_ulid(MSG_ID)
+    assert accepted_at is not None
+
+    def after(seconds: int | None) -> datetime | None:
+        return None if seconds is None else accepted_at + timedelta(seconds=seconds)
+
+    record = in_doubt(
+        status=state.SENDING, queued_at=after(queued_s), doubt_until=after(doubt_s), lease_until=after(lease_s)
+    )
+    table.put([Write(record)])
+    assert table.store(event("DELIVERED"))
+    moved = found(aws)
+    assert moved is not None
+    assert (moved.status == "DELIVERED") is moves
+
+
+def test_a_msg_id_without_a_time_is_judged_by_the_recipient_alone(aws: Aws, table: Table) -> None:
+    table.put([Write(in_doubt(queued_at=NOW, doubt_until=NOW))])
+    assert table.store(event("DELIVERED", msg_id="not a ULID"))
+    moved = found(aws)
+    assert moved is not None
+    assert (moved.status, moved.msg_id) == ("DELIVERED", "not a ULID")
+
+
+def index_keys(aws: Aws) -> list[str | None]:
+    """Return the phone number under which the index lists each event."""
+    items = aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
+    return [item.get("phone_number", {}).get("S") for item in items if item["record_type"] == {"S": "event"}]
+
+
+def test_an_event_is_listed_by_phone_number_where_no_record_leads_to_it(aws: Aws, table: Table) -> None:
+    table.put([Write(message(status="READ", msg_id=MSG_ID))])
+    assert table.store(event("DELIVERED"))
+    assert index_keys(aws) == [None]
+    assert table.store(event("ENROUTE", msg_id="of another system"))
+    assert table.store(event("ENROUTE", event_id="no record", key="order-9", reference="order-9"))
+    assert sorted(filter(None, index_keys(aws))) == ["4512345678"] * 2
+
+
+@pytest.mark.parametrize(("recipient", "key"), [("+45 12 34 56 78", "4512345678"), ("abc", None), (10**30, None)])
+def test_a_recipient_of_any_form_never_makes_dynamodb_refuse_an_event(
+    aws: Aws, table: Table, recipient: object, key: str | None
+) -> None:
+    assert table.store(event("DELIVERED", recipient=recipient))
+    assert index_keys(aws) == [key]
+
+
+@pytest.mark.parametrize("msg_id", [MSG_ID, None], ids=["with a msg_id", "without one"])
+def test_an_event_of_a_forgotten_message_is_stored_without_the_person_s_data(
+    aws: Aws, table: Table, msg_id: str | None
+) -> None:
+    forgotten = message(status=state.HELD, recipient=None, msg_id=msg_id, forgotten_at=NOW)
+    table.put([Write(forgotten)])
+    assert table.store(event("DELIVERED"))
+    assert found(aws) == forgotten
+    items = aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
+    (stored,) = [item for item in items if item["record_type"] == {"S": "event"}]
+    assert not stored.keys() & {"body", "signature", "recipient", "content", "phone_number", "recorded_at"}
+
+
+OTHER_SYSTEM: dict[str, Any] = {"msg_id": "01JQRJWK259Y1YEECJZB50909W", "recipient": 4587654321}
 
 
 @pytest.mark.parametrize("status", [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD, state.ACCEPTED])
-def test_another_senders_event_under_our_reference_is_filed_and_moves_nothing(
-    aws: Aws, table: Table, status: str
-) -> None:
+def test_an_event_of_another_system_under_our_reference_moves_nothing(aws: Aws, table: Table, status: str) -> None:
     ours = message(status=status, recipient=4512345678, msg_id=MSG_ID if status == state.ACCEPTED else None)
     table.put([Write(ours)])
-    assert table.store(event("DELIVERED", **STRANGER))
+    assert table.store(event("DELIVERED", **OTHER_SYSTEM))
     assert found(aws) == ours
     assert events_filed(aws) == {"DELIVERED-10"}
 
 
 @pytest.mark.parametrize("recipient", ["+45 12 34 56 78", "abc", "", None])
-def test_an_event_whose_recipient_is_no_number_moves_its_message(
+def test_an_event_whose_recipient_is_not_an_integer_moves_a_record_by_msg_id_only(
     aws: Aws, table: Table, recipient: str | None
 ) -> None:
-    table.put([Write(message(status=state.UNCERTAIN))])
+    table.put([Write(in_doubt())])
     assert table.store(event("DELIVERED", recipient=recipient))
-    (call,) = aws.calls.parameters("TransactWriteItems")[1:]
+    call = aws.calls.parameters("TransactWriteItems")[1]
     update = call["TransactItems"][1]["Update"]
-    assert ":recipient" not in update["ExpressionAttributeValues"]  # DynamoDB would refuse what is no number
-    moved = found(aws)
-    assert moved is not None
-    assert moved.status == "DELIVERED"
-
-
-@pytest.mark.parametrize("known", [{"msg_id": MSG_ID}, {"recipient": 4512345678}], ids=["id", "number"])
-def test_the_id_or_the_number_is_enough_to_know_a_message(aws: Aws, table: Table, known: dict[str, Any]) -> None:
-    table.put([Write(message(status=state.UNCERTAIN, **{"recipient": None, **known}))])
-    assert table.store(event("DELIVERED"))
-    moved = found(aws)
-    assert moved is not None
-    assert moved.status == "DELIVERED"
+    assert ":recipient" not in update["ExpressionAttributeValues"]  # DynamoDB would refuse it as a number
+    unmoved = found(aws)
+    assert unmoved is not None
+    assert unmoved.status == state.UNCERTAIN
 
 
 @pytest.mark.parametrize("own", [state.HELD, state.RETRYING, state.INVALID, state.LAPSED, state.SENDING])
@@ -134,7 +225,7 @@ def test_a_status_named_like_one_of_ours_is_filed_and_moves_nothing(aws: Aws, ta
 
 
 def test_a_status_that_is_new_to_us_ranks_with_enroute(aws: Aws, table: Table) -> None:
-    table.put([Write(message(status=state.ACCEPTED))])
+    table.put([Write(message(status=state.ACCEPTED, msg_id=MSG_ID))])
     for status, after_s, expected in (("QUEUED_AT_OPERATOR", 1, "QUEUED_AT_OPERATOR"), ("ENROUTE", 2, "ENROUTE")):
         assert table.store(event(status, after_s))
         moved = found(aws)
@@ -171,7 +262,7 @@ def test_any_order_of_events_with_repetitions_ends_in_the_same_state(aws: Aws, t
         if number % 12:  # ten of the 120 orders
             continue
         name = f"order-{number}"
-        table.put([Write(message(name, state.ACCEPTED))])
+        table.put([Write(message(name, state.ACCEPTED, msg_id=MSG_ID))])
         for each in [*order, *chance.sample(order, 2)]:
             fields = {"key": name, "reference": name, "event_id": each.event_id, "error": each.error}
             table.store(event(each.status or "", seconds_after(each), **fields))
@@ -189,7 +280,7 @@ def seconds_after(each: EventRecord) -> float:
 
 
 def test_an_event_in_conflict_is_stored_by_a_later_try(aws: Aws, table: Table) -> None:
-    table.put([Write(message(status=state.ACCEPTED))])
+    table.put([Write(message(status=state.ACCEPTED, msg_id=MSG_ID))])
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(NO_REASON, CONFLICT)), count=2)
     assert table.store(event("DELIVERED"))
     moved = found(aws)

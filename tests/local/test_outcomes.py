@@ -49,6 +49,7 @@ def event(**given: Any) -> EventRecord:  # noqa: ANN401 - as the record takes th
             message("HELD", error={"code": "DRY_RUN", "details": "SendMode is DryRun"}),
             "order-1  HELD: SendMode does not allow sending it (DRY_RUN: SendMode is DryRun); number …678",
         ),
+        (message("DELIVERED", forgotten_at=NOW), "order-1  forgotten: its personal data is removed"),
         (message("SENDING"), None),
         (event(event_type="message.status.sms", status="DELIVERED"), None),
         (

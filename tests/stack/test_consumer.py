@@ -163,7 +163,7 @@ def test_stored_events_are_replayed_under_the_policy_of_the_docs(
     consumer.wait_for(reference)
     period = (f"FROM={begin.isoformat()}", f"TO={datetime.now(UTC).isoformat()}", f"FUNCTION={function}")
     counted = shell.make("replay", *period)
-    assert "1 events were received" in counted.stdout, counted.stdout
+    assert "1 event received" in counted.stdout, counted.stdout
     assert consumer.outcomes(reference) == ["handled"]
     replayed = shell.make("replay", *period, "CONFIRM=yes")
     assert "1 of 1 delivered" in replayed.stdout, replayed.stdout

@@ -104,9 +104,16 @@ def test_an_operator_forgets_a_person_when_no_copy_can_be_in_a_queue(
     assert "Nothing has been changed" in listed.stdout, listed.stdout
     done = operator.make("forget", f"NUMBER={number}", "CONFIRM=yes")
     assert done.returncode == 0, done.stdout
+    assert "0 messages" in operator.make("person", f"NUMBER={number}").stdout
+    # A late webhook does not bring the number back, and the reference sends no second SMS.
+    world.desk.deliver("forgotten", "READ")
+    world.send(world.message("forgotten", recipient=number))
+    world.drain()
+    (letter,) = world.letters("forgotten")
+    assert letter.said()["ErrorCode"] == "REFERENCE_REUSED"
+    assert len(world.desk.sms("forgotten")) == 1
     items = stack.client("dynamodb").scan(TableName=stack.outputs["TableName"], ConsistentRead=True)["Items"]
     assert str(number) not in str(items)
-    assert "0 to it" in operator.make("person", f"NUMBER={number}").stdout
 
 
 def test_an_operator_lists_and_redrives_a_dead_letter(world: World, operator: CommandLine) -> None:

@@ -12,7 +12,7 @@ from tests.stack.deployed_stack import World
 
 NAMED = ("named-1", "named-2", "named-3", "named-4")
 UNNAMED = ("unnamed-1", "unnamed-2", "unnamed-3")
-WORDS = "sender: Value error, refused on order"
+WORDS = "sender: Value error, refused by an ordered fault"
 HOUR = timedelta(hours=1)
 FORMS = ("seconds", "duration", "time", "unix")
 DELAY_S = 3

@@ -19,13 +19,13 @@ FULL: Fields = {
 RECIPIENT = 4520112233
 # Bodies that no message can be made of, each with the code and the reason that its copy carries.
 BAD = {
-    "no-json": ('{"message": ', "INVALID_JSON", "$: must be JSON"),
+    "no-json": ('{"message": ', "INVALID_JSON", "$: must be JSON: see line 1, column 13"),
     "no-object": ("[1, 2]", "INVALID_JSON", "$: must be a JSON object"),
     "no-text": ('{"recipient": 4520000000,\n "sender": "Example"}', "INVALID_MESSAGE", "$.message: is required"),
     "unknown-field": (
         '{"message": "abracadabra", "recipient": 4520000000, "sender": "Example", "reference": "odd", "to": 1}',
         "INVALID_MESSAGE",
-        "$.to: is not a known field",
+        "$.to: is not a known field; did you mean recipient?",
     ),
     "short-number": (
         '{"message": "abracadabra", "recipient": 12, "sender": "Example"}',

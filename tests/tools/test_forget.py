@@ -37,7 +37,7 @@ def test_without_confirmation_nothing_changes(
     assert forget.main(LIST) == 0
     assert items() == before
     printed = capsys.readouterr().out
-    assert "1 messages with their events, 1 other events" in printed
+    assert "1 message with events, 1 other event" in printed
     assert f"make forget NUMBER={NUMBER} CONFIRM=yes" in printed
 
 
@@ -69,7 +69,7 @@ def test_the_person_is_not_found_afterwards(deployed: Deployed, capsys: pytest.C
     forget.main(ACT)
     capsys.readouterr()
     person.main(["--number", NUMBER])
-    assert "0 to it, 0 other events" in capsys.readouterr().out
+    assert "0 messages, 0 other events" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [LIST, ACT])

@@ -49,7 +49,7 @@ def test_messages_and_inbound_texts_are_shown_newest_first(
     assert "DELIVERED: delivered to the phone" in text
     assert "DELIVERED reported at" in text
     assert "the text has more SMS segments than MaxSegments allows (TOO_LONG: 9 segments)" in text
-    assert "2 to it, 1 other events" in text
+    assert "2 messages, 1 other event" in text
     assert "none recorded" in text
     assert "index" in text
 

@@ -56,7 +56,7 @@ def test_it_only_counts_without_confirmation(
     assert replay.main(PERIOD) == 0
     assert consumer.invocations == []
     printed = capsys.readouterr().out
-    assert "2 events were received" in printed
+    assert "2 events received" in printed
     assert "CONFIRM=yes" in printed
 
 
@@ -105,7 +105,7 @@ def test_forgotten_events_are_left_out(
     put(deployed, event("order-1", "e1", at(1)), event("order-2", "e2", at(2), body=None, signature=None))
     assert replay.main(ACT) == 0
     assert consumer.event_ids() == ["e1"]
-    assert "1 were deleted or forgotten" in capsys.readouterr().out
+    assert "1 event deleted or forgotten" in capsys.readouterr().out
 
 
 def test_after_a_failure_it_stops_and_names_where_to_go_on(deployed: Deployed, consumer: Consumer) -> None:
@@ -119,7 +119,7 @@ def test_after_a_failure_it_stops_and_names_where_to_go_on(deployed: Deployed, c
 def test_a_reported_record_is_where_to_go_on(deployed: Deployed, consumer: Consumer) -> None:
     put(deployed, *(event("order-1", f"e{number}", at(number)) for number in range(3)))
     consumer.result = json.dumps({"batchItemFailures": [{"itemIdentifier": "e1"}]})
-    with pytest.raises(CommandError, match=r"1 records were reported as failed[\s\S]*FROM=2026-03-01T12:01:00"):
+    with pytest.raises(CommandError, match=r"it reported 1 record as failed[\s\S]*FROM=2026-03-01T12:01:00"):
         replay.main(ACT)
 
 

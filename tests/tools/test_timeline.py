@@ -56,10 +56,10 @@ def test_only_the_last_digits_of_the_number_are_shown() -> None:
     [
         (
             unsent("RETRYING", error={"code": "TRY_LATER", "details": "the provider answered 429"}),
-            "+2.00 s  RETRYING, not sent yet: GatewayAPI asked to try later (TRY_LATER: the provider answered 429)",
+            "+2.00 s  RETRYING: GatewayAPI asked to try later (TRY_LATER: the provider answered 429)",
         ),
-        (unsent("UNCERTAIN"), "+2.00 s  UNCERTAIN, it is unknown whether GatewayAPI accepted it"),
-        (unsent("LAPSED"), "+2.00 s  LAPSED, never sent"),
+        (unsent("UNCERTAIN"), "+2.00 s  UNCERTAIN: it is unknown whether GatewayAPI accepted it"),
+        (unsent("LAPSED"), "+2.00 s  LAPSED: never sent"),
     ],
 )
 def test_a_status_that_no_webhook_reports_is_a_step(record: dict[str, Any], step: str) -> None:
@@ -109,6 +109,7 @@ def test_what_happens_next_is_told(record: dict[str, Any], parameters: dict[str,
         ({"code": "0x1999", "details": "Something new"}, "Something new (0x1999)"),
         ({"code": "0x1999"}, f"GatewayAPI reports 0x1999, see {explanations.REFERENCE_CODES}"),
         ({"code": "REFERENCE_REUSED"}, "the reference belongs to another message (REFERENCE_REUSED)"),
+        ({"code": "UNCERTAIN", "details": "no answer came"}, "no answer came (UNCERTAIN)"),
         ("a word", "a word"),
     ],
 )
@@ -120,11 +121,16 @@ def test_an_event_without_a_message_is_shown_with_its_time() -> None:
     assert told(event("foreign", "e1", after(3))).strip() == "12:00:03 UTC  DELIVERED"
 
 
-def test_a_message_in_doubt_is_never_called_unsent() -> None:
-    for name in ("RETRYING", "HELD"):
-        assert "not sent" not in told(
-            unsent(name, in_doubt=True, error={"code": "UNCERTAIN", "details": "no answer"})
-        )
+@pytest.mark.parametrize("name", ["RETRYING", "HELD", "UNCERTAIN"])
+@pytest.mark.parametrize("doubt", [{"in_doubt": True}, {"error": {"code": "UNCERTAIN", "details": "no answer"}}])
+def test_a_message_in_doubt_is_never_called_unsent(name: str, doubt: dict[str, Any]) -> None:
+    assert "not sent" not in told(unsent(name, **doubt))
+
+
+def test_a_dry_run_does_not_wait_for_an_operator() -> None:
+    text = told(unsent("HELD", error={"code": "DRY_RUN", "details": "SendMode is DryRun"}))
+    assert "not sent: SendMode does not allow it" in text
+    assert "waits for an operator" not in text
 
 
 def test_the_command_reads_the_table(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ def test_a_message_without_a_webhook_is_listed_after_the_cost(
     assert "reads the whole table: 1 records" in cost
     assert line.startswith("silent  accepted ")
     assert "61 minutes ago" in line
-    assert summary.startswith("1 messages")
+    assert summary.startswith("1 message without a webhook, accepted more than 60 minutes ago")
 
 
 @pytest.mark.parametrize(

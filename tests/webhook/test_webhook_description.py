@@ -90,4 +90,4 @@ def test_the_described_example_is_an_event(world: World) -> None:
     validate(example, DESCRIPTION["components"]["schemas"]["Envelope"])
     assert world.post(example).body == {"status": "stored"}
     (kept,) = world.events()
-    assert read(kept.body.encode(), kept.signature, received_at=NOW, expires_at=kept.expires_at) == kept
+    assert read(kept.body.encode(), kept.signature, received_at=NOW, expires_at=kept.expires_at) == replace(kept, by_phone_number=False)

@@ -71,8 +71,9 @@ class EventRecord:
             "received_at": {"S": to_text(self.received_at)},
             "expires_at": {"N": epoch(self.expires_at)},
         }
-        if self.body:
-            item |= {"body": {"S": self.body}, "signature": {"S": self.signature}}
+        for name in ("body", "signature"):  # both are empty for a message that was forgotten
+            if value := getattr(self, name):
+                item[name] = {"S": value}
         if self.status_at is not None:
             item["status_at"] = {"S": to_text(self.status_at)}
         for name in ("msg_id", "reference", "status", "error", "recipient", "sender", "content"):
