@@ -44,7 +44,14 @@ CODES = {
     "RETRIES_EXHAUSTED",
 }
 # Commands of the AWS CLI that are no operation of a service.
-CLI_COMMANDS = {("cloudformation", "deploy"), ("cloudformation", "package"), ("s3", "mb"), ("s3", "cp"), ("s3", "rb")}
+CLI_COMMANDS = {
+    ("cloudformation", "deploy"),
+    ("cloudformation", "package"),
+    ("s3", "mb"),
+    ("s3", "cp"),
+    ("s3", "rb"),
+    ("logs", "tail"),
+}
 CLI_OPTIONS = {"--query", "--output", "--max-items", "--region", "--profile", "--endpoint-url", "--no-cli-pager"}
 
 
