@@ -27,6 +27,7 @@ AWS_NAMES = {
     "FunctionArn",
     "QueueName",
     "QueueArn",
+    "ContextKeyName",
     "TableName",
     "FunctionName",
     "EventSourceArn",

@@ -21,16 +21,19 @@ from tests.sender.model.queue import DEAD_LETTER_URL, URL, Attributes, DeadLette
 from tests.sender.model.store import Store, error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from tests.sender.model.provider import Sent
     from tests.sender.model.system import System
 
 AWS_FAULTS = ("unavailable", "answer lost")
 TABLE_FAULTS = (*AWS_FAULTS, "request throttled", "throttled", "long throttled", "conflict", "long conflict")
+READ_FAULTS = ("unavailable", "request throttled", "half of it")
 A_WHILE_S = 0.6
 AWS_CALL_S = 0.01
 SILENT_S = 4.0  # until botocore gives a call up
 REQUEST_S = 0.2
+ACCEPTED = 202
 
 
 class Calls:
@@ -43,6 +46,7 @@ class Calls:
             update_item=self._table("update_item"),
             query=self._table("query"),
             batch_get_item=self._table("batch_get_item"),
+            get_paginator=self._paginator,
             exceptions=Store.exceptions,
         )
         self.sqs = SimpleNamespace(
@@ -80,13 +84,14 @@ class Calls:
             system.tokens += 1
         sent, answer = system.provider.answer(raw, fault)
         system.laws.sent(invocation, sent)
-        read = system.acceptances(sent, answer)
+        read = _read(sent, answer, system.laws.claimed_in_doubt)
         self._pause("answer")
         if isinstance(answer, ReadTimeoutError):
             system.clock.run(timeout_s)
         system.clock.run(REQUEST_S)
         if (system.clock.wall - began).total_seconds() > timeout_s:
             self._end_if_overdue()
+            system.laws.doubtable |= {each.reference for each in sent}
             raise ReadTimeoutError(None, "", "the answer came too late")  # type: ignore[arg-type] # no pool
         self._end_if_overdue()
         if isinstance(answer, Exception):
@@ -97,18 +102,30 @@ class Calls:
     def _table(self, name: str) -> Callable[..., Any]:
         def call(**request: Any) -> Any:  # noqa: ANN401 - botocore's parameters
             system, store = self._system, self._system.store
-            fault = self._pause(name, TABLE_FAULTS)
+            fault = self._pause(name, READ_FAULTS if name == "batch_get_item" else TABLE_FAULTS)
             now, deadline = system.clock.now(), system.active.deadline
             if "conflict" in fault:
                 until = deadline if "long" in fault else now + timedelta(seconds=A_WHILE_S)
-                store.contended[system.contendable(request)] = until
+                store.contended[store.key_to_contend(request)] = until
             elif fault in {"throttled", "long throttled"}:
                 store.throttled_until = deadline if "long" in fault else now + timedelta(seconds=A_WHILE_S)
+            elif fault == "half of it":
+                store.half_processed = True
             elif fault == "request throttled":
                 raise error("ThrottlingException", 400, name)
             return self._aws(fault, name, lambda: getattr(store, name)(**request))
 
         return call
+
+    def _paginator(self, name: str) -> SimpleNamespace:
+        def paginate(**request: Any) -> Iterator[Any]:  # noqa: ANN401 - botocore's parameters
+            page = getattr(self.dynamodb, name)(**request)
+            yield page
+            while "LastEvaluatedKey" in page:
+                page = getattr(self.dynamodb, name)(**request, ExclusiveStartKey=page["LastEvaluatedKey"])
+                yield page
+
+        return SimpleNamespace(paginate=paginate)
 
     def _send_to_dead_letters(self, *, QueueUrl: str, MessageBody: str, MessageAttributes: Attributes) -> None:  # noqa: N803 - botocore's
         assert QueueUrl == DEAD_LETTER_URL
@@ -158,6 +175,15 @@ class Calls:
 
     def _end_if_overdue(self) -> None:
         self._system.active.end_at(self._system.clock.wall)
+
+
+def _read(sent: Sequence[Sent], answer: Answer | Exception, in_doubt: Collection[str]) -> list[tuple[str, str, bool]]:
+    """Return what the code can read from an answer: reference, msg_id, and if the message was in doubt before."""
+    if not isinstance(answer, Answer) or answer.status != ACCEPTED or not answer.text.startswith("{"):
+        return []
+    fields = answer.json()
+    read = {entry["msg_id"] for entry in fields.get("responses", [fields])}
+    return [(each.reference, each.msg_id, each.reference in in_doubt) for each in sent if each.msg_id in read]
 
 
 class _NotFoundError(ClientError):

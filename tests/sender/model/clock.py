@@ -1,9 +1,8 @@
-"""The time of a run. Nothing in the model waits: time passes because a call takes some, or because the run says so."""
+"""The time of a run. It passes because a call takes some, or because the run lets it pass. Nothing waits."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK_S = 0.001
@@ -30,14 +29,9 @@ class Clock:
         """Let time pass while all processes are frozen: their monotonic clocks stand still."""
         self.wall += timedelta(seconds=seconds)
 
-    def module(self) -> SimpleNamespace:
-        """Return what stands in for Python's module `time`."""
-        return SimpleNamespace(
-            time=lambda: self.wall.timestamp(),
-            monotonic=lambda: self.monotonic_s,
-            sleep=self.run,
-            perf_counter=lambda: 0.0,
-        )
+    def time_s(self) -> float:
+        """Return the wall clock's time as Python's `time.time` does."""
+        return self.wall.timestamp()
 
     def text(self) -> str:
         """Return the time as the log has it: seconds since the run began."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tests.sender.model import webhooks
 from tests.sender.model.clock import START
+from tests.sender.model.ending import settle
 from tests.sender.model.parameters import Parameters
 from tests.sender.model.system import System
 
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
     from tests.sender.model.invocation import Invocation
     from tests.sender.model.webhooks import Event
 
-Prepare = "Callable[[System], object]"
 Webhooks = Literal["none", "fast", "late", "overdue"]
 
 # What others do while an invocation waits at a call.
-INTERRUPTIONS = ("others", "others much later", "webhooks", "another system's webhook")
+INTERRUPTIONS = ("others", "others much later", "webhooks", "another system's webhook", "the rules change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Setting:
     resend: bool = False
     webhooks: Webhooks = "none"
     max_receive_count: int = 8
+    skew_s: float = 0  # how far the provider's clock is ahead
 
     def __str__(self) -> str:
         policy = "resend" if self.resend else "hold"
@@ -77,7 +78,7 @@ class Run:
 
     def __init__(self, setting: Setting, script: Script) -> None:
         parameters = Parameters(resend=setting.resend, max_receive_count=setting.max_receive_count)
-        self.system = System(parameters)
+        self.system = System(parameters, skew=timedelta(seconds=setting.skew_s))
         self._setting = setting
         self._script = script
         self._told: set[str] = set()
@@ -94,7 +95,7 @@ class Run:
                 self._tell()
             system.redrive(system.queue.dead)
             self._drain()
-            system.settle()
+            settle(system)
             if self._setting.webhooks != "none":
                 self._tell()
             system.check()
@@ -128,6 +129,8 @@ class Run:
         system.note(f"at {invocation.call and invocation.call.name}: {interruption}")
         if interruption == "webhooks":
             self._tell()
+        elif interruption == "the rules change":
+            system.change(allowed_prefixes=("46",), default_sender="Store")
         elif interruption == "another system's webhook":
             for message in invocation.messages[:1]:
                 self._foreign += 1
@@ -143,7 +146,7 @@ class Run:
     def foreign(self, reference: str) -> Event:
         """Return an event of another system that uses our reference and texts the same person."""
         system = self.system
-        event = webhooks.Event(
+        return webhooks.Event(
             f"foreign {self._foreign}",
             system.provider.msg_id(system.clock.wall),
             reference,
@@ -152,7 +155,6 @@ class Run:
             START + timedelta(days=1),
             foreign=True,
         )
-        return event
 
     def _tell(self) -> None:
         """Deliver all webhooks that are due, in the wrong order and one of them twice."""

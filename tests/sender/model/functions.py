@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 import batch
 import delivery
 import intake
+import stop_words
 from batch import Clients
 from gatewayapi.client import Client
 from gatewayapi.message import StackRules
@@ -19,9 +21,10 @@ from gatewayapi.table import Table
 from outcome import DeadLetter, Retry
 from queues import Queues
 from settings import Settings
-from stop_words import words
 from tests.sender.model.provider import Pool
 from tests.sender.model.queue import DEAD_LETTER_URL, URL
+from tools.forget import forget
+from tools.people import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from tests.sender.model.clock import Clock
     from tests.sender.model.parameters import Parameters
 
-MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client")
-INTAKE = intake.Settings(max_age=timedelta(days=7), words=words("STOP", "START", ""))
+MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client", "gatewayapi.secrets", "gatewayapi.opt_outs")
+WEBHOOK_SETTINGS = intake.Settings(timedelta(days=7), stop_words.words("STOP", "START", ""))
 TABLE = "model"
 
 
@@ -42,30 +45,37 @@ class Functions:
 
     def __init__(self, calls: Calls, clock: Clock, token: Callable[[], str], key: Callable[[str], str]) -> None:
         self._patches = ExitStack()
+        time = SimpleNamespace(time=clock.time_s, monotonic=lambda: clock.monotonic_s, sleep=calls.sleep)
         for module in MODULES_WITH_TIME:
-            self._patches.enter_context(patch(f"{module}.time", clock.module()))
-        time = clock.module().time
+            self._patches.enter_context(patch(f"{module}.time", time))
+        self._patches.enter_context(patch("tools.forget.now", clock.now))
         tokens, keys = calls.secret(lambda _stage: token()), calls.secret(key)
         self._clients = Clients(
             table=Table(cast("Any", calls.dynamodb), TABLE, 90, sleep=calls.sleep),
             provider=_Client(Pool(calls.post)),
-            token=Secret("token", client=lambda: cast("Any", tokens), now_s=time),
+            token=Secret("token", client=lambda: cast("Any", tokens)),
             queues=Queues(client=lambda: cast("Any", calls.sqs), urls=(URL,), dead_letter_url=DEAD_LETTER_URL),
             now=clock.now,
         )
-        self._keys = Secret("key", client=lambda: cast("Any", keys), now_s=time)
+        self._keys = Secret("key", client=lambda: cast("Any", keys))
+        self._stack = cast("Any", SimpleNamespace(client=lambda _: calls.dynamodb, output=lambda _: TABLE))
 
     def send(
         self, records: list[dict[str, Any]], parameters: Parameters, remaining_s: Callable[[], float]
     ) -> dict[str, str]:
         """Take a batch through the sender; return by message id if it was acknowledged, retried or dead."""
         settings = Settings(
-            rules=StackRules(default_sender=parameters.default_sender, allowed_prefixes=parameters.allowed_prefixes),
+            rules=StackRules(
+                default_sender=parameters.default_sender,
+                allowed_prefixes=parameters.allowed_prefixes,
+                require_message_type=parameters.enforce_opt_outs,
+            ),
             send_mode=parameters.send_mode,
             listed_recipients=parameters.listed_recipients,
             reconcile_after=timedelta(seconds=parameters.reconcile_after_s),
             resend=parameters.resend,
             max_receive_count=parameters.max_receive_count,
+            enforce_opt_outs=parameters.enforce_opt_outs,
         )
         deliveries = [delivery.from_record(record) for record in records]
         outcomes = batch.process(deliveries, settings=settings, clients=self._clients, remaining_s=remaining_s)
@@ -73,9 +83,15 @@ class Functions:
 
     def receive(self, body: bytes, key: str, now: datetime) -> str:
         """Take a webhook that is signed with this key; return what became of it."""
-        table = self._clients.table
-        receipt = intake.receive(body, sign(body, key), settings=INTAKE, keys=self._keys, table=table, now=now)
+        receipt = intake.receive(
+            body, sign(body, key), settings=WEBHOOK_SETTINGS, keys=self._keys, table=self._clients.table, now=now
+        )
         return receipt.status
+
+    def forget(self, number: int) -> None:
+        """Forget all that the table has of a number, as the operator's command does, but without its waiting time."""
+        for thread in find(self._stack, str(number)).threads:
+            forget(self._stack, thread, str(number))
 
     def close(self) -> None:
         """Give the code its own time back."""

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from tests.sender.model.expressions import Item
     from tests.sender.model.parameters import Parameters
     from tests.sender.model.queue import Queued
-    from tests.sender.model.store import Item
-    from tests.sender.model.webhooks import Event
+    from tests.sender.model.webhooks import Event, Inbound
 
 
 class Killed(BaseException):
@@ -47,7 +47,9 @@ class Invocation:
     faults: list[str] = field(default_factory=list)
     before: dict[str, Item] = field(default_factory=dict)  # its messages' records when it began
     parameters: Parameters | None = None  # that it began with
-    event: Event | None = None  # that of a webhook
+    event: Event | Inbound | None = None  # that of a webhook
+    of_operator: bool = False
+    opted_out: bool | None = None  # whether the person had when it began; None where that is not certain
     interrupted: bool = False  # something else happened while it was paused
     answers: list[tuple[str, str, bool]] = field(default_factory=list)  # reference, msg_id, in doubt before
     _thread: Thread | None = None
@@ -90,6 +92,10 @@ class Invocation:
         if self.killed:
             raise Killed
         return self._fault
+
+    def remaining_s(self, now: datetime) -> float:
+        """Return the seconds that Lambda leaves it."""
+        return (self.deadline - now).total_seconds()
 
     def end_at(self, now: datetime) -> None:
         """End the invocation, in the code's thread, if its time is over."""

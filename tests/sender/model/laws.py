@@ -16,6 +16,7 @@ from tests.sender.model.record_laws import (
     RecordLaws,
     flag,
     is_leased,
+    is_promotional,
     is_settled,
     text,
 )
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     from tests.sender.model.invocation import Invocation
     from tests.sender.model.provider import Sent
     from tests.sender.model.queue import DeadLetter, Queued
-    from tests.sender.model.store import Item
 
 __all__ = ["BackwardsError", "FalseError", "HarmedError", "LawError", "Laws", "LostError", "TwiceError"]
 
 UNCERTAIN = "UNCERTAIN"
-TIME_TO_RECORD_S = 5.0
+TIME_TO_RECORD_S = 5.0  # before the end of an invocation, its results are no longer written again
+TIME_TO_SEND_S = 10.0  # before the end of an invocation, it no longer begins with another copy
 
 
 class LostError(LawError):
@@ -52,37 +53,61 @@ class Laws(RecordLaws):
     def produced(self, message: Queued) -> None:
         """A producer puts this on the queue. The same reference once more permits no second SMS."""
         self.owed[message.identity, message.text] = message
+        self.over.discard((message.identity, message.text))
         self.texts.setdefault(message.identity, set()).add(message.text)
 
     def redriven(self, letter: DeadLetter) -> None:
-        """The operator wants this sent: once more, if its record is held in doubt, and not once more for each copy."""
+        """The operator wants this sent: once more if its record is held in doubt, and not once for each copy."""
         possible = self.system.provider.possible(letter.identity)
         record = self.system.record(letter.identity)
-        if possible and possible[0].text == letter.text and text(record, "status") == "HELD":
+        if (
+            possible
+            and possible[0].text == letter.text
+            and text(record, "status") == "HELD"
+            and not self.is_forgotten(letter.identity)
+        ):
             permitted = self.permitted.get(letter.identity, 1)
             self.permitted[letter.identity] = max(permitted, len(possible) + 1)
 
     def sent(self, invocation: Invocation, sent: Sequence[Sent]) -> None:
-        """A request has left: what may have been accepted once is not sent again, unless a person wants it."""
+        """A request has left: nobody forbade it, and what may have been accepted once is not sent again."""
+        identities = {message.identity for message in invocation.messages}
         for each in sent:
-            if each.refused:
-                continue
-            possible = self.system.provider.possible(each.reference)
-            resends = 1 if self.system.resent_by_policy else 0
-            if len(possible) > max(self.permitted.get(each.reference, 1), 1 + resends):
-                self.broken(TwiceError(f"{each.reference} may have been accepted {len(possible)} times"))
-            if {other.text for other in possible} != {each.text}:
-                self.broken(TwiceError(f"{each.reference} was sent with two contents"))
-            if not self.system.may_send(each):
-                self.broken(FalseError(f"{each.reference} was sent although the stack's settings forbid it"))
-            claimed_at = self.claimed_at.get(each.reference)
-            for letter in self.letters:
-                if (letter.identity, letter.text) != (each.reference, each.text) or letter.code == UNCERTAIN:
-                    continue
-                if claimed_at is not None and letter.written_at >= claimed_at:
-                    self.broken(FalseError(f"{each.reference} is said to be {letter.code} while it is being sent"))
+            if each.reference not in identities:
+                self.broken(FalseError(f"a message is sent as {each.reference}, which is not its reference"))
+            elif not each.refused:
+                self._allowed(invocation, each)
+                self._not_twice(each)
+                self._not_dead_meanwhile(each)
         if self.system.clock.wall >= invocation.deadline:
             self.broken(TwiceError("a request left after its invocation's time"))
+
+    def _allowed(self, invocation: Invocation, sent: Sent) -> None:
+        """The parameters that the invocation began with, and what was certainly stored by then, let it through."""
+        parameters = invocation.parameters
+        if parameters is None or not parameters.allow(sent.recipient):
+            self.broken(FalseError(f"{sent.reference} was sent although the stack's settings forbid it"))
+        elif parameters.enforce_opt_outs and invocation.opted_out and self.opted_out() and is_promotional(sent.text):
+            self.broken(FalseError(f"{sent.reference} was sent to a person who opted out"))
+        if "forgotten_at" in invocation.before[sent.reference]:
+            self.broken(TwiceError(f"{sent.reference} was forgotten, and is sent"))
+
+    def _not_twice(self, sent: Sent) -> None:
+        """A reference is sent once, but for the operator's redrives and policy, and with one content."""
+        possible = self.system.provider.possible(sent.reference)
+        by_policy = 2 if self.system.resent_by_policy else 1
+        if len(possible) > max(self.permitted.get(sent.reference, 1), by_policy):
+            self.broken(TwiceError(f"{sent.reference} may have been accepted {len(possible)} times"))
+        if {other.text for other in possible} != {sent.text}:
+            self.broken(TwiceError(f"{sent.reference} was sent with two contents"))
+
+    def _not_dead_meanwhile(self, sent: Sent) -> None:
+        """Since the claim, no dead letter has stated that the message was not sent."""
+        claimed_at = self.claimed_at.get(sent.reference)
+        for letter in self.letters:
+            same = (letter.identity, letter.text) == (sent.reference, sent.text) and letter.code != UNCERTAIN
+            if same and claimed_at is not None and letter.written_at >= claimed_at:
+                self.broken(FalseError(f"{sent.reference} is said to be {letter.code} while it is being sent"))
 
     def dead_lettered(self, invocation: Invocation, letter: DeadLetter, known: Sequence[Queued]) -> None:
         """A dead letter has the message's identity, and a reason that is true."""
@@ -94,16 +119,21 @@ class Laws(RecordLaws):
         )
         self.letters.append(letter)
         # Its record could not be read or written, or may still be in another invocation's hands.
-        if in_hand or set(invocation.faults) & set(TABLE_FAULTS) or self.system.table_is_troubled(identity):
+        left_s = invocation.remaining_s(self.system.clock.wall)
+        troubled = set(invocation.faults) & set(TABLE_FAULTS) or self.system.store.was_troubled(
+            (identity, "MESSAGE"), invocation.began
+        )
+        if in_hand or troubled or left_s < TIME_TO_SEND_S:
             self.excused.add(letter)
         if not known or not code:
             self.broken(LostError(f"a dead letter of no message, or without a reason: {identity} {code}"))
-        if identity in self.damaged:
+        if identity in self.damaged or (self.is_forgotten(identity) and code == "REFERENCE_REUSED"):
             return
         provider = self.system.provider
         if provider.possible(identity, letter.text) and code != UNCERTAIN:
             self.broken(FalseError(f"{identity} is said to be {code}, and may have been accepted"))
-        if code == UNCERTAIN and not (provider.possible(identity) or identity in self.doubtable or in_hand):
+        known_doubt = provider.possible(identity) or identity in self.doubtable
+        if code == UNCERTAIN and not known_doubt and letter not in self.excused:
             self.broken(FalseError(f"{identity} is said to be uncertain, and was certainly never accepted"))
         if code == "PROVIDER_REFUSED" and (identity, letter.text) not in provider.refused_by_name:
             self.broken(FalseError(f"{identity} is said to be refused by the provider for what is in it"))
@@ -119,9 +149,9 @@ class Laws(RecordLaws):
     def finished(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
         """An invocation returned: what it learned is recorded, and one message's trouble is its own."""
         now = self.system.clock.wall
-        left_s = (invocation.deadline - now).total_seconds()
+        left_s = invocation.remaining_s(now)
         for reference, msg_id, doubt_before in invocation.answers:
-            if reference in self.damaged or left_s < TIME_TO_RECORD_S:
+            if reference in self.damaged or self.is_forgotten(reference) or left_s < TIME_TO_RECORD_S:
                 continue
             record = self.system.record(reference)
             if not is_settled(record):
@@ -153,7 +183,7 @@ class Laws(RecordLaws):
 
     def _neighbours_of_the_contended(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
         """One contended record costs the others neither their turn nor a delivery."""
-        if self.system.store.throttled_until is not None or not self.system.is_live():
+        if self.system.store.throttled_until is not None or not self.system.parameters.let_all_through():
             return
         if not all(self.is_healthy(message) for message in invocation.messages):
             return
@@ -181,35 +211,31 @@ class Laws(RecordLaws):
                 status = text(self.system.record(identity), "status")
                 self.broken(LostError(f"{identity} is {status}, and nowhere"))
         for (pk, sk), record in self.system.store.items.items():
-            if sk != "MESSAGE" or pk in self.damaged:
+            if sk != "MESSAGE" or pk in self.damaged or "forgotten_at" in record:
                 continue
             status = text(record, "status")
             told = pk in excused & uncertain
             if status in {"SENDING", "UNCERTAIN", "RETRYING"} and pk not in in_queue | moved and not told:
                 self.broken(LostError(f"{pk} is left {status}, and nobody is told"))
-            held = status in {"HELD", "INVALID"} and not (pk in self.dry and not flag(record, "in_doubt"))
+            held = status in {"HELD", "INVALID"} and not (
+                "DRY_RUN" in str(record.get("error")) and not flag(record, "in_doubt")
+            )
             if held and pk not in in_queue | dead:
                 self.broken(LostError(f"{pk} is {status}, and there is no dead letter"))
             self.true_status(pk, record)
 
     def ended(self) -> None:
-        """After the trouble and enough redrives, each healthy message was accepted, or its reference by another content."""
+        """After the trouble and enough redrives, each healthy message was accepted, or another with its reference."""
         for message in self.unsent():
             self.broken(HarmedError(f"{message.identity} is healthy, and is never accepted"))
 
     def unsent(self) -> list[Queued]:
         """Return the healthy messages that were not accepted and could have been."""
-        return [
-            message
-            for message in self.owed.values()
-            if self.is_healthy(message)
-            and not self.is_over(message)
-            and not self.system.provider.accepted(message.identity)
-            and message.identity not in self.damaged | self.misled
-            and not any(
-                not self.is_healthy(other, content) for content in self.texts[message.identity] for other in [message]
-            )
-        ]
+        return [message for message in self.owed.values() if self._could_be_sent(message)]
 
-    def _record(self, identity: str) -> Item:
-        return self.system.record(identity)
+    def _could_be_sent(self, message: Queued) -> bool:
+        identity = message.identity
+        if identity in self.damaged | self.misled or self.is_forgotten(identity) or self.is_over(message):
+            return False
+        healthy = all(self.is_healthy(message, content) for content in self.texts[identity])
+        return healthy and not self.system.provider.accepted(identity)

@@ -14,8 +14,13 @@ class Parameters:
     reconcile_after_s: int = 900
     default_sender: str = "Shop"
     allowed_prefixes: tuple[str, ...] = ()
+    enforce_opt_outs: bool = False
     send_mode: str = "Live"
     listed_recipients: tuple[str, ...] = ()
+
+    def let_all_through(self) -> bool:
+        """Return whether no message is kept from the provider."""
+        return self.send_mode == "Live" and not self.allowed_prefixes and bool(self.default_sender)
 
     def allow(self, recipient: int) -> bool:
         """Return whether a recipient may be texted."""

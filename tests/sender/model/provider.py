@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-import urllib3
 from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import urllib3
 
 # What can go wrong with a request, one of each kind that the client tells apart; "+": it was accepted all the same.
 CERTAIN_FAULTS = (
@@ -34,6 +35,7 @@ MAX_LIFE = timedelta(days=5)
 ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Fields = dict[str, Any]
+_POOL = cast("Any", None)  # urllib3's errors name their pool
 
 
 @dataclass(slots=True, eq=False)
@@ -90,13 +92,12 @@ class Provider:
 
     def answer(self, body: bytes, fault: str) -> tuple[list[Sent], Answer | Exception]:
         """Take a request; return what was in it, and its answer, or what urllib3 raises where there is none."""
-        pool = cast("Any", None)
         fields = json.loads(body)
         several = fields.get("messages")
         messages = several or [fields]
         sent = [self._take(message) for message in messages]
         if fault == "refused":
-            return self._refuse(sent), NewConnectionError(pool, fault)
+            return self._refuse(sent), NewConnectionError(_POOL, fault)
         if fault.startswith(("429", "503", "403")):
             strange = {"Retry-After": "\x0b" * 12 + "5"} if "strange" in fault else {}
             return self._refuse(sent), Answer(int(fault[:3]), headers=strange)
@@ -109,22 +110,7 @@ class Provider:
             kind = fault
             for each in sent:
                 each.msg_id = self.msg_id(self._now())
-        entries = [{"msg_id": each.msg_id, "recipient": each.recipient, "reference": each.reference} for each in sent]
-        if kind.startswith("reset"):
-            return sent, ProtocolError(kind)
-        if kind.startswith("hang"):
-            return sent, ReadTimeoutError(pool, "", kind)
-        if kind.startswith("500"):
-            return sent, Answer(500)
-        if kind.startswith("unreadable"):
-            return sent, Answer(202, "<html>")
-        if kind.startswith("first"):
-            del entries[0]
-        if kind.startswith("reversed"):
-            entries.reverse()
-        if kind.startswith("another"):
-            entries.insert(0, {"msg_id": self.msg_id(self._now()), "recipient": 4500000000, "reference": "another"})
-        return sent, Answer(202, json.dumps(entries[0] if several is None else {"responses": entries}))
+        return sent, _failure(kind) or _acceptance(sent, kind, self, several=several is not None)
 
     def msg_id(self, at: datetime) -> str:
         """Return a new message id, which as a ULID carries the time of acceptance."""
@@ -178,6 +164,29 @@ class Provider:
         return not timedelta(0) < left <= MAX_LIFE
 
 
+def _failure(kind: str) -> Answer | Exception | None:
+    """Return an answer, or none, from which nobody can know what was accepted."""
+    if kind.startswith("reset"):
+        return ProtocolError(kind)
+    if kind.startswith("hang"):
+        return ReadTimeoutError(_POOL, "", kind)
+    if kind.startswith("500"):
+        return Answer(500)
+    return Answer(202, "<html>") if kind.startswith("unreadable") else None
+
+
+def _acceptance(sent: list[Sent], kind: str, provider: Provider, *, several: bool) -> Answer:
+    entries = [{"msg_id": each.msg_id, "recipient": each.recipient, "reference": each.reference} for each in sent]
+    if kind.startswith("first"):
+        del entries[0]
+    if kind.startswith("reversed"):
+        entries.reverse()
+    if kind.startswith("another"):
+        msg_id = provider.msg_id(sent[0].at)
+        entries.insert(0, {"msg_id": msg_id, "recipient": 4500000000, "reference": "another"})
+    return Answer(202, json.dumps({"responses": entries} if several else entries[0]))
+
+
 def _named(places: list[list[Any]], name: str) -> Answer:
     detail = [{"loc": [*place, name], "msg": "refused", "type": "value_error"} for place in places]
     return Answer(422, json.dumps({"detail": detail}))
@@ -185,7 +194,7 @@ def _named(places: list[list[Any]], name: str) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What stands in for urllib3's connection pool; `post` is given each body, its time-out, and if it has several."""
+    """Stands in for urllib3's pool. `post` is given a body, its time-out, and whether it has several messages."""
 
     post: Callable[[bytes, float, bool], Answer]
 

@@ -1,4 +1,4 @@
-"""SQS: messages are delivered at least once, again until they are deleted, and then moved to the dead-letter queue."""
+"""SQS. It delivers a message until it is deleted, or until it has gone to the dead-letter queue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Attributes = dict[str, dict[str, str]]
 
 @dataclass(slots=True)
 class Queued:
-    """A message on the queue. `identity` is its reference as a person would tell it, whatever the code makes of it."""
+    """A message on the queue. `identity` is what its reference must be, whatever the code takes for it."""
 
     message_id: str
     body: str

@@ -10,9 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.sender.model import webhooks
 from tests.sender.model.clock import START
+from tests.sender.model.ending import settle, tell_unstored
 from tests.sender.model.parameters import Parameters
 from tests.sender.model.system import RECIPIENT, System
-from tests.sender.model.webhooks import Event
+from tests.sender.model.webhooks import Event, Inbound
 
 if TYPE_CHECKING:
     from tests.sender.model.invocation import Invocation
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tests.sender.model.queue import Queued
 
 REFERENCES = st.sampled_from(["order-1", "order-2", "order-3"])
-CONTENTS = st.sampled_from(["Hello", "Hello", "Hello", "Hello you"])
+CONTENTS = st.sampled_from(["Hello", "Hello", "Hello", "Hello you", "Offer", "Offer", "Untyped"])
 BAD_CONTENTS = st.sampled_from(
     ["poison 500", "poison hang", "poison 400", "poison 413", "poison 422", "poison 422 naming none", "invalid"]
 )
@@ -182,6 +183,25 @@ class Search(RuleBasedStateMachine):
         """An operator puts all dead letters back."""
         self.system.redrive(self.system.queue.dead)
 
+    @rule(
+        message=st.sampled_from(["STOP", "STOP", "START"]), ago_s=st.sampled_from([0, 0, 5, 100]), waits=st.booleans()
+    )
+    def inbound(self, message: str, ago_s: int, *, waits: bool) -> None:
+        """A person texts STOP or START."""
+        self.foreign += 1
+        sent_at = self.system.clock.wall - timedelta(seconds=ago_s)
+        invocation = self.system.webhook(Inbound(f"inbound {self.foreign}", RECIPIENT, message, sent_at))
+        if not waits or len(self.system.running) > MAX_RUNNING:
+            self.system.finish(invocation)
+
+    @precondition(lambda self: self.system.store.items and len(self.system.running) < MAX_RUNNING)
+    @rule(waits=st.booleans())
+    def forget(self, *, waits: bool) -> None:
+        """An operator forgets the person."""
+        invocation = self.system.forget()
+        if not waits:
+            self.system.finish(invocation)
+
     @rule(resend=st.booleans())
     def change_policy(self, *, resend: bool) -> None:
         """An operator changes UncertainSends."""
@@ -191,10 +211,18 @@ class Search(RuleBasedStateMachine):
         allowed=st.sampled_from([(), (), ("46",)]),
         default_sender=st.sampled_from(["Shop", "Store", ""]),
         send_mode=st.sampled_from(["Live", "Live", "Live", "DryRun", "Listed"]),
+        enforce_opt_outs=st.booleans(),
     )
-    def change_rules(self, allowed: tuple[str, ...], default_sender: str, send_mode: str) -> None:
+    def change_rules(
+        self, allowed: tuple[str, ...], default_sender: str, send_mode: str, *, enforce_opt_outs: bool
+    ) -> None:
         """An operator changes what may be sent."""
-        self.system.change(allowed_prefixes=allowed, default_sender=default_sender, send_mode=send_mode)
+        self.system.change(
+            allowed_prefixes=allowed,
+            default_sender=default_sender,
+            send_mode=send_mode,
+            enforce_opt_outs=enforce_opt_outs,
+        )
 
     @rule(reference=REFERENCES, seconds=st.sampled_from([0.3, 5, 60]))
     def contend(self, reference: str, seconds: float) -> None:
@@ -217,10 +245,10 @@ class Search(RuleBasedStateMachine):
             return
         try:
             if self.system.laws.first is None:
-                self.system.settle()
+                settle(self.system)
                 for sent in self.accepted():
                     self.system.tell(webhooks.of(sent, "DELIVERED", START + timedelta(days=1)))
-                self.system.tell_unstored()
+                tell_unstored(self.system)
         finally:
             self.system.close()
 

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from gatewayapi.clock import to_text
 from tests.sender.model.provider import POISON
+from tests.sender.model.webhooks import NEVER_SENT, OPEN, Event, Inbound
 
 if TYPE_CHECKING:
-    from tests.sender.model.queue import DeadLetter, Queued
-    from tests.sender.model.store import Item, Key
-    from tests.sender.model.system import System
-    from tests.sender.model.webhooks import Event
+    from collections.abc import Sequence
 
-OPEN = {"SENDING", "UNCERTAIN"}
-NEVER_SENT = {"RETRYING", "INVALID", "LAPSED", "SUPPRESSED", "HELD"}
+    from tests.sender.model.expressions import Item
+    from tests.sender.model.queue import DeadLetter, Queued
+    from tests.sender.model.store import Key
+    from tests.sender.model.system import System
+
+PROMOTIONAL = "Offer"  # a text that begins so is promotional
+PERSONAL = ("recipient", "phone_number", "sender", "label", "context", "fingerprint", "body", "signature", "content")
 RANKS = {"ACCEPTED": 1, "DELIVERED": 3, "EXPIRED": 3, "DELETED": 3, "UNDELIVERABLE": 3, "REJECTED": 3, "READ": 4}
 EARLIER, LATER = timedelta(seconds=60), timedelta(seconds=300)
 
@@ -47,8 +50,8 @@ class RecordLaws:
         self.doubtable: set[str] = set()  # an invocation that had it was killed, or met a failing call
         self.misled: set[str] = set()  # moved by another system's event that could have been ours
         self.damaged: set[str] = set()
-        self.lapsed: set[str] = set()
-        self.dry: set[str] = set()
+        self.over: set[tuple[str, str]] = set()  # what needs no sending, by identity and content
+        self.statements: dict[Inbound, bool] = {}  # STOP and START, and whether each is certainly stored
         self.excused: set[DeadLetter] = set()
         self.claimed_in_doubt: set[str] = set()
         self.claimed_at: dict[str, datetime] = {}
@@ -64,56 +67,84 @@ class RecordLaws:
         identity, sk = key
         if sk != "MESSAGE" or identity in self.damaged:
             return
-        before, after = text(old, "status") if old else None, text(new, "status")
-        event = getattr(self.system.active, "event", None)
-        if event is None:
+        event = self.system.active.event
+        if "forgotten_at" in old or "forgotten_at" in new:
+            self._forgotten(identity, old, new)
+            return
+        if not isinstance(event, Event):
             self._written_by_sender(identity, old, new)
         elif not may_move(old, event):
             self.broken(FalseError(f"an event of {event.msg_id} moved {identity}, which is known not to be its own"))
         elif event.foreign:
             self.misled.add(identity)
         if is_settled(old):
-            if not is_settled(new) or (
-                rank(after) < rank(before) and (text(old, "msg_id") == text(new, "msg_id") or self.system.is_own(old))
-            ):
-                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+            self._only_forward(identity, old, new)
         elif flag(old, "in_doubt"):
-            self._in_doubt(identity, old, new)
+            self._still_in_doubt(identity, old, new)
         if is_settled(new):
-            if self.system.is_own(new):
-                self.misled.discard(identity)
-            elif identity not in self.misled:
-                self.broken(FalseError(f"{identity} is {after} as {text(new, 'msg_id')}, which is not its own"))
-        elif not flag(new, "in_doubt") and self._may_be_accepted(identity, after):
-            self.broken(FalseError(f"{identity} became {after} without doubt, and may have been accepted"))
-        if after == "UNCERTAIN" and not flag(new, "in_doubt"):
-            self.broken(FalseError(f"{identity} is UNCERTAIN, but not in doubt"))
+            self._settled_truly(identity, new)
+        else:
+            self._unsettled_truly(identity, new)
         same = text(old, "fingerprint") and text(old, "fingerprint") == text(new, "fingerprint")
         if same and text(old, "queued_at") != text(new, "queued_at"):
             self.broken(BackwardsError(f"{identity}: queued_at changed, and the content did not"))
 
+    def _forgotten(self, identity: str, old: Item, new: Item) -> None:
+        """What is forgotten stays forgotten, and nothing of the person returns."""
+        if "forgotten_at" not in new:
+            self.broken(FalseError(f"{identity} was forgotten, and is no more"))
+        if returned := {name for name in PERSONAL if name in new and name not in old}:
+            self.broken(FalseError(f"{identity} was forgotten, and has again {sorted(returned)}"))
+        if is_settled(old) and rank(text(new, "status")) < rank(text(old, "status")):
+            self.broken(BackwardsError(f"{identity}: {text(old, 'status')} became {text(new, 'status')}"))
+
+    def _only_forward(self, identity: str, old: Item, new: Item) -> None:
+        before, after = text(old, "status"), text(new, "status")
+        if not is_settled(new):
+            # An answer that the message was certainly not accepted takes back what another system's event did.
+            if identity not in self.misled or self.system.provider.possible(identity):
+                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+            self.misled.discard(identity)
+        elif rank(after) < rank(before):
+            same_id = text(old, "msg_id") == text(new, "msg_id")
+            if same_id or self.system.is_own(old):
+                self.broken(BackwardsError(f"{identity}: {before} became {after}"))
+
+    def _settled_truly(self, identity: str, new: Item) -> None:
+        if self.system.is_own(new):
+            self.misled.discard(identity)
+        elif identity not in self.misled:
+            msg_id = text(new, "msg_id")
+            self.broken(FalseError(f"{identity} is {text(new, 'status')} as {msg_id}, which is not its own"))
+
+    def _unsettled_truly(self, identity: str, new: Item) -> None:
+        """A claim comes before its request, and anything else after it."""
+        after, in_doubt = text(new, "status"), flag(new, "in_doubt")
+        if not in_doubt and after in {"SENDING", *NEVER_SENT} and self.system.provider.possible(identity):
+            self.broken(FalseError(f"{identity} became {after} without doubt, and may have been accepted"))
+        if not in_doubt and after == "UNCERTAIN":
+            self.broken(FalseError(f"{identity} is UNCERTAIN, but not in doubt"))
+
     def _written_by_sender(self, identity: str, old: Item, new: Item) -> None:
         after, invocation, now = text(new, "status"), self.system.active, self.system.clock.wall
-        if is_leased(old, now):
-            if self.claimed_by.get(identity) != invocation.number:
-                self.broken(BackwardsError(f"{identity}: taken out of the hands of another invocation"))
+        if is_leased(old, now) and self.claimed_by.get(identity) != invocation.number:
+            self.broken(BackwardsError(f"{identity}: taken out of the hands of another invocation"))
         if after == "SENDING":
             self.claimed_at[identity], self.claimed_by[identity] = now, invocation.number
             (self.claimed_in_doubt.add if flag(new, "in_doubt") else self.claimed_in_doubt.discard)(identity)
-        if after == "LAPSED":
-            self.lapsed.add(identity)
-            mine = [message for message in invocation.messages if message.identity == identity]
-            if not any(
-                message.deadline is not None and message.deadline <= now + self.system.skew for message in mine
-            ):
-                self.broken(FalseError(f"{identity} is said to have expired"))
-        if after == "HELD" and "DRY_RUN" in str(new.get("error")):
-            self.dry.add(identity)
-        if flag(new, "in_doubt") and not flag(old, "in_doubt") and identity not in self.doubtable:
-            if not self.system.provider.possible(identity):
-                self.broken(FalseError(f"{identity} is in doubt, and was certainly never accepted"))
+        mine = [message for message in invocation.messages if message.identity == identity]
+        if after in {"LAPSED", "SUPPRESSED"} or (after == "HELD" and "DRY_RUN" in str(new.get("error"))):
+            self.over |= {(identity, message.text) for message in mine}
+        if after == "SUPPRESSED" and not self._may_be_suppressed(mine):
+            self.broken(FalseError(f"{identity} is said to be opted out"))
+        ended = [message for message in mine if message.deadline and message.deadline <= now + abs(self.system.skew)]
+        if after == "LAPSED" and not ended:
+            self.broken(FalseError(f"{identity} is said to have expired"))
+        begins = flag(new, "in_doubt") and not flag(old, "in_doubt")
+        if begins and identity not in self.doubtable and not self.system.provider.possible(identity):
+            self.broken(FalseError(f"{identity} is in doubt, and was certainly never accepted"))
 
-    def _in_doubt(self, identity: str, old: Item, new: Item) -> None:
+    def _still_in_doubt(self, identity: str, old: Item, new: Item) -> None:
         before, after = text(old, "status"), text(new, "status")
         if not is_settled(new):
             if not flag(new, "in_doubt") or after not in {*OPEN, "RETRYING", "HELD"}:
@@ -127,13 +158,11 @@ class RecordLaws:
         if text(old, "fingerprint") != text(new, "fingerprint"):
             self.broken(BackwardsError(f"{identity}: in doubt, and its content changed"))
 
-    def _may_be_accepted(self, identity: str, after: str) -> bool:
-        """A claim comes before its request; anything else after it."""
-        return (after == "SENDING" or after in NEVER_SENT) and bool(self.system.provider.possible(identity))
-
     def true_status(self, identity: str, record: Item) -> None:
         """A webhook that was stored has settled its record; and no status came out of nothing."""
         own = {sent.msg_id for sent in self.system.provider.accepted(identity)}
+        if "forgotten_at" in record:
+            return
         events = [event for event in self.system.stored.get(identity, ()) if event.msg_id in own and event.settles]
         if events and not is_settled(record):
             self.broken(FalseError(f"{identity} is {text(record, 'status')}, and a webhook has settled it"))
@@ -158,13 +187,37 @@ class RecordLaws:
         return not (content or message.text).startswith((POISON, "invalid")) and message.deadline is None
 
     def is_over(self, message: Queued) -> bool:
-        """Return whether a message has a reason not to be sent that its record shows."""
-        lapsed = message.identity in self.lapsed and message.deadline is not None
-        return lapsed or message.identity in self.dry
+        """Return whether a message has a reason not to be sent that its record has shown."""
+        return (message.identity, message.text) in self.over
+
+    def opted_out(self) -> bool | None:
+        """Return whether the person has opted out; None where a statement may be stored or not."""
+        newest = max((statement for statement, stored in self.statements.items() if stored), key=_order, default=None)
+        latest = newest is not None and newest.message == "STOP"
+        for statement, stored in self.statements.items():
+            newer = newest is None or _order(statement) > _order(newest)
+            if not stored and newer and (statement.message == "STOP") is not latest:
+                return None
+        return latest
+
+    def is_forgotten(self, identity: str) -> bool:
+        """Return whether a message's personal data was removed, or is being removed."""
+        return "forgotten_at" in self.system.record(identity)
+
+    def _may_be_suppressed(self, messages: Sequence[Queued]) -> bool:
+        invocation = self.system.active
+        enforced = invocation.parameters is not None and invocation.parameters.enforce_opt_outs
+        never_out = invocation.opted_out is False and self.opted_out() is False
+        return enforced and not never_out and any(is_promotional(message.text) for message in messages)
 
     def same_content(self, identity: str, content: str) -> bool:
         """Return whether what was sent under a reference has this content."""
         return bool(self.system.provider.possible(identity, content))
+
+
+def _order(statement: Inbound) -> tuple[datetime, bool]:
+    """Return the order of statements: by time, and at the same time STOP is the later one."""
+    return statement.sent_at, statement.message == "STOP"
 
 
 def may_move(record: Item, event: Event) -> bool:
@@ -187,6 +240,11 @@ def may_move(record: Item, event: Event) -> bool:
 def is_settled(record: Item) -> bool:
     """Return whether the provider accepted a record's message."""
     return bool(record) and text(record, "status") not in OPEN | NEVER_SENT
+
+
+def is_promotional(content: str) -> bool:
+    """Return whether a message is promotional, which its text shows in the model."""
+    return content.startswith(PROMOTIONAL)
 
 
 def is_leased(record: Item, now: datetime) -> bool:

@@ -93,3 +93,28 @@ def a_poisonous_one(system: System) -> None:
     system.produce("order-1", "poison 500")
     system.produce("order-2", "Hello you")
     system.produce("order-3", "Hello all")
+
+
+def one_about_to_expire_at_the_provider(system: System) -> None:
+    """A message that has not expired here, but by the clock of a provider that is half a second ahead."""
+    system.produce(expiration=0.3)
+
+
+def the_longest_expiration(system: System) -> None:
+    """A message that expires as late as the provider allows."""
+    system.produce(expiration=432_000)
+
+
+def a_rotated_key(system: System) -> None:
+    """A bad signature, and soon after it another key; time passes only while nothing runs."""
+    system.forged()
+    system.rotate_key()
+    system.produce()
+
+
+def a_damaged_record(system: System) -> None:
+    """A message whose record was edited by hand, delivered together with a healthy one."""
+    system.deliver([system.produce()])
+    system.damage("order-1", "attempts", {"S": "three"})
+    system.produce()
+    system.produce("order-2", "Hello you")

@@ -1,6 +1,6 @@
-"""A DynamoDB in memory: the calls that the table's code makes, and the conflicts and throttles that it must live with.
+"""A DynamoDB in memory, with the calls that the table's code makes, and with conflicts and throttling.
 
-A search makes some hundred thousand calls, for which moto takes too long. `test_model.py` holds this store against moto.
+A search makes some hundred thousand calls, for which moto takes too long. `test_model.py` compares it with moto.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Store:
         self.items: dict[Key, Item] = {}
         self.contended: dict[Key, datetime] = {}  # until when other writes are under way
         self.throttled_until: datetime | None = None
+        self.half_processed = False  # the next read of a batch leaves half of it out
         self._now = now
         self._watch = watch
 
@@ -81,6 +82,9 @@ class Store:
         """Read the items of one partition, in order, a page of them."""
         matches = expressions.condition(request["KeyConditionExpression"])
         names, values = request.get("ExpressionAttributeNames", {}), request["ExpressionAttributeValues"]
+        if "IndexName" in request:
+            listed = [item for item in self.items.values() if "phone_number" in item and matches(item, names, values)]
+            return {"Items": sorted(listed, key=lambda item: str(item["recorded_at"]["S"]), reverse=True)}
         found = [self.items[key] for key in sorted(self.items) if matches(self.items[key], names, values)]
         if ExclusiveStartKey is not None:
             found = [item for item in found if _key(item) > _key(ExclusiveStartKey)]
@@ -94,9 +98,12 @@ class Store:
         keys = [_key(key) for key in request["Keys"]]
         if not 1 <= len(keys) <= MAX_READS or len(set(keys)) < len(keys):
             raise error("ValidationException", 400, "BatchGetItem")
+        kept = keys[: (len(keys) + 1) // 2] if self.half_processed and len(keys) > 1 else keys
+        rest = [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys[len(kept) :]]
+        self.half_processed = False
         return {
-            "Responses": {table: [dict(self.items[key]) for key in keys if key in self.items]},
-            "UnprocessedKeys": {},
+            "Responses": {table: [dict(self.items[key]) for key in kept if key in self.items]},
+            "UnprocessedKeys": {table: request | {"Keys": rest}} if rest else {},
         }
 
     def is_contended(self, key: Key) -> bool:
@@ -106,6 +113,17 @@ class Store:
     def is_throttled(self) -> bool:
         """Return whether the table has more to do than its capacity."""
         return self.throttled_until is not None and self._now is not None and self._now() < self.throttled_until
+
+    def was_troubled(self, key: Key, since: datetime) -> bool:
+        """Return whether an item could at times not be written since then."""
+        until = [self.throttled_until, self.contended.get(key)]
+        return any(moment is not None and moment > since for moment in until)
+
+    def key_to_contend(self, request: dict[str, Any]) -> Key:
+        """Return the key of a request that another write is under way to: that of its first message record."""
+        writes = [next(iter(item.values())) for item in request.get("TransactItems", [{"Update": request}])]
+        keys = [_key(write.get("Item") or write["Key"]) for write in writes if "Item" in write or "Key" in write]
+        return next((key for key in keys if key[1] == "MESSAGE"), keys[0] if keys else ("", ""))
 
     def _single(self, kind: str, write: dict[str, Any]) -> dict[str, Any]:
         key = _key(write.get("Item") or write["Key"])

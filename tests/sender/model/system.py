@@ -15,26 +15,24 @@ from tests.sender.model.functions import Functions
 from tests.sender.model.invocation import Invocation, Killed
 from tests.sender.model.laws import FalseError, HarmedError, Laws, LostError
 from tests.sender.model.parameters import Parameters
-from tests.sender.model.provider import Answer, Provider
+from tests.sender.model.provider import Provider
 from tests.sender.model.queue import Queue
-from tests.sender.model.record_laws import flag, is_settled, text
+from tests.sender.model.record_laws import flag, is_promotional, is_settled, text
 from tests.sender.model.store import Store
-from tests.sender.model.webhooks import Event
+from tests.sender.model.webhooks import Event, Inbound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tests.sender.model.provider import Sent
+    from tests.sender.model.expressions import Item
     from tests.sender.model.queue import DeadLetter, Queued
-    from tests.sender.model.store import Item, Key
+    from tests.sender.model.store import Key
 
 RECIPIENT = 4512345678
+UNTYPED = "Untyped"  # a text that has no message type
 WEBHOOK_S = 10
+OPERATOR_S = 3600
 MAX_BATCH = 100
-MAX_INVOCATIONS = 400  # of one drain
-MAX_REDRIVES = 12
-
-Choose = "Callable[[Invocation], str]"
 
 
 class System:
@@ -55,7 +53,7 @@ class System:
         self.active: Invocation = Invocation(0, lambda: None, self.clock.wall, self.clock.wall)
         self.told: dict[str, list[Event]] = {}  # every event that the webhook function was given
         self.stored: dict[str, list[Event]] = {}  # those that it answered as received
-        self.unstored: list[Event] = []  # what the webhook function has not taken yet
+        self.unstored: list[Event | Inbound] = []  # what the webhook function has not taken yet
         self.resent_by_policy = self.parameters.resend
         self.tokens = 1
         self.keys = ["key-1"]
@@ -75,6 +73,8 @@ class System:
     def produce(self, reference: str | None = "order-1", content: str = "Hello", **fields: object) -> Queued:
         """Put a message on the queue, as a producer does."""
         given: dict[str, object] = {"message": content, "recipient": RECIPIENT, **fields}
+        if content != UNTYPED:
+            given["message_type"] = "promotional" if is_promotional(content) else "transactional"
         if reference is not None:
             given["reference"] = reference
         message = self.queue.send(json.dumps(given), self.clock.now())
@@ -84,7 +84,8 @@ class System:
 
     def start(self, messages: Iterable[Queued]) -> Invocation | None:
         """Invoke the sender with a batch, as the queue's event source mapping does, up to its first call."""
-        batch, records = [], []
+        batch: list[Queued] = []
+        records: list[dict[str, Any]] = []
         for message in messages:
             if message.message_id not in self.queue.messages or len(batch) >= MAX_BATCH:
                 continue
@@ -102,14 +103,14 @@ class System:
         invocation = self._invocation(timing.FUNCTION_TIMEOUT_S)
         parameters = invocation.parameters = self.parameters
         invocation.code = lambda: self._functions.send(
-            records, parameters, lambda: (invocation.deadline - self.clock.wall).total_seconds()
+            records, parameters, lambda: invocation.remaining_s(self.clock.wall)
         )
         invocation.messages = batch
+        invocation.opted_out = self.laws.opted_out()
         invocation.before = {message.identity: dict(self.record(message.identity)) for message in batch}
         for message in batch:
             message.in_hand += 1
-            if message.in_hand > 1:
-                self._mark(message)
+            message.troubled |= message.in_hand > 1
         names = ", ".join(f"{message.message_id} ({message.receives})" for message in batch[:10])
         self.note(f"invocation {invocation.number}: {names}{' …' if len(batch) > 10 else ''}")
         self._begin(invocation)
@@ -138,23 +139,35 @@ class System:
         """Invoke the sender with a batch, and let it run to its end."""
         self.finish(self.start(messages))
 
-    def webhook(self, event: Event, *, key: str = "") -> Invocation:
+    def webhook(self, event: Event | Inbound, *, key: str = "") -> Invocation:
         """Invoke the webhook function with an event, up to its first call."""
         invocation = self._invocation(WEBHOOK_S)
         self.note(
             f"webhook {invocation.number}: {event.status} for {event.reference} as {event.msg_id}"
             f"{' of another system' if event.foreign else ''}"
         )
-        self.told.setdefault(event.reference, []).append(event)
+        if isinstance(event, Event):
+            self.told.setdefault(event.reference, []).append(event)
+        else:
+            self.laws.statements.setdefault(event, False)
         now = self.clock.now()
         invocation.code = lambda: self._functions.receive(event.body(now), key or self.keys[-1], now)
         invocation.event = event
         self._begin(invocation)
         return invocation
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Event | Inbound) -> None:
         """Deliver a webhook, and let the function run to its end."""
         self.finish(self.webhook(event))
+
+    def forget(self) -> Invocation:
+        """Begin to forget the person, as an operator does, up to the first call."""
+        invocation = self._invocation(OPERATOR_S)
+        self.note(f"operator {invocation.number}: forget the number")
+        invocation.code = lambda: self._functions.forget(RECIPIENT)
+        invocation.of_operator = True
+        self._begin(invocation)
+        return invocation
 
     def rotate_key(self) -> None:
         """Make a new webhook key the current one."""
@@ -199,45 +212,6 @@ class System:
             self.laws.damaged.add(identity)
             item[name] = value
 
-    def drain(self) -> None:
-        """Deliver the queue until it is empty; time passes as it must."""
-        last = self._invocations + MAX_INVOCATIONS
-        while (due := self.queue.next_visible_at()) is not None:
-            if self._invocations > last:
-                self.laws.broken(HarmedError("the queue never becomes empty"))
-                self._judge()
-            if due > self.clock.wall:
-                self.clock.freeze((due - self.clock.wall).total_seconds())
-            self.deliver(self.queue.visible(self.clock.wall))
-        self.check()
-
-    def settle(self) -> None:
-        """End the trouble: finish what runs, deliver what is left, and redrive until all healthy messages are accepted."""
-        for invocation in list(self.running):
-            self.finish(invocation)
-        self.store.contended.clear()
-        self.store.throttled_until = None
-        self.change(allowed_prefixes=(), default_sender="Shop", send_mode="Live")
-        self.drain()
-        self.tell_unstored()
-        for _ in range(MAX_REDRIVES):
-            if not self.laws.unsent():
-                break
-            self.redrive(self.queue.dead)
-            self.drain()
-        self.laws.ended()
-        self._judge()
-
-    def tell_unstored(self) -> None:
-        """Deliver again what the webhook function did not take: as the provider does, after a while."""
-        self.clock.freeze(61)
-        for event in list(self.unstored):
-            self.unstored.remove(event)
-            self.tell(event)
-        if self.unstored:
-            self.laws.broken(LostError(f"a webhook is refused, and nothing fails: {self.unstored[0]}"))
-        self.check()
-
     def check(self) -> None:
         """Hold the run against the laws of a quiet moment, if it is one."""
         if not self.running:
@@ -261,38 +235,6 @@ class System:
         msg_id = text(record, "msg_id")
         return any(sent.msg_id == msg_id for sent in self.provider.accepted(record["pk"]["S"]))
 
-    def is_live(self) -> bool:
-        """Return whether the parameters let every message through."""
-        return self.parameters.allow(RECIPIENT) and bool(self.parameters.default_sender)
-
-    def may_send(self, sent: Sent) -> bool:
-        """Return whether the parameters that the invocation began with allow a request."""
-        return self.active.parameters is None or self.active.parameters.allow(sent.recipient)
-
-    def table_is_troubled(self, identity: str) -> bool:
-        """Return whether a record can neither be read nor written now, or could not a moment ago."""
-        ago = self.clock.wall - timedelta(seconds=timing.FUNCTION_TIMEOUT_S)
-        until = [self.store.throttled_until, self.store.contended.get((identity, "MESSAGE"))]
-        return any(moment is not None and moment > ago for moment in until)
-
-    def contendable(self, request: dict[str, Any]) -> Key:
-        """Return the key that another write is under way to: that of the first message record of a request."""
-        writes = [next(iter(item.values())) for item in request.get("TransactItems", [{"Update": request}])]
-        keys = [write.get("Item") or write.get("Key") for write in writes]
-        known = [(key["pk"]["S"], key["sk"]["S"]) for key in keys if key]
-        return next((key for key in known if key[1] == "MESSAGE"), known[0] if known else ("", ""))
-
-    def acceptances(self, sent: Sequence[Sent], answer: Answer | Exception) -> list[tuple[str, str, bool]]:
-        """Return what the code can read from an answer: reference, msg_id, and if the record was in doubt before."""
-        if not isinstance(answer, Answer) or answer.status != 202 or not answer.text.startswith("{"):
-            return []
-        read = {entry["msg_id"] for entry in answer.json().get("responses", [answer.json()])}
-        return [
-            (each.reference, each.msg_id, each.reference in self.laws.claimed_in_doubt)
-            for each in sent
-            if each.msg_id in read
-        ]
-
     def _invocation(self, seconds: float) -> Invocation:
         self._invocations += 1
         now = self.clock.wall
@@ -309,10 +251,12 @@ class System:
     def _after(self, invocation: Invocation) -> None:
         if invocation.over:
             self.running.remove(invocation)
-            if invocation.event is None:
-                self._sender_over(invocation)
-            else:
+            if invocation.event is not None:
                 self._webhook_over(invocation, invocation.event)
+            elif invocation.of_operator:
+                self.note(f"operator {invocation.number}: {invocation.error or invocation.killed or 'done'}")
+            else:
+                self._sender_over(invocation)
         self._judge()
 
     def _sender_over(self, invocation: Invocation) -> None:
@@ -334,11 +278,13 @@ class System:
                 self.queue.delete(message_id)
         self.laws.finished(invocation, invocation.result)
 
-    def _webhook_over(self, invocation: Invocation, event: Event) -> None:
+    def _webhook_over(self, invocation: Invocation, event: Event | Inbound) -> None:
         if invocation.error is not None and not isinstance(invocation.error, GatewayApiError):
             self.laws.broken(HarmedError(f"the webhook function fails: {invocation.error!r}"))
         if invocation.result in {"stored", "duplicate"} and not invocation.killed:
-            if event not in self.stored.setdefault(event.reference, []):
+            if not isinstance(event, Event):
+                self.laws.statements[event] = True
+            elif event not in self.stored.setdefault(event.reference, []):
                 self.stored[event.reference].append(event)
         else:
             self.note(f"webhook {invocation.number}: not stored: {invocation.error!r} {invocation.result or ''}")

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from gatewayapi.clock import to_text
 from tests.sender.model.provider import ULID_ALPHABET
-from tests.sender.model.record_laws import NEVER_SENT, OPEN
 
 if TYPE_CHECKING:
     from tests.sender.model.provider import Sent
 
+# The names of our own statuses. In a webhook, they mean nothing.
+OPEN = {"SENDING", "UNCERTAIN"}
+NEVER_SENT = {"RETRYING", "INVALID", "LAPSED", "SUPPRESSED", "HELD"}
 STATUSES = ("ENROUTE", "DELIVERED", "UNDELIVERABLE", "ACCEPTED", "NEW_STATUS", "HELD")
 
 
@@ -53,6 +55,41 @@ class Event:
             "event_id": self.event_id,
             "timestamp": to_text(now),
             "event_type": "message.status.sms",
+            "event": event,
+        }
+        return json.dumps(envelope).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A text that a person sent: STOP or START."""
+
+    event_id: str
+    sender: int
+    message: str
+    sent_at: datetime
+    reference: str = ""
+    msg_id: str = "inbound"
+    foreign: bool = False
+
+    @property
+    def status(self) -> str:
+        """What the text states."""
+        return self.message
+
+    def body(self, now: datetime) -> bytes:
+        """Return the webhook's body."""
+        content = {"message": self.message, "encoding": "UTF8", "header": ""}
+        event = {
+            "msg_id": self.event_id,
+            "sender": self.sender,
+            "sent_at": to_text(self.sent_at),
+            "content": content,
+        }
+        envelope = {
+            "event_id": self.event_id,
+            "timestamp": to_text(now),
+            "event_type": "user-message.text.sms",
             "event": event,
         }
         return json.dumps(envelope).encode()

@@ -1,0 +1,484 @@
+"""The search finds what it is for: each of these mistakes, planted into the real code, breaks a law in some run.
+
+Nearly all of them were in this code at some time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import batch
+import claims
+import completion
+import dispatch
+import judgement
+import result
+import timing
+from gatewayapi import client, event_move, record, state, table
+from gatewayapi.client import Client
+from gatewayapi.message_record import MessageRecord
+from gatewayapi.secrets import Secret
+from gatewayapi.table import Table, Unwritten, Write
+from judgement import Duplicate, Judgement, Proceed
+from outcome import RETRIES_EXHAUSTED, Acknowledge, DeadLetter, Name, Retry
+from queues import Queues
+from tests.sender.model import scenarios
+from tests.sender.model.exhaustive import Setting, explore
+from tests.sender.model.laws import BackwardsError, FalseError, HarmedError, LawError, LostError, TwiceError
+from tests.sender.model.queue import Queue
+from tests.sender.model.system import System
+
+pytestmark = pytest.mark.usefixtures("no_log")
+
+Patch = pytest.MonkeyPatch
+Given = Any  # whatever the code under test is called with
+
+
+def judged(patch: Patch, other: Callable[..., Judgement | None]) -> None:
+    """Have a delivery do something else, where there is something else."""
+    real = judgement.judge
+
+    def judge(existing: MessageRecord, claim: MessageRecord, delivery: Given, **given: Given) -> Judgement:
+        return other(existing, claim, delivery) or real(existing, claim, delivery, **given)
+
+    patch.setattr(claims, "judge", judge)
+
+
+def claimed(existing: MessageRecord, claim: MessageRecord) -> Proceed:
+    return Proceed(replace(claim, attempts=existing.attempts + 1, queued_at=existing.queued_at))
+
+
+def claim_after_the_request(patch: Patch) -> None:
+    real_claim = claims.claim
+
+    def claim(deliveries: Sequence[Given], **given: Given) -> Given:
+        fields = [each.content.message.request(each.reference, "Shop", None, given["now"]) for each in deliveries]
+        clients = planted["clients"]
+        results = dispatch.send(fields, [], provider=clients.provider, token=clients.token, remaining_s=lambda: 30.0)
+        patch.setattr(dispatch, "send", lambda *_, **__: results)
+        return real_claim(deliveries, **given)
+
+    planted: dict[str, Given] = {}
+    real_process = batch.process
+
+    def process(deliveries: Sequence[Given], **given: Given) -> Given:
+        planted["clients"] = given["clients"]
+        patch.setattr(dispatch, "send", real_send)
+        return real_process(deliveries, **given)
+
+    real_send = dispatch.send
+    patch.setattr(batch, "claim", claim)
+    patch.setattr(batch, "process", process)
+
+
+def an_unknown_outcome_means_not_sent(patch: Patch) -> None:
+    patch.setattr(
+        state,
+        "put_in_doubt",
+        lambda record, _until, now, _expires_at: replace(
+            record, status=state.RETRYING, updated_at=now, lease_until=None
+        ),
+    )
+
+
+def a_hold_is_recorded_before_its_dead_letter(patch: Patch) -> None:
+    def complete(outcomes: Given, *, table: Table, queues: Queues, now: datetime, **given: Given) -> Given:
+        recorded, unrecorded = vars(completion)["_record"](outcomes, table, now, given["remaining_s"])
+        completed = vars(completion)["_send_dead_letters"]([*recorded, *unrecorded], queues, now)
+        queues.set_visibility_timeouts([each for each in completed if isinstance(each, Retry)], now)
+        return completed
+
+    patch.setattr(batch, "complete", complete)
+
+
+def a_message_whose_dead_letter_failed_is_acknowledged(patch: Patch) -> None:
+    def send_dead_letters(outcomes: Given, queues: Queues, _now: datetime) -> Given:
+        queues.send_to_dead_letter_queue([each for each in outcomes if isinstance(each, DeadLetter)])
+        return list(outcomes)
+
+    patch.setattr(completion, "_send_dead_letters", send_dead_letters)
+
+
+def an_unrecorded_result_is_acknowledged(patch: Patch) -> None:
+    patch.setattr(completion, "_not_recorded", lambda outcome, *_: Acknowledge(outcome.delivery, Name.NOT_RECORDED))
+
+
+def a_running_lease_is_ignored(patch: Patch) -> None:
+    judged(patch, lambda existing, claim, _: claimed(existing, claim) if existing.status == state.SENDING else None)
+
+
+def an_ended_lease_means_not_sent(patch: Patch) -> None:
+    def other(existing: MessageRecord, claim: MessageRecord, _delivery: Given) -> Judgement | None:
+        lease = existing.lease_until if existing.status == state.SENDING else None
+        return claimed(existing, claim) if lease and lease <= claim.updated_at else None
+
+    judged(patch, other)
+
+
+def an_uncertain_message_is_dropped(patch: Patch) -> None:
+    judged(patch, lambda existing, _claim, _: Duplicate() if existing.status == state.UNCERTAIN else None)
+
+
+def copies_of_a_held_message_are_sent(patch: Patch) -> None:
+    def other(existing: MessageRecord, claim: MessageRecord, delivery: Given) -> Judgement | None:
+        copy = existing.status == state.HELD and existing.message_id != delivery.message_id
+        return claimed(existing, claim) if copy else None
+
+    judged(patch, other)
+
+
+def a_retry_forgets_that_a_message_was_resent(patch: Patch) -> None:
+    def other(existing: MessageRecord, claim: MessageRecord, _delivery: Given) -> Judgement | None:
+        if existing.status != state.RETRYING:
+            return None
+        again = claimed(existing, claim).claim
+        return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until))
+
+    judged(patch, other)
+
+
+def a_retry_forgets_the_doubt(patch: Patch) -> None:
+    judged(patch, lambda existing, claim, _: claimed(existing, claim) if existing.status == state.RETRYING else None)
+
+
+def answers_are_matched_by_position(patch: Patch) -> None:
+    def send_many(self: Client, messages: Sequence[Given], **given: Given) -> Given:
+        fields = {"messages": list(messages)}
+        answer = vars(Client)["_post"](self, "/mobile/multi", fields, given["token"], given["timeout_s"])
+        entries = [vars(client)["_accepted"](entry) for entry in answer["responses"]]
+        return [entries[place] if place < len(entries) else None for place in range(len(messages))]
+
+    patch.setattr(Client, "send_many", send_many)
+
+
+def a_result_overwrites_an_event(patch: Patch) -> None:
+    real = state.accept
+
+    def accept(record: MessageRecord, *given: Given, **named: Given) -> MessageRecord:
+        return real(replace(record, status=state.SENDING, msg_id=None), *given, **named)
+
+    patch.setattr(state, "accept", accept)
+
+
+def an_event_belongs_by(patch: Patch, condition: str) -> None:
+    """Have an event move a record under another condition."""
+    real = event_move.update
+
+    def update(table_name: str, event: Given) -> Given:
+        item = real(table_name, event)
+        values = item["Update"]["ExpressionAttributeValues"]
+        belongs, values[":recipient"] = vars(event_move)["_belongs"](event, {}), {"N": str(event.recipient)}
+        text = item["Update"]["ConditionExpression"]
+        assert belongs in text
+        item["Update"]["ConditionExpression"] = text.replace(belongs, condition)
+        return item
+
+    patch.setattr(event_move, "update", update)
+
+
+def an_event_for_another_number_moves_a_record(patch: Patch) -> None:
+    an_event_belongs_by(patch, "attribute_not_exists(msg_id) OR msg_id = :msg_id")
+
+
+def an_event_with_our_number_moves_a_record_that_was_never_sent(patch: Patch) -> None:
+    an_event_belongs_by(patch, "msg_id = :msg_id OR (attribute_not_exists(msg_id) AND recipient = :recipient)")
+
+
+def an_event_with_our_number_moves_a_record_with_another_msg_id(patch: Patch) -> None:
+    an_event_belongs_by(patch, "msg_id = :msg_id OR recipient = :recipient")
+
+
+def the_first_msg_id_stays(patch: Patch) -> None:
+    real = state.accept
+
+    def accept(record: MessageRecord, msg_id: str, *given: Given, **named: Given) -> MessageRecord:
+        return real(record, record.msg_id or msg_id, *given, **named)
+
+    patch.setattr(state, "accept", accept)
+
+
+def stored_events_are_not_applied(patch: Patch) -> None:
+    patch.setattr(completion, "_apply_stored_events", lambda *_: None)
+
+
+def other_content_takes_over_a_message_in_doubt(patch: Patch) -> None:
+    def other(existing: MessageRecord, claim: MessageRecord, _delivery: Given) -> Judgement | None:
+        taken = existing.status == state.HELD and existing.fingerprint != claim.fingerprint
+        return Proceed(claim) if taken else None
+
+    judged(patch, other)
+
+
+def results_are_recorded_for_a_moment_only(patch: Patch) -> None:
+    patch.setattr(timing, "recording_s", lambda _remaining_s: 0.3)
+
+
+def one_contended_record_stops_all(patch: Patch) -> None:
+    real = vars(Table)["_put_group"]
+
+    def put_group(self: Table, group: Sequence[Write], obstacles: Given) -> Given:
+        done, conflicts, reason = real(self, group, obstacles)
+        if not conflicts:
+            return done, conflicts, reason
+        obstacles |= {write.record.reference: Unwritten.CONTENDED for write in group}
+        return [write.record.reference for write in group], set(), reason
+
+    patch.setattr(Table, "_put_group", put_group)
+
+
+def keys_are_read_again_by_a_monotonic_clock(patch: Patch) -> None:
+    real = Secret.refresh
+
+    def refresh(self: Secret) -> bool:
+        patch.setattr("gatewayapi.secrets.time", SimpleNamespace(time=lambda: 1000.0))  # the process is frozen
+        return real(self)
+
+    patch.setattr(Secret, "refresh", refresh)
+
+
+def a_held_message_is_sent_when_enqueued_again(patch: Patch) -> None:
+    def other(existing: MessageRecord, claim: MessageRecord, delivery: Given) -> Judgement | None:
+        if existing.status != state.HELD or delivery.sent_at <= existing.updated_at:
+            return None
+        again = claimed(existing, claim).claim
+        return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until, resent=True))
+
+    judged(patch, other)
+
+
+def a_redrive_is_known_by_its_attribute_alone(patch: Patch) -> None:
+    def other(existing: MessageRecord, claim: MessageRecord, delivery: Given) -> Judgement | None:
+        if existing.status != state.HELD or not delivery.from_dead_letter_queue:
+            return None
+        again = claimed(existing, claim).claim
+        return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until, resent=True))
+
+    judged(patch, other)
+
+
+def the_last_delivery_of_a_message_in_doubt_is_exhausted(patch: Patch) -> None:
+    real = vars(result)["retry_or_dead_letter"]
+
+    def retry_or_dead_letter(retry: Retry, record: Given, **given: Given) -> Given:
+        ended = real(retry, record, **given)
+        if isinstance(ended, DeadLetter) and record is not None and record.status == state.RETRYING:
+            return replace(ended, code=RETRIES_EXHAUSTED)
+        return ended
+
+    patch.setattr(result, "retry_or_dead_letter", retry_or_dead_letter)
+
+
+def a_refused_message_in_doubt_is_invalid(patch: Patch) -> None:
+    real = vars(result)["_refused"]
+
+    def refused(claimed: Given, *given: Given) -> Given:
+        return real(replace(claimed, record=replace(claimed.record, in_doubt=False)), *given)
+
+    patch.setattr(result, "_refused", refused)
+
+
+def an_expired_message_is_refused(patch: Patch) -> None:
+    patch.setattr(result, "_expired", lambda *_: False)
+
+
+def the_longest_expiration_is_given_as_it_is(patch: Patch) -> None:
+    real = vars(batch)["_send"]
+
+    def send(claimed: Given, settings: Given, clients: Given, remaining_s: Given) -> Given:
+        for message in claimed:
+            patch.setattr(
+                type(message.content.message),
+                "request",
+                lambda self, reference, sender, deadline, _now: {
+                    "message": self.message,
+                    "recipient": self.recipient,
+                    "sender": sender,
+                    "reference": reference,
+                    "expiration": deadline.isoformat(),
+                },
+            )
+        return real(claimed, settings, clients, remaining_s)
+
+    patch.setattr(batch, "_send", send)
+
+
+def a_second_copy_in_a_batch_is_exhausted(patch: Patch) -> None:
+    patch.setattr(batch, "timing", SimpleNamespace(**{**vars(timing), "request_s": lambda _: None}))
+    patch.setattr(
+        batch, "_waits", lambda copy, *_: DeadLetter(copy, Name.HELD, RETRIES_EXHAUSTED, "delivered too often")
+    )
+
+
+def what_forbids_a_message_overwrites_its_doubt(patch: Patch) -> None:
+    real = vars(claims)["_decide"]
+
+    def decide(candidate: Given, obstacle: Given, settings: Given) -> Given:
+        if candidate.stop is None or not isinstance(obstacle, MessageRecord):
+            return real(candidate, obstacle, settings)
+        return Write(vars(claims)["_stopped"](candidate.record, candidate.stop), obstacle)
+
+    patch.setattr(claims, "_decide", decide)
+
+
+def a_message_in_doubt_gets_a_dead_letter_of_another_code(patch: Patch) -> None:
+    real = vars(claims)["_decide"]
+
+    def decide(candidate: Given, obstacle: Given, settings: Given) -> Given:
+        if candidate.stop is None or not isinstance(obstacle, MessageRecord):
+            return real(candidate, obstacle, settings)
+        return vars(claims)["_stop_outcome"](candidate.delivery, candidate.stop)
+
+    patch.setattr(claims, "_decide", decide)
+
+
+def messages_in_doubt_travel_together(patch: Patch) -> None:
+    real = dispatch.send
+    patch.setattr(dispatch, "send", lambda messages, in_doubt, **given: real([*messages, *in_doubt], [], **given))
+
+
+def a_refusal_of_a_batch_refuses_all(patch: Patch) -> None:
+    patch.setattr(dispatch, "_named", lambda messages, refused: {fields["reference"]: refused for fields in messages})
+
+
+def a_damaged_record_raises(patch: Patch) -> None:
+    patch.setattr(table, "_readable", lambda item: record.from_item(item) if item else None)
+
+
+def a_strange_retry_after_raises(patch: Patch) -> None:
+    patch.setattr(client, "_retry_after_s", lambda header: None if header is None else float(header[:12]))
+
+
+def an_sqs_move_is_redriven_without_attributes(patch: Patch) -> None:
+    real = Queue.redrive
+    patch.setattr(Queue, "redrive", lambda queue, letter, now: real(queue, replace(letter, moved_by_sqs=False), now))
+    patch.setattr(System, "redrive", plain_redrive)
+
+
+def plain_redrive(system: System, letters: Sequence[Given]) -> None:
+    for letter in list(letters):
+        system.laws.redriven(letter)
+        system.queue.dead.remove(letter)
+        system.queue.send(letter.body, system.clock.now(), letter.identity, letter.attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A mistake, the law that it breaks, and what kind of run shows it."""
+
+    plant: Callable[[Patch], None]
+    law: type[LawError]
+    setting: Setting = field(default_factory=Setting)
+    prepare: Callable[[System], object] = scenarios.one
+    invocations: int = 1
+    only: Sequence[str] | None = None
+
+
+RESEND = Setting(resend=True)
+LATE = Setting(webhooks="late")
+FOREIGN = "another system's webhook"
+
+SEEDS = [
+    Seed(claim_after_the_request, FalseError),
+    Seed(an_unknown_outcome_means_not_sent, FalseError),
+    Seed(a_hold_is_recorded_before_its_dead_letter, LostError, invocations=2, only=("reset+", "killed")),
+    Seed(
+        a_message_whose_dead_letter_failed_is_acknowledged, LostError, invocations=2, only=("reset+", "unavailable")
+    ),
+    Seed(an_unrecorded_result_is_acknowledged, LostError),
+    Seed(a_running_lease_is_ignored, BackwardsError),
+    Seed(an_ended_lease_means_not_sent, FalseError),
+    Seed(an_uncertain_message_is_dropped, LostError),
+    Seed(copies_of_a_held_message_are_sent, LawError, prepare=scenarios.duplicates_apart),
+    Seed(a_retry_forgets_that_a_message_was_resent, BackwardsError, RESEND, invocations=3, only=("429", "reset+")),
+    Seed(a_retry_forgets_the_doubt, LawError, RESEND, invocations=3, only=("429", "reset+")),
+    Seed(answers_are_matched_by_position, FalseError, prepare=scenarios.a_pair),
+    Seed(a_result_overwrites_an_event, BackwardsError, Setting(webhooks="fast")),
+    Seed(an_event_for_another_number_moves_a_record, FalseError, only=("429", FOREIGN), invocations=2),
+    # The numbers are those of the review that found these.
+    Seed(other_content_takes_over_a_message_in_doubt, BackwardsError, prepare=scenarios.another_content_later),  # 1
+    Seed(
+        an_event_with_our_number_moves_a_record_that_was_never_sent,  # 2
+        FalseError,
+        only=("429", FOREIGN),
+        invocations=2,
+    ),
+    Seed(results_are_recorded_for_a_moment_only, LostError, only=("throttled",)),  # 3
+    Seed(one_contended_record_stops_all, HarmedError, prepare=scenarios.several),  # 4
+    Seed(keys_are_read_again_by_a_monotonic_clock, LostError, LATE, scenarios.a_rotated_key),  # 5
+    Seed(a_held_message_is_sent_when_enqueued_again, TwiceError, prepare=scenarios.once_more_later),  # 6
+    Seed(
+        the_last_delivery_of_a_message_in_doubt_is_exhausted,  # 7
+        FalseError,
+        Setting(resend=True, max_receive_count=3),
+        invocations=3,
+        only=("429", "reset+"),
+    ),
+    Seed(a_refused_message_in_doubt_is_invalid, LawError, RESEND, invocations=3, only=("reset+", "422 naming none")),
+    Seed(
+        an_event_with_our_number_moves_a_record_with_another_msg_id,  # 8
+        FalseError,
+        prepare=scenarios.duplicates_apart,
+        invocations=2,
+        only=(FOREIGN,),
+    ),
+    Seed(the_first_msg_id_stays, FalseError, only=(FOREIGN,)),
+    Seed(stored_events_are_not_applied, FalseError, Setting(webhooks="fast"), only=(FOREIGN,)),
+    Seed(
+        an_expired_message_is_refused,  # 9
+        FalseError,
+        Setting(skew_s=0.5),
+        scenarios.one_about_to_expire_at_the_provider,
+    ),
+    Seed(
+        the_longest_expiration_is_given_as_it_is, FalseError, Setting(skew_s=-0.5), scenarios.the_longest_expiration
+    ),
+    Seed(
+        a_second_copy_in_a_batch_is_exhausted,  # 10
+        FalseError,
+        Setting(max_receive_count=1),
+        scenarios.duplicates,
+    ),
+    Seed(
+        a_message_in_doubt_gets_a_dead_letter_of_another_code,
+        LawError,
+        invocations=2,
+        only=("reset+", "the rules change"),
+    ),  # 11
+    Seed(messages_in_doubt_travel_together, HarmedError, prepare=scenarios.a_poisonous_one),  # 12
+    Seed(a_refusal_of_a_batch_refuses_all, FalseError, prepare=scenarios.several),
+    Seed(a_damaged_record_raises, HarmedError, prepare=scenarios.a_damaged_record),  # 14
+    Seed(a_strange_retry_after_raises, HarmedError),  # 15
+    Seed(
+        a_redrive_is_known_by_its_attribute_alone,  # 19
+        TwiceError,
+        Setting(max_receive_count=2),
+        invocations=4,
+        only=("reset+", "killed"),
+    ),
+    Seed(
+        an_sqs_move_is_redriven_without_attributes,  # 20
+        FalseError,
+        Setting(max_receive_count=2),
+        scenarios.one_without_a_reference,
+        invocations=2,
+        only=("killed",),
+    ),
+    Seed(what_forbids_a_message_overwrites_its_doubt, BackwardsError, prepare=scenarios.an_expiring_one),  # 21
+]
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.plant.__name__)
+def test_a_planted_mistake_breaks_a_law(monkeypatch: Patch, seed: Seed) -> None:
+    seed.plant(monkeypatch)
+    with pytest.raises(seed.law) as broken:
+        explore(seed.setting, seed.prepare, seed.invocations, frozenset(seed.only) if seed.only else None)
+    print(seed.plant.__name__, broken.value, *broken.value.__notes__, sep="\n")  # noqa: T201 - the counterexample
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.plant.__name__)
+def test_without_the_mistake_the_same_runs_keep_every_law(seed: Seed) -> None:
+    explore(seed.setting, seed.prepare, seed.invocations, frozenset(seed.only) if seed.only else None)
