@@ -23,7 +23,7 @@ let toastTimer = null;
 
 function route() {
   const [, kind = "", ...rest] = location.hash.split("/");
-  const value = decodeURIComponent(rest.join("/"));
+  const value = decoded(rest.join("/"));
   if (kind === "phone") return { view: "phone", number: Number(value) };
   if (kind === "message") {
     const entry = allEntries().find(({ id }) => id === value);
@@ -32,6 +32,14 @@ function route() {
   if (kind === "request") return { view: "request", request: Number(value) };
   if (kind === "requests" || kind === "dead-letters") return { view: kind };
   return { view: "" };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a link that was cut off
+  }
 }
 
 // ---- Showing ----

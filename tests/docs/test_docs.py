@@ -25,6 +25,7 @@ AWS_COMMAND = re.compile(r"\baws ([a-z0-9]+ [a-z0-9-]+[^`;)\n]*)")
 # Names that AWS and its APIs use.
 AWS_NAMES = {
     "FunctionArn",
+    "ContextKeyName",
     "QueueName",
     "QueueArn",
     "ContextKeyName",

@@ -106,7 +106,7 @@ def test_every_kind_of_fault_can_be_ordered_with_its_conditions(page: Page, prov
     assert {fault.reference_contains for fault, _ in provider.faults()} == {"order"}
 
 
-def test_a_fault_that_makes_no_sense_is_refused_with_the_reason(page: Page, provider: Provider) -> None:
+def test_an_invalid_fault_is_refused_with_the_reason(page: Page, provider: Provider) -> None:
     page.get_by_role("button", name="Faults").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("combobox", name="Fault").select_option("status")
@@ -139,7 +139,7 @@ def test_a_refused_message_is_explained_in_the_dialog(page: Page, provider: Prov
     assert provider.messages() == []
 
 
-def test_the_person_replies_and_says_stop(page: Page, client: Client, receiver: Receiver) -> None:
+def test_the_person_replies_and_sends_stop(page: Page, client: Client, receiver: Receiver) -> None:
     client.single()
     open_phone(page)
     page.get_by_label("Reply as the person").fill("Tak for det")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local.waiting import REQUEST_S, wait_for
+from simulator.webhook_events import status_event
 
 Fields = dict[str, Any]
 
@@ -56,15 +57,14 @@ class SimulatorControl:
         """Send status webhooks of an accepted message. A fault must have dropped its own."""
         (message,) = self.sms(reference)
         for status in statuses:
-            event = {
-                "msg_id": message["msg_id"],
-                "recipient": message["recipient"],
-                "reference": reference,
-                "status": status,
-                "status_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-                "error": None,
-            }
-            self.ask("event", {"event_type": "message.status.sms", "event": event})
+            webhook = status_event(
+                status,
+                msg_id=message["msg_id"],
+                recipient=message["recipient"],
+                reference=reference,
+                at=datetime.now(UTC),
+            )
+            self.ask("event", {"envelope": json.loads(webhook.body)})
 
     def is_quiet(self) -> bool:
         """Return whether all webhooks were answered."""

@@ -3,6 +3,7 @@
 A user for each policy has nothing but that policy.
 """
 
+import functools
 import json
 import re
 import subprocess
@@ -105,11 +106,13 @@ def credentials(stack: Stack, name: str, policy_arn: str | None) -> Credentials:
 
 
 def user(stack: Stack, name: str, policy_arn: str) -> Client:
-    """Create a user with this one policy, and return a function that creates the user's clients."""
+    """Create a user with this one policy, and return a function that returns the user's client of a service."""
     keys = credentials(stack, name, policy_arn)
     session = botocore.session.Session()
     session.set_credentials(keys.access_key, keys.secret_key)
-    return lambda service: session.create_client(service, endpoint_url=stack.endpoint, region_name=REGION)
+    return functools.cache(
+        lambda service: session.create_client(service, endpoint_url=stack.endpoint, region_name=REGION)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ The timeout of a request is long enough for a small machine that starts several 
 """
 
 import json
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ import urllib3
 from gatewayapi.signature import sign
 from local.stack import Stack
 from local.waiting import wait_for
+from simulator.webhook_events import status_event
 from tests.stack import function_processes as workers
 from tests.stack.deployed_function import name_of, processes_of, update
 
@@ -28,15 +28,13 @@ NUMBER = 4512345678
 
 
 def envelope(reference: str, /, *, age: timedelta = timedelta(0), **fields: object) -> Fields:
-    """Return the envelope of a status event of this age, with other fields of the event."""
-    at = (datetime.now(UTC) - age).isoformat()
-    event = {"msg_id": MSG_ID, "recipient": NUMBER, "reference": reference, "status": "DELIVERED", "status_at": at}
-    return {
-        "event_id": str(uuid.uuid4()),
-        "timestamp": at,
-        "event_type": "message.status.sms",
-        "event": {**event, "error": None, **fields},
-    }
+    """Return a status event that is this old; `fields` replace those of the event."""
+    at = datetime.now(UTC) - age
+    made: Fields = json.loads(
+        status_event("DELIVERED", msg_id=MSG_ID, recipient=NUMBER, reference=reference, at=at).body
+    )
+    made["event"] |= fields
+    return made
 
 
 def event(reference: str, status: str = "DELIVERED", *, age: timedelta = timedelta(0), text: str = "") -> bytes:
