@@ -16,7 +16,7 @@ export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo local test check format bench soak campaign provider event send status dead-letters redrive \
-	person forget opt-out unheard replay smoke package segments types lock clean
+	person forget opt-out unheard replay smoke screenshot package segments types lock clean
 
 help: ## Show this list
 	@echo "make <target>, with what it takes:"
@@ -55,8 +55,11 @@ soak: $(VENV)/.dev-stamp ## Send 2,000 messages through faults and killed worker
 campaign: $(VENV)/.dev-stamp ## Send 20,000 messages, and measure latencies beside them and the cost of each
 	$(RUN) benchmarks.campaign $(ARGS)
 
-provider: $(VENV)/.local-stamp ## Run the provider's simulator alone; options as ARGS="--port 0 --token …"
+provider: $(VENV)/.local-stamp ## Run the provider's simulator with its page, alone; ARGS=--help lists the options
 	$(RUN) simulator $(ARGS)
+
+screenshot: $(VENV)/.dev-stamp ## Write docs/phones.png, the picture of the page
+	$(RUN) tests.simulator.screenshot
 
 event: $(VENV)/.local-stamp ## Stamp a webhook sample with the time and sign it; options as ARGS="…"
 	$(RUN) tools.sample $(ARGS)

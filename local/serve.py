@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -22,6 +23,7 @@ from tools.command import run
 from tools.smoke import event
 
 CLI_VERSION = 2
+SENDER = "Example"  # without a DefaultSender, every message that is tried out would have to name one
 REPAIR_S = 5  # between two looks for stacks that were deployed beside this one
 
 
@@ -42,13 +44,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given.add_argument("--quiet", action="store_true", help="print no line per message")
     settings = given.parse_args(arguments)
+    stack = Stack(
+        {"DefaultSender": SENDER} | dict(settings.set),
+        port=settings.port,
+        page_port=settings.page_port,
+        progress=Progress(lambda: stack.provider_url).report,
+    )
     try:
-        with Stack(
-            dict(settings.set),
-            port=settings.port,
-            page_port=settings.page_port,
-            progress=lambda line: print(line, flush=True),
-        ) as stack:
+        with stack:
             file = stack.folder / "environment"
             file.write_text(environment(stack), encoding="utf-8")
             print(instructions(stack, file, cli_warning(cli_version())), flush=True)
@@ -56,6 +59,26 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped, and everything is deleted")
     return 0
+
+
+class Progress:
+    """The steps of the start, printed below the address of the page, which is there before the stack is."""
+
+    def __init__(self, address: Callable[[], str]) -> None:
+        self._address = address  # empty until the simulator listens
+        self._lines: list[str] = []
+        self._begun = False
+
+    def report(self, line: str) -> None:
+        """Print a step, or keep it until the page has its address."""
+        self._lines.append(line)
+        if not self._address():
+            return
+        if not self._begun:
+            self._lines.insert(0, f"phones        {self._address()}/")
+            self._begun = True
+        print("\n".join(self._lines), flush=True)
+        self._lines.clear()
 
 
 def watch(stack: Stack, *, quiet: bool) -> None:
@@ -121,7 +144,7 @@ or, for AWS alone:
 
 Send a message, look it up, and see what could not be sent:
 
-  make send TO=4512345678 TEXT=Hello SENDER=Example REFERENCE=hello-1
+  make send TO=4512345678 TEXT=Hello REFERENCE=hello-1
   make status REFERENCE=hello-1
   make dead-letters
 

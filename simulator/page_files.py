@@ -12,12 +12,14 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = (
-    ("Content-Security-Policy", POLICY),
+# Other web pages cannot embed an answer either, for example as a script.
+PRIVATE_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Referrer-Policy", "no-referrer"),
     ("Cache-Control", "no-store"),
 )
+HEADERS = (("Content-Security-Policy", POLICY), *PRIVATE_HEADERS)
 
 
 def is_page(path: str) -> bool:

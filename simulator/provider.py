@@ -11,7 +11,7 @@ In a test::
 
 import secrets
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any, Self
 
@@ -190,7 +190,10 @@ class Provider:
             return self._api.answer(request)
         if reason := access.reason_to_refuse(request):
             return document(403, {"error": reason})
-        return page_files.answer(request.path) if of_page else self._control.answer(request)
+        if of_page:
+            return page_files.answer(request.path)
+        answer = self._control.answer(request)
+        return replace(answer, headers=(*answer.headers, *page_files.PRIVATE_HEADERS))
 
     def _listen(self, port: int) -> Server:
         return Server(

@@ -1,4 +1,7 @@
-"""Counts the SMS segments of a text."""
+"""Counts the SMS segments of a text, as a phone receives them.
+
+The simulator imports nothing of the product, so that each can be tested against the other, and so that it runs alone.
+"""
 
 from dataclasses import dataclass
 

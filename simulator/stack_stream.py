@@ -5,7 +5,7 @@ from typing import Any
 from tools.records import Values, plain
 
 NEWEST = 2000
-CHANGES = 50  # per record
+CHANGES = 50  # per partition key
 PAGES = 20  # per read, so that a long stream does not hold up the page
 
 Fields = dict[str, Any]
@@ -49,7 +49,7 @@ class Stream:
         return [record for version, record in self._records.values() if version > cursor]
 
     def changes_of(self, reference: str) -> list[Fields]:
-        """Return the states that a message's record has had, oldest first."""
+        """Return the states that a message has had and the events stored under the same key, oldest first."""
         return list(self._changes.get(reference, []))
 
     def opt_outs(self) -> list[Fields]:
@@ -59,6 +59,9 @@ class Stream:
     def _add(self, item: Values) -> None:
         if item.get("record_type") == "opt_out":
             self._opt_outs[str(item["pk"]).removeprefix("OPT_OUT#")] = str(item["status"])
+        if item.get("record_type") == "event":
+            what = item.get("status") or item.get("event_type")
+            self._add_change(str(item["pk"]), {"event": True, "status": what, "updated_at": item.get("received_at")})
         if item.get("record_type") != "message":
             return
         reference = str(item["pk"])
@@ -69,9 +72,14 @@ class Stream:
         self._records.pop(reference, None)
         self._records[reference] = (self.cursor, record)
         attempts = int(item.get("attempts") or 0)
-        changes = self._changes.setdefault(reference, [])
-        changes.append({"attempts": attempts, **{name: texts[name] for name in ("status", "updated_at", "error")}})
-        del changes[:-CHANGES]
+        change = {"attempts": attempts, **{name: texts[name] for name in ("status", "updated_at", "error")}}
+        self._add_change(reference, change)
         if len(self._records) > NEWEST:
-            oldest = next(iter(self._records))
-            del self._records[oldest], self._changes[oldest]
+            del self._records[next(iter(self._records))]
+
+    def _add_change(self, key: str, change: Fields) -> None:
+        changes = self._changes.setdefault(key, [])
+        changes.append(change)
+        del changes[:-CHANGES]
+        if len(self._changes) > NEWEST:
+            del self._changes[next(iter(self._changes))]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from simulator.segments import count
+
 SMS, RCS = "message.status.sms", "message.status.rcs"
 INBOUND = "user-message.text.sms"
 ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -29,9 +31,14 @@ class Webhook:
     msg_id: str | None = None
 
 
-def webhook(event_type: str, event: object, at: datetime) -> Webhook:
+def webhook(event_type: str, event: object, at: datetime, event_id: str | None = None) -> Webhook:
     """Return a webhook with an event in the envelope that all webhooks share."""
-    envelope = {"event_id": str(uuid.uuid4()), "timestamp": moment(at), "event_type": event_type, "event": event}
+    envelope = {
+        "event_id": event_id or str(uuid.uuid4()),
+        "timestamp": moment(at),
+        "event_type": event_type,
+        "event": event,
+    }
     return from_envelope(envelope)
 
 
@@ -44,8 +51,9 @@ def status_event(  # noqa: PLR0913 - the fields of the provider's event
     at: datetime,
     error: EventError | None = None,
     event_type: str = SMS,
+    event_id: str | None = None,
 ) -> Webhook:
-    """Return a webhook that reports the status of a message."""
+    """Return a webhook that reports the status of a message. Its event id is random unless it is given."""
     event = {
         "msg_id": msg_id,
         "recipient": recipient,
@@ -54,12 +62,12 @@ def status_event(  # noqa: PLR0913 - the fields of the provider's event
         "status_at": moment(at),
         "error": error,
     }
-    return webhook(event_type, event, at)
+    return webhook(event_type, event, at, event_id)
 
 
 def inbound_event(text: str, sender: int, at: datetime) -> Webhook:
     """Return a webhook for a text that a person sent to us."""
-    encoding = "GSM7" if text.isascii() else "UCS2"
+    encoding = count(text).encoding.replace("-", "")
     content = {"message": text, "encoding": encoding, "header": None}
     event = {"msg_id": ulid(), "sender": sender, "sent_at": moment(at), "content": content}
     return webhook(INBOUND, event, at)

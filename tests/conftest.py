@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.moto_aws"]
+pytest_plugins = ["tests.browser", "tests.moto_aws"]
 
 # A test that starts the deployed stack is end to end, one that has an AWS in this process is an integration test, and
 # all others are unit tests. Files that start a stack without these fixtures set `pytestmark` themselves.

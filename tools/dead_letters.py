@@ -130,7 +130,8 @@ def described(letter: DeadLetter) -> list[str]:
         f"{letter.reference}",
         f"  there since {letter.sent_at:%Y-%m-%d %H:%M:%S} UTC",
         f"  {code}: {meaning}" if code else "  no ErrorCode",
-        *([f"  {reason}"] if reason else []),
+        # One line for each mistake of a message.
+        *(f"  {line}" for line in (reason or "").replace("; $.", "\n$.").splitlines()),
         f"  {explanations.ADVICE.get(code, '')}" if code else f"  {explanations.NO_ATTRIBUTES}",
         "",
     ]

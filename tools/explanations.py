@@ -66,8 +66,11 @@ def error(found: object) -> str:
 
 def status(message: Values) -> str:
     """Return a message's status in plain words."""
-    if message.get("in_doubt") and message["status"] in {"RETRYING", "HELD"}:
-        return "it is unknown whether GatewayAPI accepted it"
+    code = (message.get("error") or {}).get("code")
+    if message["status"] in {"RETRYING", "HELD"} and (message.get("in_doubt") or code == "UNCERTAIN"):
+        return STATUSES["UNCERTAIN"]
+    if code == "DRY_RUN":
+        return "not sent: SendMode does not allow it"
     return STATUSES.get(message["status"], "a status that GatewayAPI has added")
 
 
@@ -93,7 +96,6 @@ STATUSES = {
 NEXT_STEPS = {
     "LAPSED": "Nothing is sent. If it is still wanted, put it on the queue again with a later expiration.",
     "SUPPRESSED": "Nothing is sent. A later message is sent if the person has opted in again.",
-    "ACCEPTED": f"{UNTIL_EXPIRED} No webhook has come so far.",
 }
 FINAL = {"DELIVERED", "READ", "EXPIRED", "DELETED", "UNDELIVERABLE", "REJECTED"}
 
@@ -118,6 +120,8 @@ def next_step(message: Values, parameters: Mapping[str, str], now: datetime) -> 
         case "INVALID":
             advice = ADVICE.get(str(code), "")
             return f"Nothing is sent. A copy is in the dead-letter queue as {code}. {advice}".rstrip()
+    if found == "ACCEPTED" and not message.get("status_at"):
+        return f"{UNTIL_EXPIRED} No webhook has come so far."
     return NEXT_STEPS.get(found, UNTIL_EXPIRED)
 
 

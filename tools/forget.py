@@ -18,7 +18,7 @@ from gatewayapi.clock import now, to_text
 from tools.command import FAILED, run
 from tools.deployed import Deployed, parser
 from tools.explanations import counted
-from tools.people import Person, Thread, digits, find
+from tools.people import Entry, Person, digits, find
 from tools.records import Values, is_event, moment, under
 
 IN_QUEUES = timedelta(days=7 + 14)
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not settings.confirm:
         print(f"\nNothing has been changed. To forget: make forget NUMBER={number} CONFIRM=yes")
         return NOT_YET if waiting else 0
-    done = sum([forget(stack, thread, number) for thread in ready])
+    done = sum([forget(stack, entry, number) for entry in ready])
     print(f"\n{done} forgotten")
     print("\n".join(remaining(person, stack)))
     if done < len(ready):
@@ -53,51 +53,51 @@ def main(arguments: list[str] | None = None) -> int:
     return NOT_YET if waiting else 0
 
 
-def divided(person: Person, at: datetime) -> tuple[list[Thread], list[Thread]]:
+def divided(person: Person, at: datetime) -> tuple[list[Entry], list[Entry]]:
     """Return what can be forgotten now, and the messages that must wait."""
-    ready: list[Thread] = []
-    waiting: list[Thread] = []
-    for thread in person.threads:
-        from_ = forgettable_from(thread)
-        (waiting if from_ and from_ > at else ready).append(thread)
+    ready: list[Entry] = []
+    waiting: list[Entry] = []
+    for entry in person.entries:
+        from_ = forgettable_from(entry)
+        (waiting if from_ and from_ > at else ready).append(entry)
     return ready, waiting
 
 
-def forgettable_from(thread: Thread) -> datetime | None:
+def forgettable_from(entry: Entry) -> datetime | None:
     """Return when no copy of a message can be in a queue any more; None if nothing has to be waited for."""
-    message = thread.message
+    message = entry.message
     if message is None or message.get("forgotten_at"):
         return None
     changed = moment(message, "updated_at")
     return changed + IN_QUEUES if changed else None
 
 
-def planned(ready: Iterable[Thread], waiting: Iterable[Thread]) -> Iterator[str]:
+def planned(ready: Iterable[Entry], waiting: Iterable[Entry]) -> Iterator[str]:
     """Yield the lines of the list."""
-    messages = [thread for thread in ready if thread.message]
-    events = [thread for thread in ready if not thread.message]
+    messages = [entry for entry in ready if entry.message]
+    events = [entry for entry in ready if not entry.message]
     yield f"can be forgotten: {counted(len(messages), 'message')} with events, {counted(len(events), 'other event')}"
-    for thread in (*messages, *events):
-        record = thread.message or thread.events[0]
-        at = thread.recorded_at[:19].replace("T", " ")
+    for entry in (*messages, *events):
+        record = entry.message or entry.events[0]
+        at = entry.recorded_at[:19].replace("T", " ")
         yield f"  {at} UTC  {record['pk']}  {record.get('status', '')}".rstrip()
     waits = list(waiting)
     if waits:
         yield "must wait, because a copy can still be in a queue (7 days) or in the dead-letter queue (14 days):"
-    for thread in waits:
-        from_ = forgettable_from(thread)
-        if thread.message and from_:
-            yield f"  {thread.message['pk']}  can be forgotten from {from_:%Y-%m-%d %H:%M} UTC"
+    for entry in waits:
+        from_ = forgettable_from(entry)
+        if entry.message and from_:
+            yield f"  {entry.message['pk']}  can be forgotten from {from_:%Y-%m-%d %H:%M} UTC"
 
 
-def forget(stack: Deployed, thread: Thread, number: str) -> bool:
+def forget(stack: Deployed, entry: Entry, number: str) -> bool:
     """Forget a message with its events, or a single event; return False if the message changed meanwhile."""
-    if thread.message is None:
-        _clear(stack, thread.events[0])
+    if entry.message is None:
+        _clear(stack, entry.events[0])
         return True
-    if not thread.message.get("forgotten_at") and not _mark(stack, thread.message):
+    if not entry.message.get("forgotten_at") and not _mark(stack, entry.message):
         return False
-    reference = str(thread.message["pk"])
+    reference = str(entry.message["pk"])
     for _ in range(ROUNDS):
         events = [it for it in under(stack, reference) if _is_of(it, number) and any(name in it for name in OF_EVENT)]
         if not events:
@@ -106,7 +106,7 @@ def forget(stack: Deployed, thread: Thread, number: str) -> bool:
             _clear(stack, event)
     _update(
         stack,
-        thread.message,
+        entry.message,
         UpdateExpression="REMOVE phone_number, recorded_at",
         ConditionExpression="attribute_exists(forgotten_at)",
     )

@@ -10,7 +10,7 @@ from tools.records import Values, is_event, is_message, keys_of_number, query, u
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class Entry:
     """A message sent to a person with its events, or an event that no message of the stack explains."""
 
     message: Values | None
@@ -28,18 +28,18 @@ class Person:
     """A phone number, its messages and inbound texts (newest first), and its opt-out record if there is one."""
 
     number: str
-    threads: tuple[Thread, ...]
+    entries: tuple[Entry, ...]
     opt_out: Values | None
 
     @property
-    def sent(self) -> list[Thread]:
+    def sent(self) -> list[Entry]:
         """The messages to the number."""
-        return [thread for thread in self.threads if thread.message]
+        return [entry for entry in self.entries if entry.message]
 
     @property
-    def received(self) -> list[Thread]:
+    def received(self) -> list[Entry]:
         """The events without a message: texts from the number, and other systems' messages to it."""
-        return [thread for thread in self.threads if not thread.message]
+        return [entry for entry in self.entries if not entry.message]
 
 
 def digits(text: str) -> str:
@@ -55,11 +55,11 @@ def digits(text: str) -> str:
 def find(stack: Deployed, number: str) -> Person:
     """Read everything that leads to a phone number, with queries alone."""
     keys = keys_of_number(stack, number)
-    threads: list[Thread] = []
+    entries: list[Entry] = []
     for partition in dict.fromkeys(str(key["pk"]) for key in keys):
-        threads += _threads(under(stack, partition), number)
-    threads.sort(key=lambda thread: thread.recorded_at, reverse=True)
-    return Person(number, tuple(threads), opt_out(stack, number))
+        entries += _entries(under(stack, partition), number)
+    entries.sort(key=lambda entry: entry.recorded_at, reverse=True)
+    return Person(number, tuple(entries), opt_out(stack, number))
 
 
 def opt_out(stack: Deployed, number: str) -> Values | None:
@@ -75,7 +75,7 @@ def opt_out(stack: Deployed, number: str) -> Values | None:
     )
 
 
-def _threads(items: Sequence[Values], number: str) -> list[Thread]:
+def _entries(items: Sequence[Values], number: str) -> list[Entry]:
     """Return what belongs to a number of the items under one partition key.
 
     A message of ours leads to its events, so these have no phone number of their own. An event that has one belongs
@@ -83,7 +83,7 @@ def _threads(items: Sequence[Values], number: str) -> list[Thread]:
     """
     message = next((it for it in items if is_message(it) and it.get("phone_number") == number), None)
     events = [it for it in items if is_event(it)]
-    threads = [Thread(None, (event,)) for event in events if event.get("phone_number") == number]
+    entries = [Entry(None, (event,)) for event in events if event.get("phone_number") == number]
     if message:
-        threads.append(Thread(message, tuple(event for event in events if "phone_number" not in event)))
-    return threads
+        entries.append(Entry(message, tuple(event for event in events if "phone_number" not in event)))
+    return entries

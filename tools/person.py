@@ -8,7 +8,7 @@ from tools import explanations
 from tools.command import run
 from tools.deployed import Deployed, parser
 from tools.explanations import counted
-from tools.people import Person, Thread, digits, find
+from tools.people import Entry, Person, digits, find
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,9 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 def exported(person: Person) -> str:
     """Return the whole records as JSON."""
     records = [
-        record
-        for thread in person.threads
-        for record in (*((thread.message,) if thread.message else ()), *thread.events)
+        record for entry in person.entries for record in (*((entry.message,) if entry.message else ()), *entry.events)
     ]
     document = {"number": person.number, "opt_out": person.opt_out, "records": records}
     return json.dumps(document, indent=2, ensure_ascii=False, default=str)
@@ -42,8 +40,8 @@ def described(person: Person) -> Iterator[str]:
     yield f"found       {counted(len(person.sent), 'message')}, {counted(len(person.received), 'other event')}"
     yield f"opt-out     {_opt_out(person)}"
     yield ""
-    for thread in person.threads:
-        yield from _message(thread) if thread.message else _event(thread)
+    for entry in person.entries:
+        yield from _message(entry) if entry.message else _event(entry)
     yield "The index of phone numbers follows the table within moments, so what was just sent can be missing."
 
 
@@ -54,8 +52,8 @@ def _opt_out(person: Person) -> str:
     return f"{state} at {_time(person.opt_out['changed_at'])}, source {person.opt_out.get('source', 'unknown')}"
 
 
-def _message(thread: Thread) -> Iterator[str]:
-    message = thread.message or {}
+def _message(entry: Entry) -> Iterator[str]:
+    message = entry.message or {}
     yield f"{_time(message['queued_at'])}  message to the number, reference {message['pk']}"
     yield f"  {message['status']}: {explanations.status(message)}"
     if message.get("error"):
@@ -64,13 +62,13 @@ def _message(thread: Thread) -> Iterator[str]:
         yield f"  its personal data is being removed since {_time(message['forgotten_at'])}"
     if message.get("accepted_at"):
         yield f"  accepted by GatewayAPI at {_time(message['accepted_at'])}"
-    for event in sorted(thread.events, key=lambda it: str(it["received_at"])):
+    for event in sorted(entry.events, key=lambda it: str(it["received_at"])):
         yield f"  {event.get('status') or event['event_type']} reported at {_time(event['received_at'])}"
     yield ""
 
 
-def _event(thread: Thread) -> Iterator[str]:
-    (event,) = thread.events
+def _event(entry: Entry) -> Iterator[str]:
+    (event,) = entry.events
     if event["event_type"].startswith("user-message."):
         yield f"{_time(event['received_at'])}  {event['event_type']} from the number, event {event['event_id']}"
         content = event.get("content")

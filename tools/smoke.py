@@ -4,7 +4,6 @@ The webhook key is never read. The stack's own `/sign` signs the event, for thos
 The event belongs to no message, and it is deleted from the table at the end.
 """
 
-import json
 import uuid
 from datetime import UTC, datetime
 
@@ -13,7 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
-from simulator.webhook_events import ulid
+from simulator.webhook_events import status_event, ulid
 from tools.command import FAILED, run
 from tools.deployed import Deployed, parser
 
@@ -61,16 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def event(event_id: str, reference: str) -> str:
     """Return the body of a status event with the present time."""
-    now = datetime.now(UTC).isoformat()
-    status = {
-        "msg_id": ulid(),
-        "recipient": 4512345678,
-        "reference": reference,
-        "status": "DELIVERED",
-        "status_at": now,
-        "error": None,
-    }
-    return json.dumps({"event_id": event_id, "timestamp": now, "event_type": "message.status.sms", "event": status})
+    now = datetime.now(UTC)
+    made = status_event(
+        "DELIVERED", msg_id=ulid(), recipient=4512345678, reference=reference, at=now, event_id=event_id
+    )
+    return made.body.decode()
 
 
 def signed(stack: Deployed, body: str) -> str:

@@ -23,7 +23,7 @@ let toastTimer = null;
 
 function route() {
   const [, kind = "", ...rest] = location.hash.split("/");
-  const value = decodeURIComponent(rest.join("/"));
+  const value = decoded(rest.join("/"));
   if (kind === "phone") return { view: "phone", number: Number(value) };
   if (kind === "message") {
     const entry = allEntries().find(({ id }) => id === value);
@@ -32,6 +32,14 @@ function route() {
   if (kind === "request") return { view: "request", request: Number(value) };
   if (kind === "requests" || kind === "dead-letters") return { view: kind };
   return { view: "" };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a link that was cut off
+  }
 }
 
 // ---- Showing ----
@@ -137,9 +145,10 @@ async function loadDetails() {
   if (shown.view === "dead-letters" && state.stack) state.deadLetters = (await get("dead-letters")).dead_letters;
   if (shown.view === "request") state.details = { id: `request-${shown.request}`, ...(await get(`request?number=${shown.request}`)) };
   if (shown.view === "message" && shown.entry) {
-    const { id, kind, reference } = shown.entry;
+    const { id, kind } = shown.entry;
+    const key = kind === "received" ? id : shown.entry.reference;
     const own = kind === "record" ? { requests: [], webhooks: [] } : await get(`message?id=${encodeURIComponent(id)}`);
-    const stack = state.stack && reference ? await get(`stack-message?reference=${encodeURIComponent(reference)}`) : null;
+    const stack = state.stack && key ? await get(`stack-message?reference=${encodeURIComponent(key)}`) : null;
     state.details = { id, ...own, stack };
   }
 }
@@ -191,7 +200,10 @@ async function copy(text) {
 const ACTIONS = {
   copy: ({ text }) => copy(text),
   "copy-link": () => copy(location.href),
-  compose: () => openDialog(composeDialog(route().number)),
+  compose: async () => {
+    if (state.run === null) await poll(); // the form depends on whether there is a stack
+    openDialog(composeDialog(route().number));
+  },
   "close-dialog": () => dialog.close(),
   "clear-search": () => {
     byId("search").value = state.search = "";

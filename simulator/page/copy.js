@@ -73,7 +73,7 @@ export function commandBlock(command) {
   return h(
     "div",
     { class: "command" },
-    h("pre", { tabindex: "0", role: "region", "aria-label": "Command" }, h("code", {}, command)),
+    h("pre", { tabindex: "0", role: "group", "aria-label": "Command" }, h("code", {}, command)),
     copyButton(command, "Copy"),
   );
 }

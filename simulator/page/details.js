@@ -8,14 +8,15 @@ import { after, exactTime, outcomeTone, outcomeWords, phoneNumber, plural, prett
 
 export function messagePane(entry) {
   const details = state.details?.id === entry.id ? state.details : null;
-  const reference = entry.reference ?? null;
+  // The stack keeps a text from a person under its msg_id.
+  const key = entry.kind === "received" ? entry.id : entry.reference;
   return [
     h(
       "header",
       { class: "pane-head" },
       h("a", { class: "icon-button back", href: `#/phone/${entry.number}`, "aria-label": "Back to the conversation" }, icon("back")),
-      h("h2", {}, reference ?? "No reference"),
-      pill(statusOf(entry)),
+      h("h2", {}, entry.kind === "received" ? "From the person" : (entry.reference ?? "No reference")),
+      entry.kind !== "received" && pill(statusOf(entry)),
       h("span", { class: "grow" }),
       h("button", { class: "icon-button", "data-action": "copy-link", "aria-label": "Copy a link to this message" }, icon("link")),
       h("a", { class: "icon-button close", href: `#/phone/${entry.number}`, "aria-label": "Close" }, icon("close")),
@@ -24,7 +25,7 @@ export function messagePane(entry) {
       "div",
       { class: "detail-columns" },
       h("div", { class: "detail-column" }, facts(entry), timeline(entry, details), requests(details), webhooks(entry, details)),
-      state.stack && reference && stackColumn(reference, details),
+      state.stack && key && stackColumn(key, details),
     ),
   ];
 }
@@ -121,20 +122,20 @@ export function requestDetails(request, open = false) {
     h(
       "summary",
       {},
-      h("span", { class: "raw-title" }, `${request.number} · POST ${request.path}`),
+      h("span", { class: "raw-title" }, `${request.number} · ${request.path}`),
       request.faults.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
       h("span", { class: `tag tone-${outcomeTone(request.outcome)}` }, outcomeWords(request.outcome)),
     ),
-    h("h4", {}, `Received at ${exactTime(request.at)}, connection ${request.connection}`),
+    h("p", { class: "raw-heading" }, `Received at ${exactTime(request.at)}, connection ${request.connection}`),
     raw(request.body, "Body of the request"),
-    h("h4", {}, "Answer"),
+    h("p", { class: "raw-heading" }, "Answer"),
     request.answer ? raw(request.answer, "Body of the answer") : h("p", { class: "quiet" }, "There was no answer."),
     h("div", { class: "buttons" }, copyButton(curlSend(request.body, request.path), "Copy as curl")),
   );
 }
 
 function raw(text, label) {
-  return h("pre", { class: "code", tabindex: "0", role: "region", "aria-label": label }, h("code", {}, pretty(text)));
+  return h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": label }, h("code", {}, pretty(text)));
 }
 
 function webhooks(entry, details) {

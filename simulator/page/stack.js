@@ -17,7 +17,7 @@ export function stackColumn(reference, details) {
     stack?.dead_letter && deadLetter(stack.dead_letter),
     section(
       "Record in the table",
-      stack?.record ? record(stack) : h("p", { class: "quiet" }, stack ? "The table has no record of this reference." : "Loading…"),
+      stack?.record ? record(stack) : h("p", { class: "quiet" }, stack ? "The table has no message under this key." : "Loading…"),
       h("div", { class: "buttons" }, copyButton(awsQuery(reference), "Copy as AWS CLI")),
     ),
     stack?.changes.length > 0 && section("Changes in the stream", changes(stack.changes)),
@@ -31,14 +31,20 @@ function record({ record: found, explanation }) {
     {},
     h("p", { class: "record-status" }, pill(found.status), explanation && h("span", {}, explanation.status)),
     found.error && h("p", { class: "error-text" }, explanation?.error ?? JSON.stringify(found.error)),
-    explanation && h("p", { class: "next" }, explanation.next_step),
+    explanation && h("p", { class: "next" }, `Next: ${explanation.next_step}`),
     factList(
       Object.entries(found)
         .filter(([name]) => !LEFT_OUT.has(name))
         .sort(([a], [b]) => a.localeCompare(b))
-        .map(([name, value]) => [name, typeof value === "object" ? JSON.stringify(value) : String(value)]),
+        .map(([name, value]) => [name, shown(value)]),
     ),
   );
+}
+
+function shown(value) {
+  if (typeof value === "object") return JSON.stringify(value);
+  if (/^\d{4}-\d\d-\d\dT/.test(value)) return h("time", { datetime: value, title: value }, exactTime(value));
+  return String(value);
 }
 
 function changes(found) {
@@ -48,11 +54,12 @@ function changes(found) {
     { class: "timeline" },
     found.map((change) => {
       const { word, tone } = statusWords(change.status);
+      const what = change.event ? `Event stored: ${change.status}` : word;
       const why = change.error ? `: ${change.error.details ?? change.error.code ?? ""}` : "";
       return h(
         "li",
-        { class: `step tone-${tone}` },
-        h("span", { class: "step-words" }, `${word}${why}`),
+        { class: `step tone-${change.event ? "webhook" : tone}` },
+        h("span", { class: "step-words" }, `${what}${why}`),
         h("time", { datetime: change.updated_at, title: change.updated_at }, after(change.updated_at, start)),
       );
     }),
@@ -70,7 +77,7 @@ function events(found) {
         h("span", { class: "raw-title" }, event.status ?? event.event_type),
         h("span", { class: "quiet" }, exactTime(event.received_at)),
       ),
-      h("pre", { class: "code", tabindex: "0", role: "region", "aria-label": "Stored event" }, h("code", {}, pretty(JSON.stringify(event)))),
+      h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Stored event" }, h("code", {}, pretty(JSON.stringify(event)))),
     ),
   );
 }
@@ -82,12 +89,12 @@ export function deadLetter(letter, title = "Dead letter") {
     h("h3", {}, title),
     h("p", { class: "record-status" }, h("span", { class: "pill tone-bad" }, icon("letters"), letter.code ?? "No ErrorCode"), h("span", {}, letter.meaning)),
     letter.message && h("p", { class: "error-text" }, letter.message),
-    h("p", { class: "next" }, letter.advice),
+    letter.advice && h("p", { class: "next" }, letter.advice),
     h(
       "details",
       { class: "raw", "data-key": `body-${letter.message_id}` },
       h("summary", {}, h("span", { class: "raw-title" }, "Queue message"), h("span", { class: "quiet" }, exactTime(letter.sent_at))),
-      h("pre", { class: "code", tabindex: "0", role: "region", "aria-label": "Queue message" }, h("code", {}, pretty(letter.body))),
+      h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Queue message" }, h("code", {}, pretty(letter.body))),
     ),
     h(
       "div",

@@ -20,11 +20,12 @@ export function time(at) {
   return today ? clock : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`;
 }
 
-/** Return a time with its milliseconds. */
+/** Return a time with its milliseconds, and the day if it was not today. */
 export function exactTime(at) {
   const moment = new Date(at);
-  const clock = moment.toLocaleTimeString([], { hour12: false });
-  return `${clock}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+  const today = new Date().toDateString() === moment.toDateString();
+  const clock = `${moment.toLocaleTimeString([], { hour12: false })}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
+  return today ? clock : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`;
 }
 
 /** Return the time since an earlier one, as +1.25 s. */

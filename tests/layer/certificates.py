@@ -1,4 +1,4 @@
-"""Certificates made for one test: an authority that nobody trusts unless told to, and a server's."""
+"""Self-signed certificates for tests."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(folder: Path, host: str = "127.0.0.1", *, days: int = 1) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for a host as a file to trust, and what a server needs to show it; negative days are over."""
+    """Return a certificate file for a host, and the server's TLS context. With negative days it has expired."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
     end = datetime.now(UTC) + timedelta(days=days)

@@ -1,4 +1,4 @@
-"""How large DynamoDB takes an item to be: "DynamoDB item sizes and formats" in its developer guide."""
+"""The size of a DynamoDB item. Source: "DynamoDB item sizes and formats" in the DynamoDB developer guide."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -13,7 +13,7 @@ def item_size(item: Mapping[str, Mapping[str, Any]]) -> int:
 
 
 def value_size(attribute: Mapping[str, Any]) -> int:
-    """Return the bytes of one attribute value, numbers taken at their largest."""
+    """Return the bytes of one attribute value. A number counts as its largest possible size."""
     ((kind, value),) = attribute.items()
     if kind == "S":
         return len(value.encode())

@@ -1,4 +1,4 @@
-"""A server that does to each connection what a test tells it, for all that no HTTP server would do."""
+"""A TCP server for responses that no HTTP server would send."""
 
 import os
 import socket
@@ -13,26 +13,26 @@ from typing import NamedTuple, Self
 from urllib3.util import parse_url
 
 WAIT_S = 30.0
-# With linger on and no time to linger, closing sends RST where it would have sent FIN.
+# With SO_LINGER and a timeout of 0, closing the socket sends RST instead of FIN.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Request(NamedTuple):
-    """One request: its head as it came, and its body."""
+    """One request: its head as text, and its body."""
 
     head: str
     body: bytes
 
 
 class Wire:
-    """One connection, from the server's side."""
+    """The server's side of one connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self._unread = b""
 
     def head(self) -> str:
-        """Read a request up to its body; empty where the client left."""
+        """Read a request up to its body. Empty if the client closed the connection."""
         while b"\r\n\r\n" not in self._unread:
             if not (more := self.socket.recv(65536)):
                 return ""
@@ -41,7 +41,7 @@ class Wire:
         return head.decode("latin-1")
 
     def request(self) -> Request | None:
-        """Read a whole request; None where the client left."""
+        """Read a whole request. None if the client closed the connection."""
         head = self.head()
         if not head:
             return None
@@ -52,7 +52,7 @@ class Wire:
         return Request(head, body)
 
     def send(self, raw: bytes) -> None:
-        """Send bytes as they are."""
+        """Send these bytes."""
         self.socket.sendall(raw)
 
     def reset(self) -> None:
@@ -62,14 +62,14 @@ class Wire:
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """An HTTP answer; a header's name is written with _ for -."""
+    """Return an HTTP response. Header names are written with _ for -."""
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 class RawServer:
-    """Listens on loopback while it is entered, and runs `serve` for each connection on a thread of its own."""
+    """Listens on loopback within a `with` block, and runs `serve` for every connection on a thread of its own."""
 
     def __init__(self, serve: Callable[[Wire], None], tls: ssl.SSLContext | None = None) -> None:
         self._serve = serve
@@ -89,7 +89,7 @@ class RawServer:
         self._threads[0].join()
         self._listener.close()
         for connection in self._open:
-            with suppress(OSError):  # closed or reset by its own thread or by the client, where that was faster
+            with suppress(OSError):  # already closed by its own thread or by the client
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads[1:]:
             thread.join(WAIT_S)
@@ -112,7 +112,7 @@ class RawServer:
             self._open.append(connection)
             self._serve(Wire(connection))
         except OSError:
-            return  # the client, or the test's end, closed it
+            return  # closed by the client or by the end of the test
         finally:
             connection.close()
 

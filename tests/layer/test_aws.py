@@ -1,4 +1,4 @@
-"""The AWS clients do less than botocore's own, and what goes over the wire is the same."""
+"""The AWS clients skip some of botocore's work, and send the same requests."""
 
 import json
 import ssl
@@ -26,19 +26,19 @@ TRANSACTION: dict[str, Any] = {"TransactItems": [PUT, PUT], "ClientRequestToken"
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    """Make everything anew that a process makes once."""
-    made = (aws.client, aws.session, aws.connections, tls.context)
-    for each in made:
-        each.cache_clear()
+    """Create everything again in every test that a process creates once."""
+    cached = (aws.client, aws.session, aws.connections, tls.context)
+    for function in cached:
+        function.cache_clear()
     yield
     for scheme in ("http", "https"):
         aws.connections(scheme).clear()
-    for each in made:
-        each.cache_clear()
+    for function in cached:
+        function.cache_clear()
 
 
-class Asked:
-    """Answers every request with an empty object, and keeps it."""
+class Requests:
+    """Records every request, and responds with an empty object."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -55,13 +55,13 @@ def put(url: str, monkeypatch: pytest.MonkeyPatch, *, times: int = 1) -> None:
         aws.client("dynamodb").transact_write_items(**TRANSACTION)
 
 
-def test_a_transaction_goes_out_as_botocore_itself_would_send_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(asked := Asked()) as server:
+def test_a_transaction_is_the_same_request_as_botocore_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(server_requests := Requests()) as server:
         put(server.url, monkeypatch)
-        with_all_of_botocore: Any = get_session().create_client("dynamodb", endpoint_url=server.url)
-        with_all_of_botocore.transact_write_items(**TRANSACTION)
-        with_all_of_botocore.close()
-    ours, theirs = asked.requests
+        unchanged: Any = get_session().create_client("dynamodb", endpoint_url=server.url)
+        unchanged.transact_write_items(**TRANSACTION)
+        unchanged.close()
+    ours, theirs = server_requests.requests
     assert json.loads(ours.body) == json.loads(theirs.body)
     kept = ("post ", "content-type:", "x-amz-target:", "x-amz-security-token:")
     assert [line for line in ours.head.lower().split("\r\n") if line.startswith(kept)] == [
@@ -70,42 +70,46 @@ def test_a_transaction_goes_out_as_botocore_itself_would_send_it(monkeypatch: py
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "secretsmanager", "sqs"])
-def test_a_service_is_found_by_its_name(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_is_created_for_its_service(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert aws.client(service).meta.service_model.service_name == service
 
 
-def test_all_services_and_calls_share_what_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_authorities_are_read_once_for_all_services_and_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificate, context = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with RawServer(asked := Asked(), context) as server:
+    with RawServer(server_requests := Requests(), context) as server:
         put(server.url, monkeypatch)
         monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", None)
         monkeypatch.setattr(ssl, "create_default_context", None)
         aws.connections("https").clear()
         put(server.url, monkeypatch, times=2)
         aws.client("secretsmanager").get_secret_value(SecretId="a-secret")
-    assert len(asked.requests) == 4
+    assert len(server_requests.requests) == 4
     assert server.connections == 2
 
 
-def test_an_aws_that_nobody_vouches_for_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_sent_to_a_server_with_an_untrusted_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, context = self_signed(tmp_path)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    with RawServer(asked := Asked(), context) as server:
+    with RawServer(server_requests := Requests(), context) as server:
         with pytest.raises(BotoCoreError, match="CERTIFICATE_VERIFY_FAILED"):
             put(server.url, monkeypatch)
         assert server.connections == 2
-    assert asked.requests == []
+    assert server_requests.requests == []
 
 
-def test_a_connection_that_broke_while_idle_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_broke_while_idle_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = []
 
     def serve(wire: Wire) -> None:
         answered.append(wire.request())
         wire.send(answer(200, b"{}"))
-        wire.head()  # of a second request, which nobody hears
+        wire.head()  # of a second request, which gets no response
         wire.reset()
 
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
@@ -115,7 +119,7 @@ def test_a_connection_that_broke_while_idle_is_no_error(monkeypatch: pytest.Monk
     assert len(answered) == 3
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_response_is_requested_again(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{", answer(200, b"{}")]
 
     def serve(wire: Wire) -> None:

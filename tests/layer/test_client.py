@@ -1,4 +1,4 @@
-"""The client against the simulated provider: what is sent, what comes back, and which answer is which message's."""
+"""The client against the simulator: requests, acceptances, refusals and lost answers."""
 
 import json
 from collections.abc import Iterator
@@ -38,12 +38,12 @@ def test_a_sent_message_is_accepted_once_with_every_field(client: Client, provid
     assert {name: getattr(entry.message, name) for name in sent} == sent
 
 
-def test_a_message_may_go_without_a_reference(client: Client, provider: Provider) -> None:
+def test_a_reference_is_optional(client: Client, provider: Provider) -> None:
     assert client.send(message(None)).reference is None
     assert provider.counts() == {None: 1}
 
 
-def test_many_messages_are_one_request(client: Client, provider: Provider) -> None:
+def test_many_messages_are_sent_in_one_request(client: Client, provider: Provider) -> None:
     references = [f"order-{number}" for number in range(100)]
     accepted = client.send_many([message(reference) for reference in references])
     assert [entry and entry.reference for entry in accepted] == references
@@ -51,14 +51,14 @@ def test_many_messages_are_one_request(client: Client, provider: Provider) -> No
     assert [(seen.path, seen.messages) for seen in provider.requests()] == [("/mobile/multi", 100)]
 
 
-def test_answers_are_matched_by_reference_and_never_by_position(client: Client, provider: Provider) -> None:
+def test_acceptances_are_matched_by_reference_and_not_by_position(client: Client, provider: Provider) -> None:
     provider.order(kind="reorder")
     accepted = client.send_many([message("a"), message("b"), message("c")])
     by_reference = {entry.message.reference: entry.msg_id for entry in provider.messages()}
     assert [(entry and entry.reference, entry and entry.msg_id) for entry in accepted] == list(by_reference.items())
 
 
-def test_a_message_that_the_answer_leaves_out_is_none(client: Client, provider: Provider) -> None:
+def test_a_message_that_is_missing_in_the_answer_has_no_acceptance(client: Client, provider: Provider) -> None:
     provider.order(kind="omit", reference="b")
     accepted = client.send_many([message("a"), message("b"), message("c")])
     assert [entry and entry.reference for entry in accepted] == ["a", None, "c"]
@@ -74,7 +74,7 @@ def test_a_message_that_the_answer_leaves_out_is_none(client: Client, provider: 
         [message(f"order-{number}") for number in range(1001)],
     ],
 )
-def test_messages_that_could_not_be_told_apart_are_not_sent(
+def test_messages_without_different_references_are_not_sent(
     client: Client, provider: Provider, messages: list[dict[str, Any]]
 ) -> None:
     with pytest.raises(ValueError, match="1 to 1000 messages, each with a reference of its own"):
@@ -82,7 +82,7 @@ def test_messages_that_could_not_be_told_apart_are_not_sent(
     assert not provider.requests()
 
 
-def test_a_thousand_messages_are_taken(client: Client) -> None:
+def test_a_thousand_messages_can_be_sent(client: Client) -> None:
     accepted = client.send_many([message(f"order-{number}") for number in range(1000)])
     assert sum(entry is not None for entry in accepted) == 1000
 
@@ -112,14 +112,14 @@ def test_a_wrong_token_is_refused_and_a_send_can_name_another(client: Client, pr
 
 
 @pytest.mark.parametrize("token", ["", "two\nlines", "trailing\n", "nul\x00", "blåbær", "bær\u2713"])
-def test_a_token_that_no_header_can_hold_is_refused_before_anything_is_sent(provider: Provider, token: str) -> None:
+def test_a_token_that_is_no_valid_header_value_is_refused_before_a_request(provider: Provider, token: str) -> None:
     with pytest.raises(TokenRefusedError):
         Client(token, provider.url).send(message("a"))
     assert not provider.requests()
 
 
 @pytest.mark.parametrize("kind", ["429", "503"])
-def test_a_throttled_request_accepts_nothing_and_passes_the_wish_on(
+def test_a_throttled_request_accepts_nothing_and_reports_retry_after(
     client: Client, provider: Provider, kind: str
 ) -> None:
     provider.order(kind=kind, retry_after=7)
@@ -130,14 +130,14 @@ def test_a_throttled_request_accepts_nothing_and_passes_the_wish_on(
 
 
 @pytest.mark.parametrize("kind", ["500", "502", "504", "reset", "rubbish"])
-def test_an_acceptance_that_gets_lost_is_an_unknown_outcome(client: Client, provider: Provider, kind: str) -> None:
+def test_a_lost_acceptance_is_an_unknown_outcome(client: Client, provider: Provider, kind: str) -> None:
     provider.order(kind=kind)
     with pytest.raises(UnknownOutcomeError):
         client.send(message("a"))
     assert provider.counts() == {"a": 1}
 
 
-def test_a_hang_is_given_up_in_time_and_is_an_unknown_outcome(client: Client, provider: Provider) -> None:
+def test_a_timeout_after_the_request_is_an_unknown_outcome(client: Client, provider: Provider) -> None:
     provider.order(kind="hang", seconds=600)
     with pytest.raises(UnknownOutcomeError, match="ReadTimeoutError"):
         client.send(message("a"), timeout_s=0.2)
@@ -145,13 +145,13 @@ def test_a_hang_is_given_up_in_time_and_is_an_unknown_outcome(client: Client, pr
     assert provider.counts() == {"a": 1}
 
 
-def test_a_client_has_a_time_out_of_its_own(provider: Provider) -> None:
+def test_a_client_has_a_default_timeout(provider: Provider) -> None:
     provider.order(kind="hang", seconds=600)
     with pytest.raises(UnknownOutcomeError, match="ReadTimeoutError"):
         Client(TOKEN, provider.url, timeout_s=0.2).send(message("a"))
 
 
-def test_a_request_is_utf_8_json_under_the_url_s_path_with_the_token() -> None:
+def test_a_request_is_utf_8_json_with_the_token_under_the_path_of_the_url() -> None:
     seen: list[Request | None] = []
 
     def serve(wire: Wire) -> None:

@@ -1,4 +1,4 @@
-"""Every answer means one thing to a message: accepted, refused, not now, not with this token, or nobody can know."""
+"""How the client reads answers: accepted, refused, try later, token refused, or unknown."""
 
 import json
 from collections.abc import Iterator
@@ -52,22 +52,22 @@ def document(status: int, content: object, **headers: str) -> bytes:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
-def test_any_success_with_an_acceptance_in_it_is_one(provider: Script, status: int) -> None:
+def test_an_acceptance_counts_under_every_success_status(provider: Script, status: int) -> None:
     assert provider.send(document(status, ENTRY)) == Accepted("m-1", 4512345678, "a")
 
 
-def test_more_fields_in_an_acceptance_are_no_trouble(provider: Script) -> None:
+def test_unknown_fields_of_an_acceptance_are_ignored(provider: Script) -> None:
     assert provider.send(document(202, {**ENTRY, "price": 0.07})).msg_id == "m-1"
     many = {"responses": [{**ENTRY, "price": 0.07}], "total": 1}
     assert provider.send_many(document(202, many)) == [Accepted("m-1", 4512345678, "a"), None]
 
 
-def test_an_acceptance_may_lack_a_recipient_or_have_an_odd_one(provider: Script) -> None:
+def test_a_missing_or_unreadable_recipient_is_none(provider: Script) -> None:
     for recipient in (None, "4512345678", [1]):
         assert provider.send(document(202, {**ENTRY, "recipient": recipient})) == Accepted("m-1", None, "a")
 
 
-RUBBISH: list[object] = [
+UNREADABLE: list[object] = [
     None,
     7,
     "accepted",
@@ -89,10 +89,8 @@ RUBBISH: list[object] = [
 ]
 
 
-@pytest.mark.parametrize("content", RUBBISH)
-def test_a_success_without_an_acceptance_of_the_message_is_an_unknown_outcome(
-    provider: Script, content: object
-) -> None:
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_success_without_the_message_s_acceptance_is_an_unknown_outcome(provider: Script, content: object) -> None:
     with pytest.raises(UnknownOutcomeError):
         provider.send(document(202, content))
     with pytest.raises(UnknownOutcomeError):
@@ -102,52 +100,52 @@ def test_a_success_without_an_acceptance_of_the_message_is_an_unknown_outcome(
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff", b"<html></html>", b"[" * 100_000, b'{"msg_id": ' + b"9" * 5000 + b"}"]
 )
-def test_a_success_that_is_no_json_is_an_unknown_outcome(provider: Script, body: bytes) -> None:
+def test_a_success_that_is_not_json_is_an_unknown_outcome(provider: Script, body: bytes) -> None:
     for send in (provider.send, provider.send_many):
         with pytest.raises(UnknownOutcomeError):
             send(answer(202, body))
 
 
-def test_entries_of_other_messages_and_rubbish_between_them_are_passed_over(provider: Script) -> None:
+def test_entries_of_other_messages_and_unreadable_entries_are_ignored(provider: Script) -> None:
     entries = [None, 7, {}, {**ENTRY, "reference": "z"}, {**ENTRY, "reference": ["a"]}, {**ENTRY, "reference": "b"}]
     assert provider.send_many(document(202, {"responses": entries})) == [None, Accepted("m-1", 4512345678, "b")]
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_no_fault_of_the_message(provider: Script, status: int) -> None:
+def test_401_and_403_refuse_the_token(provider: Script, status: int) -> None:
     with pytest.raises(TokenRefusedError) as caught:
         provider.send(document(status, {"description": "Unauthorized", "detail": []}))
     assert caught.value.status == status
 
 
 @pytest.mark.parametrize("status", [402, 404, 405, 408, 429, 503])
-def test_an_answer_that_accepts_nothing_is_tried_later(provider: Script, status: int) -> None:
+def test_other_answers_that_accept_nothing_are_tried_later(provider: Script, status: int) -> None:
     with pytest.raises(TryLaterError) as caught:
         provider.send(answer(status, b"<html>"))
     assert (caught.value.status, caught.value.retry_after_s) == (status, None)
 
 
 @pytest.mark.parametrize("status", [400, 413])
-def test_a_request_that_is_refused_as_a_whole_names_no_message(provider: Script, status: int) -> None:
+def test_400_and_413_refuse_the_request_without_naming_a_message(provider: Script, status: int) -> None:
     with pytest.raises(RefusedError) as caught:
-        provider.send(answer(status, b"<html>"))
+        provider.send_many(answer(status, b"<html>"))
     assert (caught.value.status, caught.value.refusals) == (status, ())
 
 
 @pytest.mark.parametrize("status", [102, 103])
-def test_a_word_before_the_answer_is_not_the_answer(provider: Script, status: int) -> None:
+def test_an_interim_response_is_an_unknown_outcome(provider: Script, status: int) -> None:
     before = f"HTTP/1.1 {status} Wait\r\n\r\n".encode()
     with pytest.raises(UnknownOutcomeError, match=str(status)):
         provider.send(before + document(202, ENTRY))
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 504, 505, 507])
-def test_a_server_that_failed_may_have_accepted(provider: Script, status: int) -> None:
+def test_a_server_error_is_an_unknown_outcome(provider: Script, status: int) -> None:
     with pytest.raises(UnknownOutcomeError, match=str(status)):
         provider.send(document(status, ENTRY))
 
 
-def wish(provider: Script, header: str) -> float | None:
+def retry_after_s(provider: Script, header: str) -> float | None:
     with pytest.raises(TryLaterError) as caught:
         provider.send(answer(429, Retry_After=header))
     return caught.value.retry_after_s
@@ -156,24 +154,26 @@ def wish(provider: Script, header: str) -> float | None:
 @pytest.mark.parametrize(
     ("header", "seconds"), [("0", 0), ("3", 3), (" 120 ", 120), ("9" * 50, 999_999_999_999), ("\x0b" * 12 + "3", 3)]
 )
-def test_a_wish_in_seconds_is_read(provider: Script, header: str, seconds: float) -> None:
-    assert wish(provider, header) == seconds
+def test_retry_after_in_seconds_is_read(provider: Script, header: str, seconds: float) -> None:
+    assert retry_after_s(provider, header) == seconds
 
 
 @pytest.mark.parametrize("gmt", [True, False])
-def test_a_wish_with_a_date_is_the_seconds_until_then(provider: Script, *, gmt: bool) -> None:
+def test_retry_after_with_a_date_is_the_seconds_until_then(provider: Script, *, gmt: bool) -> None:
     moment = datetime.now(UTC) + timedelta(hours=1)
     before = datetime.now(UTC)
-    # Without a zone it is UTC too: that is what HTTP dates are in.
-    seconds = wish(provider, format_datetime(moment, usegmt=True) if gmt else f"{moment:%a, %d %b %Y %H:%M:%S}")
+    # HTTP dates are in UTC, so one without a time zone is too.
+    seconds = retry_after_s(
+        provider, format_datetime(moment, usegmt=True) if gmt else f"{moment:%a, %d %b %Y %H:%M:%S}"
+    )
     assert seconds is not None
     whole = moment.replace(microsecond=0)
     assert (whole - datetime.now(UTC)).total_seconds() <= seconds <= (whole - before).total_seconds()
 
 
 @pytest.mark.parametrize("header", ["Mon, 01 Jan 2024 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +0200"])
-def test_a_wish_that_is_over_is_none_to_wait_for(provider: Script, header: str) -> None:
-    assert wish(provider, header) == 0
+def test_retry_after_with_a_past_date_is_zero(provider: Script, header: str) -> None:
+    assert retry_after_s(provider, header) == 0
 
 
 @pytest.mark.parametrize(
@@ -184,14 +184,14 @@ def test_a_wish_that_is_over_is_none_to_wait_for(provider: Script, header: str) 
         *("1 Jan 2024 00:00:00 +99999999999999999999", "1 Jan 2024 00:00:00 +9999"),
     ],
 )
-def test_a_wish_that_nobody_understands_is_none(provider: Script, header: str) -> None:
-    assert wish(provider, header) is None
+def test_an_unreadable_retry_after_is_ignored(provider: Script, header: str) -> None:
+    assert retry_after_s(provider, header) is None
 
 
 @given(st.one_of(st.text(st.characters(max_codepoint=255)), st.text("0123456789:+-, JanMoGTUC")))
-def test_no_wish_breaks_anything(provider: Script, header: str) -> None:
+def test_every_retry_after_is_read_or_ignored(provider: Script, header: str) -> None:
     header = "".join(character for character in header if character.isprintable())
-    seconds = wish(provider, header)
+    seconds = retry_after_s(provider, header)
     assert seconds is None or seconds >= 0
 
 
@@ -221,14 +221,14 @@ NAMED = {"loc": ["body", "messages", 1, "sender"], "msg": "too short", "type": "
         ("refused", []),
     ],
 )
-def test_a_refusal_is_read_as_far_as_it_can_be(provider: Script, detail: object, refusals: list[Refusal]) -> None:
+def test_the_readable_parts_of_a_refusal_are_read(provider: Script, detail: object, refusals: list[Refusal]) -> None:
     with pytest.raises(RefusedError) as caught:
         provider.send_many(document(422, {"detail": detail}))
     assert list(caught.value.refusals) == refusals
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"7", b"{}", b"null", b'"x"', b"[" * 100_000])
-def test_a_refusal_that_nobody_understands_is_one_of_nobody(provider: Script, body: bytes) -> None:
+def test_an_unreadable_refusal_names_no_message(provider: Script, body: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
         provider.send(answer(422, body))
     assert caught.value.refusals == ()

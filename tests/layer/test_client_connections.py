@@ -1,4 +1,4 @@
-"""A connection is kept while it is fresh, and one that ended in between costs no message anything."""
+"""Connections are reused while they are fresh. A connection that was closed while idle does not affect a message."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,8 @@ TOKEN = "token-for-tests"
 ACCEPTED = b'{"msg_id": "%s", "recipient": 4512345678, "reference": "%s"}'
 
 
-class Watch:
-    """A clock that goes on when it is told to."""
+class Clock:
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now_s = 1_743_508_800.0
@@ -25,8 +25,8 @@ class Watch:
 
 
 @pytest.fixture(autouse=True)
-def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    made = Watch()
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
     monkeypatch.setattr(client_module, "time", made)
     return made
 
@@ -50,7 +50,7 @@ def connections(provider: Provider) -> int:
     return len({seen.connection for seen in provider.requests()})
 
 
-def test_all_requests_go_over_one_connection(client: Client, provider: Provider) -> None:
+def test_all_requests_use_one_connection(client: Client, provider: Provider) -> None:
     client.send(message("a"))
     client.send_many([message("b"), message("c")])
     provider.order(kind="429")
@@ -60,25 +60,27 @@ def test_all_requests_go_over_one_connection(client: Client, provider: Provider)
     assert connections(provider) == 1
 
 
-def test_a_connection_is_kept_until_it_is_too_old_to_trust(client: Client, provider: Provider, watch: Watch) -> None:
+def test_a_connection_is_reused_until_it_was_idle_for_too_long(
+    client: Client, provider: Provider, clock: Clock
+) -> None:
     client.send(message("a"))
-    watch.now_s += MAX_IDLE_S
+    clock.now_s += MAX_IDLE_S
     client.send(message("b"))
     assert connections(provider) == 1
-    watch.now_s += MAX_IDLE_S + 0.001
+    clock.now_s += MAX_IDLE_S + 0.001
     client.send(message("c"))
     assert connections(provider) == 2
     assert provider.counts() == {"a": 1, "b": 1, "c": 1}
 
 
-def test_the_age_counts_from_the_last_request(client: Client, provider: Provider, watch: Watch) -> None:
+def test_the_idle_time_counts_from_the_last_request(client: Client, provider: Provider, clock: Clock) -> None:
     for reference in "abcde":
         client.send(message(reference))
-        watch.now_s += MAX_IDLE_S * 0.9
+        clock.now_s += MAX_IDLE_S * 0.9
     assert connections(provider) == 1
 
 
-def test_an_idle_connection_that_the_provider_closed_is_no_error(client: Client, provider: Provider) -> None:
+def test_a_connection_that_the_provider_closed_while_idle_is_replaced(client: Client, provider: Provider) -> None:
     for reference in "abc":
         client.send(message(reference))
         provider.disconnect()
@@ -86,7 +88,7 @@ def test_an_idle_connection_that_the_provider_closed_is_no_error(client: Client,
     assert connections(provider) == 3
 
 
-def test_a_provider_that_comes_back_is_found_again(client: Client, provider: Provider) -> None:
+def test_a_provider_can_be_reached_again_after_an_outage(client: Client, provider: Provider) -> None:
     client.send(message("a"))
     provider.refuse_connections()
     with pytest.raises(UnreachableError):
@@ -97,7 +99,7 @@ def test_a_provider_that_comes_back_is_found_again(client: Client, provider: Pro
 
 
 @pytest.mark.parametrize("kind", ["reset", "hang"])
-def test_a_broken_connection_is_not_used_again(client: Client, provider: Provider, kind: str) -> None:
+def test_a_broken_connection_is_not_reused(client: Client, provider: Provider, kind: str) -> None:
     provider.order(kind=kind, **({"seconds": 600} if kind == "hang" else {}))
     with pytest.raises(UnknownOutcomeError):
         client.send(message("a"), timeout_s=0.2)
@@ -106,7 +108,7 @@ def test_a_broken_connection_is_not_used_again(client: Client, provider: Provide
     assert connections(provider) == 2
 
 
-def test_an_answer_that_says_so_ends_its_connection() -> None:
+def test_connection_close_ends_the_connection() -> None:
     def serve(wire: Wire) -> None:
         wire.request()
         wire.send(answer(429, Connection="close"))
@@ -119,7 +121,7 @@ def test_an_answer_that_says_so_ends_its_connection() -> None:
     assert server.connections == 2
 
 
-def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None:
+def test_an_unrequested_answer_is_not_used_for_the_next_request() -> None:
     def serve(wire: Wire) -> None:
         while request := wire.request():
             mine, other = (b"a", b"b") if b'"reference":"a"' in request.body else (b"b", b"a")
@@ -132,7 +134,7 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() -> None
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("local", [True, False])
-def test_no_redirect_takes_the_token_and_the_text_elsewhere(status: int, *, local: bool) -> None:
+def test_redirects_are_not_followed(status: int, *, local: bool) -> None:
     seen: list[object] = []
 
     def elsewhere(wire: Wire) -> None:
@@ -151,7 +153,7 @@ def test_no_redirect_takes_the_token_and_the_text_elsewhere(status: int, *, loca
     assert (other.connections, len(seen)) == (0, 1)
 
 
-def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> None:
+def test_proxy_variables_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> None:
     with RawServer(lambda wire: wire.reset()) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)

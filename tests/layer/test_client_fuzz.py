@@ -1,4 +1,4 @@
-"""Whatever a server answers, the client says one of the things it can say, and never accepts another's message."""
+"""Every response leads to an acceptance of the right message, or to one of the client's errors."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ MESSAGES = [
 
 @dataclass(slots=True)
 class Script:
-    """A server that answers with the same bytes, and may close the connection after each answer."""
+    """A server that responds with the same bytes, and closes the connection afterwards unless it `stays` open."""
 
     raw: bytes = b""
     stays: bool = True
@@ -94,7 +94,7 @@ def test_a_success_is_an_acceptance_of_the_message_or_an_unknown_outcome(
 
 @given(body=as_bytes(refusals), many=st.booleans())
 @example(body=b'{"detail": [{"loc": ' + b"[" * 980 + b"]" * 980 + b"}]}", many=True)
-def test_a_422_is_a_refusal_whatever_it_says(script: Script, body: bytes, *, many: bool) -> None:
+def test_every_422_is_a_refusal(script: Script, body: bytes, *, many: bool) -> None:
     script.raw = answer(422, body)
     with pytest.raises(RefusedError) as caught:
         script.client.send_many(MESSAGES) if many else script.client.send(MESSAGES[0])
@@ -136,7 +136,7 @@ lines = st.one_of(
 @example(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}")
 @example(b"HTTP/1.1 202 Accepted\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}")
 @example(b"HTTP/1.1 99999 What\r\n\r\n")
-def test_bytes_that_are_no_http_are_one_of_our_errors(script: Script, raw: bytes) -> None:
+def test_invalid_http_leads_to_an_error_of_the_client(script: Script, raw: bytes) -> None:
     script.raw, script.stays = raw, False
     try:
         with pytest.raises(SendError):

@@ -1,4 +1,4 @@
-"""Over TLS the token goes to the provider alone, and a handshake that fails sent nothing."""
+"""TLS: only a verified provider gets the request, and a failed handshake sends nothing."""
 
 import ssl
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def accept(wire: Wire) -> None:
 
 @pytest.fixture(autouse=True)
 def fresh_context() -> Iterator[None]:
-    """Read the authorities anew, which a process does once."""
+    """Read the authorities again in every test. A process reads them once."""
     tls.context.cache_clear()
     yield
     tls.context.cache_clear()
@@ -56,24 +56,24 @@ def test_the_authorities_are_read_once_for_all_connections(tmp_path: Path, monke
     assert server.connections == 3
 
 
-def refused(wire: Wire) -> None:
+def fail_on_request(wire: Wire) -> None:
     raise AssertionError(wire.request())
 
 
-def test_a_certificate_that_nobody_vouches_for_gets_nothing(tmp_path: Path) -> None:
+def test_nothing_is_sent_to_a_server_with_an_untrusted_certificate(tmp_path: Path) -> None:
     _, context = self_signed(tmp_path)
-    with RawServer(refused, context) as server, pytest.raises(UnreachableError) as caught:
+    with RawServer(fail_on_request, context) as server, pytest.raises(UnreachableError) as caught:
         Client("token", server.url).send(MESSAGE)
     assert isinstance(caught.value.__cause__, SSLError)
 
 
 @pytest.mark.parametrize(("host", "days"), [("127.0.0.2", 1), ("messaging.invalid", 1), ("127.0.0.1", -1)])
-def test_a_certificate_of_another_host_or_time_gets_nothing(
+def test_nothing_is_sent_to_a_server_with_a_wrong_or_expired_certificate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, days: int
 ) -> None:
     certificate, context = self_signed(tmp_path, host, days=days)
     trust(monkeypatch, certificate)
-    with RawServer(refused, context) as server, pytest.raises(UnreachableError) as caught:
+    with RawServer(fail_on_request, context) as server, pytest.raises(UnreachableError) as caught:
         Client("token", server.url).send(MESSAGE)
     assert isinstance(caught.value.__cause__, SSLError)
 
@@ -87,26 +87,26 @@ def reset_in_the_handshake(wire: Wire) -> None:
     wire.reset()
 
 
-def speak_http(wire: Wire) -> None:
+def respond_without_tls(wire: Wire) -> None:
     wire.socket.recv(65536)
     wire.send(answer(400))
 
 
-def stay_silent(wire: Wire) -> None:
+def never_respond(wire: Wire) -> None:
     while wire.socket.recv(65536):
         pass
 
 
-@pytest.mark.parametrize("serve", [close_in_the_handshake, reset_in_the_handshake, speak_http, stay_silent])
-def test_a_handshake_that_fails_sent_nothing(serve: Callable[[Wire], None]) -> None:
+@pytest.mark.parametrize(
+    "serve", [close_in_the_handshake, reset_in_the_handshake, respond_without_tls, never_respond]
+)
+def test_a_failed_handshake_sends_nothing(serve: Callable[[Wire], None]) -> None:
     with RawServer(serve) as server, pytest.raises(UnreachableError):
         Client("token", server.url.replace("http:", "https:"), connect_timeout_s=0.3).send(MESSAGE)
     assert server.connections == 1
 
 
-def test_a_reset_after_the_request_is_an_unknown_outcome_over_tls_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reset_after_the_request_is_an_unknown_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate, context = self_signed(tmp_path)
     trust(monkeypatch, certificate)
 

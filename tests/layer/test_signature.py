@@ -1,4 +1,4 @@
-"""Only a body signed by one of our keys passes, and nothing that anyone can send ends in another error."""
+"""Only a body that one of the keys has signed verifies. Everything else is a SignatureError."""
 
 import hashlib
 import hmac
@@ -15,10 +15,10 @@ from gatewayapi.signature import sign, verify, well_formed
 
 KEY = "0123456789abcdef0123456789abcdef"
 BODY = '{"event_id": "1", "text": "blåbærgrød 🍓"}'.encode()
-# Published test vectors, read where they are at hand; the project has its own below.
+# Published test vectors, used where the file exists. The vectors of RFC 4231 are below.
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "hmac_sha256_test.json"
 
-# RFC 4231, section 4: key, data, HMAC-SHA-256. Its case 5 is a truncated tag, and stands further down.
+# RFC 4231, section 4: key, data, HMAC-SHA-256. Its case 5, a truncated tag, has a test of its own.
 RFC_4231 = {
     "1": (b"\x0b" * 20, b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
     "2": (
@@ -57,7 +57,7 @@ anything = st.one_of(
 
 
 @pytest.mark.parametrize("case", RFC_4231)
-def test_a_signature_is_the_hmac_that_rfc_4231_gives(case: str) -> None:
+def test_signatures_agree_with_rfc_4231(case: str) -> None:
     key, data, tag = RFC_4231[case]
     assert sign(data, key) == f"v1={tag}"
     verify(data, f"v1={tag}", [key])
@@ -74,9 +74,9 @@ def vectors() -> list[Any]:
     ]
 
 
-@pytest.mark.skipif(not VECTORS.is_file(), reason="the published vectors are not at hand")
+@pytest.mark.skipif(not VECTORS.is_file(), reason="the file of published vectors does not exist")
 @pytest.mark.parametrize(("tag_size", "vector"), vectors())
-def test_the_published_vectors_agree(tag_size: int, vector: dict[str, str]) -> None:
+def test_signatures_agree_with_published_vectors(tag_size: int, vector: dict[str, str]) -> None:
     key, data, claimed = bytes.fromhex(vector["key"]), bytes.fromhex(vector["msg"]), f"v1={vector['tag']}"
     whole = tag_size == 256
     if whole and vector["result"] == "valid":
@@ -89,16 +89,16 @@ def test_the_published_vectors_agree(tag_size: int, vector: dict[str, str]) -> N
 
 
 @given(body=st.binary(), key=st.one_of(st.text(min_size=1), st.binary(min_size=1)))
-def test_what_a_key_signs_it_verifies(body: bytes, key: str | bytes) -> None:
+def test_a_signature_verifies_with_the_same_key(body: bytes, key: str | bytes) -> None:
     verify(body, sign(body, key), [key])
 
 
-def test_text_keys_are_taken_as_utf_8() -> None:
+def test_a_text_key_is_encoded_as_utf_8() -> None:
     assert sign(BODY, "nøgle") == sign(BODY, "nøgle".encode())
 
 
 @given(body=st.binary(min_size=1), position=st.integers(0), flip=st.integers(1, 255))
-def test_a_body_changed_anywhere_does_not_verify(body: bytes, position: int, flip: int) -> None:
+def test_a_changed_byte_does_not_verify(body: bytes, position: int, flip: int) -> None:
     index = position % len(body)
     tampered = body[:index] + bytes([body[index] ^ flip]) + body[index + 1 :]
     with pytest.raises(SignatureError):
@@ -112,13 +112,13 @@ def test_a_tag_with_one_wrong_bit_does_not_verify(bit: int) -> None:
         verify(BODY, f"v1={tag:064x}", [KEY])
 
 
-def test_json_written_anew_does_not_verify() -> None:
+def test_reserialised_json_does_not_verify() -> None:
     rewritten = json.dumps(json.loads(BODY)).encode()
     with pytest.raises(SignatureError):
         verify(rewritten, sign(BODY, KEY), [KEY])
 
 
-def test_hex_digits_may_be_capital_letters() -> None:
+def test_hexadecimal_digits_can_be_upper_case() -> None:
     verify(BODY, "v1=" + sign(BODY, KEY)[3:].upper(), [KEY])
 
 
@@ -150,7 +150,7 @@ def test_the_truncated_tag_of_rfc_4231_is_malformed() -> None:
         "sha256={}",
     ],
 )
-def test_another_form_around_a_right_tag_is_malformed(form: str) -> None:
+def test_a_right_tag_in_another_form_is_malformed(form: str) -> None:
     with pytest.raises(SignatureError, match="malformed"):
         verify(BODY, form.format(sign(BODY, KEY)[3:]), [KEY])
 
@@ -163,7 +163,7 @@ def test_digits_of_other_scripts_are_malformed() -> None:
 @given(body=st.binary(max_size=8), signature=anything)
 @example(body=b"", signature="v1=" + "\ud800" * 64)
 @example(body=b"", signature="v1=" + "0" * 1_000_000)
-def test_garbage_of_any_type_is_a_signature_error_and_nothing_else(body: bytes, signature: object) -> None:
+def test_every_invalid_signature_of_any_type_is_a_signature_error(body: bytes, signature: object) -> None:
     with pytest.raises(SignatureError):
         verify(body, cast("str", signature), [KEY])
 
@@ -173,23 +173,23 @@ def test_a_well_formed_signature_gives_the_bytes_it_claims() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_any_of_several_keys_may_have_signed(position: int) -> None:
+def test_each_of_several_keys_verifies(position: int) -> None:
     keys: list[str | bytes] = ["first", b"second", "third"]
     verify(BODY, sign(BODY, keys[position]), iter(keys))
 
 
-def test_a_key_that_is_not_among_them_does_not_verify() -> None:
+def test_another_key_does_not_verify() -> None:
     with pytest.raises(SignatureError):
         verify(BODY, sign(BODY, "fourth"), ["first", b"second", "third"])
 
 
-def test_no_key_lets_no_one_in() -> None:
+def test_nothing_verifies_without_keys() -> None:
     with pytest.raises(SignatureError):
         verify(BODY, sign(BODY, KEY), [])
 
 
 @pytest.mark.parametrize("empty", ["", b""])
-def test_an_empty_key_signs_nothing_and_opens_nothing(empty: str | bytes) -> None:
+def test_an_empty_key_neither_signs_nor_verifies(empty: str | bytes) -> None:
     with pytest.raises(SignatureError, match="no key"):
         sign(BODY, empty)
     forged = "v1=" + hmac.new(b"", BODY, hashlib.sha256).hexdigest()
@@ -199,7 +199,7 @@ def test_an_empty_key_signs_nothing_and_opens_nothing(empty: str | bytes) -> Non
         verify(BODY, forged, [empty, KEY])
 
 
-def test_an_empty_key_does_not_shadow_a_good_one() -> None:
+def test_an_empty_key_is_passed_over() -> None:
     verify(BODY, sign(BODY, KEY), ["", KEY])
 
 
@@ -209,13 +209,13 @@ def test_one_key_instead_of_a_collection_is_a_type_error(keys: str | bytes) -> N
         verify(BODY, sign(BODY, KEY), cast("list[str]", keys))
 
 
-def test_every_key_is_tried_whatever_the_first_one_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_keys_are_tried_even_if_the_first_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[bytes] = []
 
-    def watched(first: bytes, second: bytes) -> bool:
+    def recorded(first: bytes, second: bytes) -> bool:
         tried.append(first)
         return first == second
 
-    monkeypatch.setattr(hmac, "compare_digest", watched)
+    monkeypatch.setattr(hmac, "compare_digest", recorded)
     verify(BODY, sign(BODY, "first"), ["first", "second"])
     assert tried == [bytes.fromhex(sign(BODY, key)[3:]) for key in ("first", "second")]

@@ -1,4 +1,4 @@
-"""Every event of the provider becomes a record, and what it may add one day is kept as it comes."""
+"""Reads every event type of the provider. Unknown types, statuses and fields are kept."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ from tests.layer.webhook_bodies import (
 REJECTED = {"hex_code": "0x1905", "details": "Unsupported sender"}
 
 
-def test_an_sms_status_becomes_a_record_with_all_it_says() -> None:
+def test_an_sms_status_becomes_a_record_with_all_its_fields() -> None:
     raw = body(envelope(SMS, status(status="REJECTED", error=REJECTED)))
     assert read(raw) == EventRecord(
         key="order-1",
@@ -99,7 +99,7 @@ def test_an_rcs_error_may_be_absent_or_any_object(error: object) -> None:
         ),
     ],
 )
-def test_every_message_from_a_person_is_read(kind: str, content: object) -> None:
+def test_every_type_of_inbound_message_is_read(kind: str, content: object) -> None:
     raw = body(envelope(kind, inbound("CONTENT"))).replace(b'"CONTENT"', json_of(content))
     record = read(raw)
     assert (record.event_type, record.sender, record.content) == (kind, 4587654321, content)
@@ -108,20 +108,20 @@ def test_every_message_from_a_person_is_read(kind: str, content: object) -> None
 
 
 def json_of(content: object) -> bytes:
-    """As `body`, with decimals written as they are."""
+    """Return the JSON as `body` does, with decimals in all their digits."""
     if isinstance(content, dict) and all(isinstance(value, Decimal) for value in content.values()):
         return ("{" + ", ".join(f'"{name}": {value}' for name, value in content.items()) + "}").encode()
     return body(content)
 
 
-def test_an_unknown_type_is_kept_without_reading_its_event() -> None:
+def test_the_event_of_an_unknown_type_is_kept_but_not_read() -> None:
     raw = body(envelope("message.price.sms", status(status=["no", "status"], error=7, price=0.07)))
     record = read(raw)
     assert (record.event_type, record.key, record.body) == ("message.price.sms", "order-1", raw.decode())
     assert (record.status, record.error, record.recipient, record.content) == (None, None, None, None)
 
 
-def test_an_unknown_status_is_kept_as_it_came() -> None:
+def test_an_unknown_status_is_kept() -> None:
     assert read(body(envelope(SMS, status(status="Held at customs")))).status == "Held at customs"
 
 
@@ -131,37 +131,37 @@ def test_unknown_fields_stay_in_the_body() -> None:
     assert set(read(raw).to_item()) == set(read(body(envelope(SMS, status()))).to_item())
 
 
-def test_a_body_is_kept_byte_by_byte() -> None:
+def test_a_body_is_kept_unchanged() -> None:
     raw = body(envelope(SMS, status())).replace(b", ", b" ,\r\n\t").replace(b"order-1", "bestilling-å".encode())
     record = read(raw)
     assert (record.body.encode(), record.key) == (raw, "bestilling-å")
 
 
 @pytest.mark.parametrize("reference", [ABSENT, None, ""])
-def test_without_a_reference_an_event_is_filed_under_its_msg_id(reference: object) -> None:
+def test_an_event_without_a_reference_is_stored_under_its_msg_id(reference: object) -> None:
     record = read(body(envelope(SMS, status(reference=reference))))
     assert (record.key, record.reference, record.msg_id) == (MSG_ID, None, MSG_ID)
 
 
-def test_an_unknown_type_may_have_a_reference_alone() -> None:
+def test_an_unknown_type_can_have_a_reference_without_a_msg_id() -> None:
     record = read(body(envelope("message.new", {"reference": "order-1"})))
     assert (record.key, record.reference, record.msg_id) == ("order-1", "order-1", None)
 
 
 @pytest.mark.parametrize("recipient", [ABSENT, None, 4512345678, "+4512345678", "short code"])
-def test_a_number_may_be_missing_or_text(recipient: object) -> None:
+def test_a_recipient_can_be_missing_or_text(recipient: object) -> None:
     assert read(body(envelope(SMS, status(recipient=recipient)))).recipient == (
         None if recipient is ABSENT else recipient
     )
 
 
-def test_the_last_of_two_equal_names_counts_and_the_body_keeps_both() -> None:
+def test_the_last_of_two_fields_with_the_same_name_counts() -> None:
     raw = body(envelope(SMS, status())).replace(b'"status": ', b'"status": "ENROUTE", "status": ')
     record = read(raw)
     assert (record.status, record.body) == ("DELIVERED", raw.decode())
 
 
-def test_a_quarantined_body_is_found_by_its_hash() -> None:
+def test_a_quarantined_body_is_stored_under_its_hash() -> None:
     raw = "no event: æ".encode()
     record = quarantined(raw, SIGNATURE, "not JSON", received_at=RECEIVED, expires_at=EXPIRES)
     assert record.body_sha256 == sha256(raw).hexdigest()
@@ -169,14 +169,14 @@ def test_a_quarantined_body_is_found_by_its_hash() -> None:
     assert (record.received_at, record.expires_at) == (RECEIVED, EXPIRES)
 
 
-def test_a_quarantined_body_that_is_no_utf_8_stays_bytes() -> None:
+def test_a_quarantined_body_that_is_not_utf_8_is_stored_as_bytes() -> None:
     record = quarantined(b"\xff\xfe", SIGNATURE, "not UTF-8", received_at=RECEIVED, expires_at=EXPIRES)
     assert record.body == b"\xff\xfe"
     assert record.to_item()["body"] == {"B": b"\xff\xfe"}
 
 
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(days=7), -MAX_AHEAD])
-def test_an_event_within_the_window_is_of_age(age: timedelta) -> None:
+def test_an_event_within_the_allowed_age_is_accepted(age: timedelta) -> None:
     check_age(aged(age), timedelta(days=7))
 
 
@@ -189,7 +189,7 @@ def test_an_event_within_the_window_is_of_age(age: timedelta) -> None:
         (-timedelta(days=4000), "future"),
     ],
 )
-def test_an_event_outside_the_window_is_refused(age: timedelta, words: str) -> None:
+def test_an_event_outside_the_allowed_age_is_refused(age: timedelta, words: str) -> None:
     with pytest.raises(EventAgeError, match=words):
         check_age(aged(age), timedelta(days=7))
 
@@ -198,5 +198,5 @@ def aged(age: timedelta) -> EventRecord:
     return replace(read(body(envelope(SMS, status()))), timestamp=RECEIVED - age)
 
 
-def test_an_age_error_is_none_that_quarantines() -> None:
+def test_an_age_error_is_not_an_event_error() -> None:
     assert not issubclass(EventAgeError, EventError)

@@ -1,4 +1,4 @@
-"""The largest body that is taken makes an item, and a change of the message's item, that DynamoDB can hold."""
+"""The largest accepted body fits into a DynamoDB item, and so does its change of the message's item."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ from tests.layer.webhook_bodies import (
 
 
 class Transactions:
-    """A DynamoDB that takes every transaction."""
+    """A DynamoDB client that records every transaction."""
 
     def __init__(self) -> None:
         self.taken: list[list[dict[str, Any]]] = []
@@ -44,7 +44,7 @@ filler: st.SearchStrategy[object] = st.recursive(
 )
 
 
-@settings(max_examples=30)  # each of them writes and reads up to a quarter of a megabyte
+@settings(max_examples=30)  # every example writes and reads up to a quarter of a megabyte
 @given(
     filler, st.sampled_from([MAX_PARSED_BODY, MAX_PARSED_BODY + 1, MAX_BODY]), st.sampled_from(["error", "content"])
 )
@@ -52,7 +52,7 @@ filler: st.SearchStrategy[object] = st.recursive(
 @example([], MAX_PARSED_BODY, "content")
 @example({"a": -1}, MAX_PARSED_BODY, "error")
 @example("å", MAX_BODY, "error")
-def test_a_body_of_the_greatest_size_fits_an_item(element: object, size: int, field: str) -> None:
+def test_a_body_of_the_largest_size_fits_into_an_item(element: object, size: int, field: str) -> None:
     def filled(count: int) -> bytes:
         elements = {"list": [element] * count}
         inner = status(error=elements) if field == "error" else inbound(elements)
@@ -82,17 +82,17 @@ def test_no_single_field_makes_an_item_too_large(field: str, size: int) -> None:
     try:
         assert item_size(read(raw).to_item()) < MAX_ITEM
     except EventError as error:
-        assert str(error).startswith(f"{field}: longer than ")  # noqa: PT017 - either is right
+        assert str(error).startswith(f"{field}: longer than ")  # noqa: PT017 - both are right
 
 
 @pytest.mark.parametrize("raw", [b"x" * MAX_BODY, b"\xff" * MAX_BODY])
-def test_a_quarantined_body_of_the_greatest_size_fits_an_item(raw: bytes) -> None:
+def test_a_quarantined_body_of_the_largest_size_fits_into_an_item(raw: bytes) -> None:
     record = quarantined(raw, SIGNATURE, "not JSON", received_at=RECEIVED, expires_at=EXPIRES)
     assert item_size(record.to_item()) < MAX_ITEM
 
 
 @pytest.mark.parametrize("error", [{"nested": "deeply"}, {"hex_code": {"nested": "deeply"}, "details": None}])
-def test_an_error_nested_as_deeply_as_an_event_may_be_moves_its_message_too(error: dict[str, Any]) -> None:
+def test_an_error_of_the_greatest_depth_can_be_stored_in_the_message(error: dict[str, Any]) -> None:
     name = next(iter(error))
     with pytest.raises(EventError, match="nested too deeply"):
         read(body(envelope(RCS, status(error={**error, name: nested(MAX_DEPTH - 1)}))))
@@ -115,7 +115,7 @@ def levels(value: object) -> int:
     return max(map(levels, inner), default=-1) + 1
 
 
-def test_the_largest_error_fits_the_message_s_item() -> None:
+def test_the_largest_error_fits_into_the_message_s_item() -> None:
     raw = body(envelope(RCS, status(error={"list": [0] * 34_000})))
     assert MAX_PARSED_BODY - 2000 < len(raw) <= MAX_PARSED_BODY
     database = Transactions()

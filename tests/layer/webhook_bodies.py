@@ -1,4 +1,4 @@
-"""Webhook bodies for tests: each of the provider's event types, and envelopes with something else in a place."""
+"""Webhook bodies for tests: the provider's event types, with any field changed or left out."""
 
 import json
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ ABSENT = object()
 
 
 def status(**fields: object) -> dict[str, Any]:
-    """A status event; `ABSENT` leaves a field out."""
+    """Return a status event. `ABSENT` leaves a field out."""
     usual = {
         "msg_id": MSG_ID,
         "recipient": 4512345678,
@@ -31,13 +31,13 @@ def status(**fields: object) -> dict[str, Any]:
 
 
 def inbound(content: object, **fields: object) -> dict[str, Any]:
-    """An event of a message that a person sent."""
+    """Return the event of an inbound message."""
     usual = {"msg_id": MSG_ID, "sender": 4587654321, "sent_at": "2025-04-01T11:49:12+00:00", "content": content}
     return present(usual | fields)
 
 
 def envelope(kind: object, inner: object, **fields: object) -> dict[str, Any]:
-    """The envelope that all events share; `ABSENT` leaves a field out."""
+    """Return an envelope. `ABSENT` leaves a field out."""
     usual = {
         "event_id": "09c829a2-a77b-422d-8562-2f88e784dfb5",
         "timestamp": "2025-04-01T11:50:12.003029+00:00",
@@ -48,15 +48,15 @@ def envelope(kind: object, inner: object, **fields: object) -> dict[str, Any]:
 
 
 def present(fields: dict[str, object]) -> dict[str, Any]:
-    """The fields that are there."""
+    """Return the fields that are not ABSENT."""
     return {name: value for name, value in fields.items() if value is not ABSENT}
 
 
 def body(document: object) -> bytes:
-    """A document as the provider would send it."""
+    """Return a document as the provider sends it."""
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def read(raw: bytes) -> EventRecord:
-    """The record of a body."""
+    """Return the record of a body."""
     return webhook_body.read(raw, SIGNATURE, received_at=RECEIVED, expires_at=EXPIRES)

@@ -67,3 +67,15 @@ def test_the_options_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     for option in ("--port", "--page-port", "--set NAME=VALUE", "--quiet"):
         assert option in printed
+
+
+def test_the_first_line_is_the_pages_address(capsys: pytest.CaptureFixture[str]) -> None:
+    address = ""
+    progress = serve.Progress(lambda: address)
+    progress.report("  0.0 s  building")
+    assert capsys.readouterr().out == ""
+    address = "http://127.0.0.1:45921"
+    for line in ("  0.9 s  listening", "  5.9 s  built"):
+        progress.report(line)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"phones        {address}/", "  0.0 s  building", "  0.9 s  listening", "  5.9 s  built"]

@@ -78,7 +78,7 @@ def test_one_message_of_a_hundred_that_the_provider_refuses_costs_the_others_one
     assert "order-42" not in world.provider.counts()
     (dead,) = world.dead()
     assert (dead.code, dead.reference) == ("PROVIDER_REFUSED", "order-42")
-    assert dead.details == "sender: Value error, refused on order"
+    assert dead.details == "sender: Value error, refused by an ordered fault"
     record = world.record("order-42")
     assert (record.status, record.lease_until) == ("INVALID", None)
     assert record.error == {"code": "PROVIDER_REFUSED", "details": dead.details}
@@ -115,7 +115,7 @@ def test_a_single_message_that_is_refused_as_a_whole_is_invalid(world: World) ->
     world.provider.order(kind="422")
     world.send(message())
     (dead,) = world.dead()
-    assert (dead.code, dead.details) == ("PROVIDER_REFUSED", "body: Value error, refused as a whole")
+    assert (dead.code, dead.details) == ("PROVIDER_REFUSED", "body: Value error, the whole request is refused")
 
 
 def test_each_alone_takes_no_longer_than_the_invocation_has(world: World) -> None:

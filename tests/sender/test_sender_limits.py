@@ -64,6 +64,20 @@ def test_what_was_too_long_is_sent_when_the_stack_allows_it(world: World) -> Non
     assert world.send(message(message="x" * 161)).outcomes() == {"accepted": 1}
 
 
+def test_a_dead_letter_names_every_mistake_at_once(world: World) -> None:
+    world.start(OPT_OUTS="Enforce")
+    world.send({"to": NUMBER, "message": "Hello", "reference": "order-1"})
+    (dead,) = world.dead()
+    assert (dead.code, dead.details) == (
+        "INVALID_MESSAGE",
+        (
+            "$.to: is not a known field; did you mean recipient?; $.recipient: is required; "
+            "$.sender: is required: the stack has no DefaultSender; "
+            "$.message_type: is required: the stack enforces opt-outs"
+        ),
+    )
+
+
 def test_message_type_and_context_are_in_the_record(world: World) -> None:
     world.send(message(message_type="promotional", context="tenant-7"))
     record = world.record("order-1")

@@ -160,3 +160,25 @@ def test_a_suppressed_message_is_counted_and_logged_without_its_number(enforcing
     (line,) = [each for each in lines if each.get("message") == "message"]
     assert (line["outcome"], line["reference"]) == ("suppressed", "order-1")
     assert str(NUMBER) not in log
+
+
+@pytest.mark.parametrize(
+    ("call", "skip", "status", "sms"),
+    [(READ, 0, "SUPPRESSED", 0), (WRITE, 0, "ACCEPTED", 1), (WRITE, 1, "ACCEPTED", 1)],
+    ids=["before the opt-outs are read", "before the claim", "before the result is recorded"],
+)
+def test_a_stop_that_arrives_during_an_invocation_counts_from_when_opt_outs_are_read(
+    enforcing: World, call: str, skip: int, status: str, sms: int
+) -> None:
+    opt_in(enforcing.aws.dynamodb, TABLE, NUMBER, source="test")
+
+    def stop(_: object) -> None:
+        opt_out(enforcing.aws.dynamodb, TABLE, NUMBER, source="test")
+
+    enforcing.calls.before(call, stop, skip=skip)
+    queued = enforcing.put(promotion())
+    enforcing.deliver(queued)
+    assert enforcing.statuses() == {"order-1": status}
+    assert enforcing.deliver(queued).outcomes() == {"duplicate": 1}
+    assert enforcing.send(promotion("order-2")).outcomes() == {"suppressed": 1}
+    assert sum(enforcing.provider.counts().values()) == sms

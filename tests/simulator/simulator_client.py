@@ -20,7 +20,7 @@ QUICK = Pace(enroute_s=0.01, final_s=0.02, retry_s=0.01, retry_at_most_s=0.02, w
 
 
 def message(reference: object = None, **fields: object) -> dict[str, Any]:
-    """A message that the provider accepts, but for the given fields."""
+    """Return a valid message with some fields changed."""
     return {
         "sender": "Shop",
         "recipient": 4512345678,
@@ -38,7 +38,7 @@ def new_provider(webhook_url: str | None = None, pace: Pace = QUICK, max_body_by
 
 
 class Client:
-    """A client of the provider on one kept connection, with no mind of its own: no repetition, no check."""
+    """A client of the provider on one connection. It repeats nothing and checks nothing."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -58,7 +58,7 @@ class Client:
         headers: dict[str, str] | None = None,
         timeout_s: float = WAIT_S,
     ) -> urllib3.BaseHTTPResponse:
-        """One request, with the right token unless other headers are given."""
+        """Send one request, with the right token unless other headers are given."""
         given = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
         return self._pool.request(
             method, self._url + path, body=body, headers=given if headers is None else headers, timeout=timeout_s
@@ -81,7 +81,7 @@ class Client:
 
 
 class Receiver:
-    """An endpoint that keeps each webhook's body and signature, and answers as `answer` says for it."""
+    """An endpoint that stores every body and signature, and answers with the status that `answer` returns."""
 
     def __init__(self, answer: Callable[[dict[str, Any]], int] = lambda _: 200) -> None:
         self.received: list[tuple[bytes, str]] = []
@@ -119,19 +119,19 @@ class Receiver:
         self._thread.join()
 
     def events(self) -> list[dict[str, Any]]:
-        """The envelopes so far, in order of arrival."""
+        """Return the envelopes so far, in order of arrival."""
         return [json.loads(body) for body, _ in self.received]
 
     def statuses(self) -> list[str]:
-        """The statuses so far, in order of arrival."""
+        """Return the statuses so far, in order of arrival."""
         return [envelope["event"]["status"] for envelope in self.events()]
 
     def wait_for(self, count: int) -> None:
-        """Wait until so many webhooks have arrived."""
+        """Wait until this many webhooks have arrived."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.received) >= count, WAIT_S)
 
 
 def signed(body: bytes, key: str = KEY) -> str:
-    """The signature that a body must have."""
+    """Return the signature that a body must have."""
     return "v1=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()

@@ -92,7 +92,13 @@ def test_the_page_may_load_nothing_from_elsewhere_and_cannot_be_framed(client: C
     policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["form-action"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/_control/messages"])
+def test_another_web_page_cannot_embed_an_answer(client: Client, path: str) -> None:
+    headers = client.ask("GET", path, headers={}).headers
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "../control.py", "..%2fcontrol.py", "", "/etc/passwd", "."])

@@ -36,7 +36,7 @@ def test_every_message_of_a_refused_request_is_shown_with_the_outcome_and_the_fa
     ]
 
 
-def test_a_text_of_a_person_is_shown_even_if_webhooks_go_nowhere(client: Client) -> None:
+def test_a_text_from_a_person_is_shown_also_without_a_webhook_url(client: Client) -> None:
     made = client.control("POST", "inbound", {"message": "Tak", "sender": 4511223344})
     (entry,) = entries(client)
     assert (entry["id"], entry["kind"]) == (made["msg_id"], "received")
@@ -91,7 +91,7 @@ def test_the_details_of_a_message_have_the_raw_request_and_every_attempt_of_ever
         assert (webhook["body"].encode(), webhook["attempts"][0]["signature"]) == receiver.received[0]
 
 
-def test_a_request_without_readable_messages_can_be_looked_at(client: Client, provider: Provider) -> None:
+def test_an_unreadable_request_is_listed_and_shown(client: Client, provider: Provider) -> None:
     client.ask("POST", "/mobile/single", b"no JSON")
     assert client.control("GET", "request?number=1")["request"]["body"] == "no JSON"
     assert client.control("GET", "conversations")["requests"][0]["outcome"] == 422
@@ -99,5 +99,5 @@ def test_a_request_without_readable_messages_can_be_looked_at(client: Client, pr
 
 
 @pytest.mark.parametrize("route", ["message?id=none", "request?number=7", "conversations?since=x"])
-def test_what_does_not_exist_is_refused_with_a_reason(client: Client, route: str) -> None:
+def test_an_unknown_message_or_request_is_refused_with_a_reason(client: Client, route: str) -> None:
     assert "error" in client.control("GET", route)

@@ -29,6 +29,8 @@ class CommandLine:
             "AWS_DEFAULT_REGION": REGION,
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            # A make that a script starts must not rebuild the project's own environment.
+            "MAKEFLAGS": f"VENV={venv}",
             **credentials,
         }
 

@@ -140,6 +140,17 @@ def test_the_list_names_reason_and_advice_and_leaves_the_letters(
     assert len(received(deployed, "DeadLetterQueueUrl")) == 2
 
 
+def test_a_message_with_several_mistakes_has_a_line_for_each(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mistakes = "$.to: is not a known field; did you mean recipient?; $.recipient: is required"
+    put_letter(deployed, reasons=REASONS | {"ErrorCode": "INVALID_MESSAGE", "ErrorMessage": mistakes})
+    dead_letters.main([])
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "$.to: is not a known field; did you mean recipient?" in lines
+    assert "$.recipient: is required" in lines
+
+
 @pytest.mark.usefixtures("deployed")
 def test_an_empty_queue_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert dead_letters.main([]) == 0

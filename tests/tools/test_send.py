@@ -46,6 +46,13 @@ def test_a_message_without_a_sender_needs_the_stacks_default_sender(deploy: Call
     assert len(received(stack)) == 1
 
 
+def test_every_mistake_is_named_on_a_line_of_its_own(deployed: Deployed) -> None:
+    with pytest.raises(CommandError) as caught:
+        send.main(["--to", "12", "--text", "", "--sender", "Shop"])
+    assert [line.strip().split(":")[0] for line in str(caught.value).splitlines()[1:]] == ["$.message", "$.recipient"]
+    assert received(deployed) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

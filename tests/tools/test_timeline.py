@@ -121,11 +121,16 @@ def test_an_event_without_a_message_is_shown_with_its_time() -> None:
     assert told(event("foreign", "e1", after(3))).strip() == "12:00:03 UTC  DELIVERED"
 
 
-def test_a_message_in_doubt_is_never_called_unsent() -> None:
-    for name in ("RETRYING", "HELD"):
-        assert "not sent" not in told(
-            unsent(name, in_doubt=True, error={"code": "UNCERTAIN", "details": "no answer"})
-        )
+@pytest.mark.parametrize("name", ["RETRYING", "HELD", "UNCERTAIN"])
+@pytest.mark.parametrize("doubt", [{"in_doubt": True}, {"error": {"code": "UNCERTAIN", "details": "no answer"}}])
+def test_a_message_in_doubt_is_never_called_unsent(name: str, doubt: dict[str, Any]) -> None:
+    assert "not sent" not in told(unsent(name, **doubt))
+
+
+def test_a_dry_run_does_not_wait_for_an_operator() -> None:
+    text = told(unsent("HELD", error={"code": "DRY_RUN", "details": "SendMode is DryRun"}))
+    assert "not sent: SendMode does not allow it" in text
+    assert "waits for an operator" not in text
 
 
 def test_the_command_reads_the_table(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:

@@ -147,7 +147,7 @@ def test_what_dynamodb_finds_invalid_by_itself_is_quarantined(world: World, code
     world.fail(code, *reasons)
     answer = world.post(envelope())
     assert (answer.status, answer.body) == (200, {"status": "quarantined"})
-    assert [it.reason for it in world.quarantined()] == ["the table does not take it"]
+    assert [it.reason for it in world.quarantined()] == ["DynamoDB does not accept the item"]
 
 
 @pytest.mark.parametrize(

@@ -161,9 +161,9 @@ def test_a_key_is_looked_for_at_most_once_a_minute(world: World) -> None:
     world.post(envelope(event_id="a"))
     assert world.post(BODY, key="the second key").status == 401
     world.rotate("the second key")
-    world.uptime_s += 59.9
+    world.wall_clock_s += 59.9
     assert world.counted(lambda: world.post(BODY, key="the second key")) == {}
-    world.uptime_s += 0.1
+    world.wall_clock_s += 0.1
     calls = world.counted(lambda: world.post(envelope(event_id="b"), key="the second key"))
     assert calls == {READ_KEY: 2, STORE: 2}
     assert {it.event_id for it in world.events()} == {"a", "b"}
@@ -176,5 +176,5 @@ def test_a_reading_that_fails_midway_leaves_a_working_key(world: World) -> None:
     assert world.post(envelope(event_id="b"), key="a forged key").status == 503
     assert world.post(envelope(event_id="c"), key="the second key").status == 200
     assert world.post(envelope(event_id="d"), key=KEY).status == 401  # until the next reading
-    world.uptime_s += timedelta(minutes=1).total_seconds()
+    world.wall_clock_s += timedelta(minutes=1).total_seconds()
     assert world.post(envelope(event_id="d"), key=KEY).status == 200

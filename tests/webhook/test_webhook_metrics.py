@@ -20,7 +20,11 @@ def metrics(answer: Answer) -> dict[str, list[float]]:
 
 def test_each_answer_is_counted_by_what_became_of_the_body(world: World) -> None:
     world.put(message())
-    assert metrics(world.post(envelope())) == {"EventStored": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(world.post(envelope())) == {
+        "EventStored": [1.0],
+        "KeyCurrent": [1.0],
+        "AcceptToFinalSeconds": [30.0],
+    }
     assert metrics(world.post(envelope())) == {"EventDuplicate": [1.0], "KeyCurrent": [1.0]}
     assert metrics(world.post(b"hello")) == {"EventQuarantined": [1.0], "KeyCurrent": [1.0]}
     assert metrics(world.post(envelope(), key="another key")) == {"SignatureRefused": [1.0]}

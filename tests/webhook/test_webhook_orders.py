@@ -23,12 +23,14 @@ LEASE = NOW + timedelta(minutes=1)
 OLD_ERROR = {"code": "UNCERTAIN", "details": "nobody answered"}
 EVENTS_OF_STATUS = [*state.RANKS, "SEEN_BY_OPERATOR", "Æ", "enroute"]
 
+NEVER_ACCEPTED = [state.RETRYING, state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD]
+DOUBTFUL = [state.RETRYING, state.HELD, state.UNCERTAIN]
+IN_DOUBT: Fields = {"in_doubt": True, "doubt_until": LEASE}
+
 STARTS: dict[str, MessageRecord | None] = {
     "no record": None,
-    **{
-        status: message(status, error=OLD_ERROR)
-        for status in (state.RETRYING, state.INVALID, state.LAPSED, state.HELD, state.UNCERTAIN)
-    },
+    **{status: message(status, error=OLD_ERROR) for status in NEVER_ACCEPTED},
+    **{f"{status}, in doubt": message(status, error=OLD_ERROR, **IN_DOUBT) for status in DOUBTFUL},
     state.SENDING: message(state.SENDING, lease_until=LEASE),
     state.ACCEPTED: message(state.ACCEPTED, msg_id=MSG_ID, accepted_at=NOW),
     state.ENROUTE: message(state.ENROUTE, msg_id=MSG_ID, status_at=NOW),
@@ -72,7 +74,7 @@ def deliveries(draw: st.DrawFn) -> list[tuple[Said, int | None]]:
 def expected(start: MessageRecord | None, events: Sequence[Said]) -> MessageRecord | None:
     """Return the model's final state: the start, or the highest of what the provider said, by rank, time and name."""
     moving = [it for it in events if state.rank(it.status) >= state.rank(state.ACCEPTED)]
-    if start is None or not moving:
+    if start is None or not moving or (start.status in NEVER_ACCEPTED and not start.in_doubt):
         return start
     last = max(moving, key=lambda it: (state.rank(it.status), it.at, it.status))
     there = (state.rank(start.status), start.status_at or NEVER, start.status if start.status_at else "")
@@ -80,7 +82,7 @@ def expected(start: MessageRecord | None, events: Sequence[Said]) -> MessageReco
         return start
     error = {"code": last.error["hex_code"], "details": last.error["details"]} if last.error else None
     moved = replace(start, status=last.status, status_at=last.at, error=error, msg_id=MSG_ID)
-    return replace(moved, updated_at=NOW, lease_until=None)
+    return replace(moved, updated_at=NOW, lease_until=None, in_doubt=False, doubt_until=None)
 
 
 @contextmanager
@@ -135,7 +137,7 @@ def test_every_order_of_events_ends_in_the_same_state(
 def test_any_status_of_the_provider_settles_what_was_in_doubt(world: World, status: str) -> None:
     for said in ("ACCEPTED", "ENROUTE", "UNKNOWN", "REJECTED", "New"):
         world.clear()
-        world.put(message(status, lease_until=LEASE, error=OLD_ERROR))
+        world.put(message(status, lease_until=LEASE, error=OLD_ERROR, **IN_DOUBT))
         world.post(envelope({"status": said}))
         found = world.message()
         assert found is not None

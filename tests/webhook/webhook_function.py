@@ -12,21 +12,21 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import webhook
-from gatewayapi import clock
+from gatewayapi import clock, state
 from gatewayapi.record import EventRecord, MessageRecord, QuarantineRecord, Record, from_item
+from gatewayapi.secrets import Secret
 from gatewayapi.signature import sign
 from gatewayapi.table import Table
 from tests.aws_calls import Calls, Refusal
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import KEY, Aws, SecretArns
 
-MSG_ID = "01JQRJWK259Y1YEECJZB50908V"
+MSG_ID = "01KJMM956GY1YEECJZB50908V0"  # a ULID made 30 seconds before NOW
 NUMBER = 4512345678
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
@@ -48,16 +48,21 @@ class Answer:
 
 @dataclass
 class World:
-    """One function with its table and its secret. `now` and `uptime_s` are its clocks."""
+    """One function with its table and its secret. `now` and `wall_clock_s` are its clocks."""
 
     aws: Aws
     secret: str
     now: datetime = NOW
-    uptime_s: float = 1000
+    wall_clock_s: float = 1000
 
     def start(self) -> None:
         """Start the function, as a cold start does."""
         importlib.reload(webhook)
+        # The test's clock, and no waiting between two tries.
+        webhook.KEYS = Secret(self.secret, now_s=lambda: self.wall_clock_s)
+        webhook.TABLE = Table(
+            self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None
+        )
 
     def rotate(self, key: str) -> None:
         """Make this the current key, and the current one the previous."""
@@ -139,8 +144,6 @@ def world(
     monkeypatch.setenv("WEBHOOK_KEY_SECRET_ARN", secrets.webhook_key)
     monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
     monkeypatch.setattr("gatewayapi.clock.now", lambda: world.now)
-    monkeypatch.setattr("gatewayapi.secrets.time", SimpleNamespace(time=lambda: world.uptime_s))
-    monkeypatch.setattr("gatewayapi.table.time", SimpleNamespace(sleep=lambda _seconds: None))
     world.start()
     return world
 
@@ -177,7 +180,7 @@ def envelope(event: Fields | None = None, **changes: Any) -> Fields:  # noqa: AN
 
 
 def message(status: str = "ACCEPTED", **fields: Any) -> MessageRecord:  # noqa: ANN401 - the record's
-    """Return the record of a message that was sent a minute ago."""
+    """Return the record of a message that was sent a minute ago. Once it is accepted, it has the events' msg_id."""
     before = NOW - timedelta(minutes=1)
     given: Fields = {
         "reference": "order-1",
@@ -187,6 +190,7 @@ def message(status: str = "ACCEPTED", **fields: Any) -> MessageRecord:  # noqa: 
         "expires_at": NOW + timedelta(days=90),
         "message_id": "id-1",
         "recipient": NUMBER,
+        "msg_id": MSG_ID if state.is_settled(status) else None,
         **fields,
     }
     return MessageRecord(**given)

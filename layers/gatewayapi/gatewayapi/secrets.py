@@ -37,10 +37,12 @@ class Secret:
         *,
         refresh_s: float = 60,
         client: Callable[[], SecretsManagerClient] = lambda: aws.client("secretsmanager"),
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         self._arn = arn
         self._refresh_s = refresh_s
         self._client = client
+        self._now_s = now_s
         self._current: str | None = None
         self._previous: str | None = None
         self._refreshed_at_s: float | None = None
@@ -65,7 +67,7 @@ class Secret:
 
         The limit keeps a flood of bad signatures from becoming a flood of calls. Raises SecretError.
         """
-        now_s = time.time()
+        now_s = self._now_s()
         # A clock that was set back must not stop refreshes, so only a recent past counts.
         if self._refreshed_at_s is not None and 0 <= now_s - self._refreshed_at_s < self._refresh_s:
             return False

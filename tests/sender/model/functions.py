@@ -90,8 +90,8 @@ class Functions:
 
     def forget(self, number: int) -> None:
         """Forget all that the table has of a number, as the operator's command does, but without its waiting time."""
-        for thread in find(self._stack, str(number)).threads:
-            forget(self._stack, thread, str(number))
+        for entry in find(self._stack, str(number)).entries:
+            forget(self._stack, entry, str(number))
 
     def close(self) -> None:
         """Give the code its own time back."""

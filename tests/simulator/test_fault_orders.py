@@ -11,14 +11,14 @@ from simulator.faults import KINDS, Fault, Faults, parse
 from simulator.submission import Target
 
 
-def test_the_same_seed_strikes_the_same_requests() -> None:
-    def struck(seed: int) -> list[bool]:
+def test_the_same_seed_applies_a_fault_to_the_same_requests() -> None:
+    def applied(seed: int) -> list[bool]:
         faults = Faults(seed)
         faults.add([Fault(kind="429", count=None, probability=0.5)])
         return [bool(faults.for_request([Target("a", 1)], valid=True)) for _ in range(200)]
 
-    assert struck(1) == struck(1) != struck(2)
-    assert 50 < sum(struck(1)) < 150
+    assert applied(1) == applied(1) != applied(2)
+    assert 50 < sum(applied(1)) < 150
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_the_same_seed_strikes_the_same_requests() -> None:
         {"kind": "status", "status": 42},
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(order: object) -> None:
+def test_an_invalid_fault_is_refused(order: object) -> None:
     with pytest.raises(ControlError):
         parse(order)
 
@@ -54,7 +54,7 @@ def test_a_fault_that_makes_no_sense_is_refused(order: object) -> None:
         },
     )
 )
-def test_any_order_makes_a_rule_or_is_refused(order: dict[str, Any]) -> None:
+def test_any_order_is_a_fault_or_is_refused(order: dict[str, Any]) -> None:
     try:
         rule = parse(order)
     except ControlError:

@@ -1,4 +1,4 @@
-"""The simulator answers requests as the provider's description says, and tells what it saw."""
+"""The simulator answers as the provider's description demands, and lists what it received."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def provider() -> Iterator[Provider]:
 
 
 def is_accepted(entry: dict[str, Any], sent: dict[str, Any]) -> bool:
-    """Whether an entry has exactly the fields of the description's MobileMessageResponse."""
+    """Return whether an entry has exactly the fields of the description's MobileMessageResponse."""
     return (
         set(entry) == {"msg_id", "recipient", "reference"}
         and bool(ULID.fullmatch(entry["msg_id"]))
@@ -42,11 +42,11 @@ def test_a_single_message_is_accepted_with_its_id_recipient_and_reference(client
     assert is_accepted(answer.json(), message("order-1"))
 
 
-def test_a_recipient_that_is_whole_but_written_with_a_point_is_answered_as_an_integer(client: Client) -> None:
+def test_a_recipient_with_a_decimal_point_is_answered_as_an_integer(client: Client) -> None:
     assert is_accepted(client.single(recipient=4512345678.0).json(), message())
 
 
-def test_many_messages_are_accepted_in_order_with_an_id_each(client: Client, provider: Provider) -> None:
+def test_many_messages_are_accepted_in_order_with_different_ids(client: Client, provider: Provider) -> None:
     sent = [message(f"order-{n}", recipient=4510000000 + n) for n in range(1000)]
     answer = client.multi(*sent)
     assert answer.status == 202
@@ -65,7 +65,7 @@ def test_without_credentials_a_request_is_401(client: Client, provider: Provider
     assert not provider.messages()
 
 
-def test_a_wrong_token_is_403_and_a_rotated_one_is_taken(client: Client, provider: Provider) -> None:
+def test_a_wrong_token_is_403_and_a_rotated_one_is_accepted(client: Client, provider: Provider) -> None:
     provider.token = "another"
     assert client.single().status == 403
     assert not provider.messages()
@@ -73,14 +73,14 @@ def test_a_wrong_token_is_403_and_a_rotated_one_is_taken(client: Client, provide
     assert client.single().status == 202
 
 
-def test_elsewhere_is_404_other_methods_405_and_too_much_413(client: Client) -> None:
+def test_an_unknown_path_is_404_another_method_405_and_a_large_body_413(client: Client) -> None:
     assert client.ask("POST", "/mobile", b"{}").status == 404
     answer = client.ask("GET", "/mobile/single")
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
     assert client.ask("POST", "/mobile/single", b" " * 2_000_001).status == 413
 
 
-def test_a_chunked_body_is_read_whole_and_may_not_be_too_large(provider: Provider) -> None:
+def test_a_chunked_body_is_read_and_limited_in_size(provider: Provider) -> None:
     with urllib3.PoolManager(retries=False) as pool:
         headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
         for body, status in ((json.dumps(message("streamed")).encode(), 202), (b" " * 2_000_001, 413)):
@@ -92,37 +92,37 @@ def test_a_chunked_body_is_read_whole_and_may_not_be_too_large(provider: Provide
     assert provider.counts() == {"streamed": 1}
 
 
-def test_a_client_that_is_told_of_a_too_large_body_may_still_finish_sending_it(provider: Provider) -> None:
-    with socket.create_connection(("127.0.0.1", provider.port)) as stubborn:
-        stubborn.sendall(b"POST /mobile/single HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n" + b" " * 1_000_000)
-        assert stubborn.recv(100).startswith(b"HTTP/1.1 413 ")
-        stubborn.sendall(b" " * 3_000_000)
+def test_a_client_can_finish_sending_a_body_that_was_refused_as_too_large(provider: Provider) -> None:
+    with socket.create_connection(("127.0.0.1", provider.port)) as slow_client:
+        slow_client.sendall(b"POST /mobile/single HTTP/1.1\r\nContent-Length: 4000000\r\n\r\n" + b" " * 1_000_000)
+        assert slow_client.recv(100).startswith(b"HTTP/1.1 413 ")
+        slow_client.sendall(b" " * 3_000_000)
 
 
-def test_a_client_that_breaks_its_connection_is_no_error(
+def test_a_connection_reset_by_the_client_is_not_reported_as_an_error(
     provider: Provider, capfd: pytest.CaptureFixture[str]
 ) -> None:
     provider.order(kind="latency", seconds=600, when="after")
     body = json.dumps(message()).encode()
     head = f"POST /mobile/single HTTP/1.1\r\nAuthorization: Token {TOKEN}\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", provider.port)) as gone:
-        gone.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    with socket.create_connection(("127.0.0.1", provider.port)) as leaving:
+        leaving.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         assert provider.wait_for_requests(1, WAIT_S)
-        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     provider.stop()
     assert capfd.readouterr().err == ""
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_request_sends_nothing(client: Client, provider: Provider) -> None:
+def test_an_incomplete_request_is_ignored(client: Client, provider: Provider) -> None:
     with socket.create_connection(("127.0.0.1", provider.port)) as half:
         half.sendall(b"POST /mobile/single HTTP/1.1\r\nContent-Length: 100\r\n\r\n{")
         half.shutdown(socket.SHUT_WR)
         assert half.recv(1) == b""
     assert client.single(reference="whole").status == 202
-    assert [seen.references for seen in provider.requests()] == [("whole",)]
+    assert [request.references for request in provider.requests()] == [("whole",)]
 
 
-def test_a_kept_connection_is_seen_as_one_and_a_broken_one_as_another(client: Client, provider: Provider) -> None:
+def test_requests_are_listed_with_the_number_of_their_connection(client: Client, provider: Provider) -> None:
     for _ in range(3):
         client.single()
     first, second, third = provider.requests()
@@ -133,7 +133,7 @@ def test_a_kept_connection_is_seen_as_one_and_a_broken_one_as_another(client: Cl
     assert provider.requests()[-1].connection != first.connection
 
 
-def test_requests_and_messages_can_be_asked_for_from_outside(client: Client) -> None:
+def test_the_control_api_lists_requests_and_messages(client: Client) -> None:
     client.multi(message("a"), message("b"))
     client.single(reference="a", message="Twice")
     client.single(sender="x", reference="c")
@@ -164,14 +164,14 @@ def test_requests_and_messages_can_be_asked_for_from_outside(client: Client) -> 
         ("GET", "messages?since=x", b"", 400),
     ],
 )
-def test_an_order_that_makes_no_sense_is_refused_in_words(
+def test_an_invalid_control_request_is_refused_with_the_reason(
     client: Client, method: str, route: str, body: bytes, status: int
 ) -> None:
     answer = client.ask(method, f"/_control/{route}", body, headers=JSON)
     assert (answer.status, list(answer.json())) == (status, ["error"])
 
 
-def test_while_it_is_gone_connecting_is_refused_and_then_it_is_back_with_its_memory(
+def test_connections_can_be_refused_and_accepted_again_without_losing_the_history(
     client: Client, provider: Provider
 ) -> None:
     client.single(reference="before")
@@ -183,7 +183,7 @@ def test_while_it_is_gone_connecting_is_refused_and_then_it_is_back_with_its_mem
     assert provider.counts() == {"before": 1, "after": 1}
 
 
-def test_stopping_ends_every_thread_even_with_open_connections() -> None:
+def test_stopping_ends_every_thread_also_with_open_connections() -> None:
     before = set(threading.enumerate())
     with new_provider() as provider, Client(provider.url) as client:
         client.single()
@@ -192,7 +192,7 @@ def test_stopping_ends_every_thread_even_with_open_connections() -> None:
 
 
 @pytest.mark.parametrize("end", ["terminate", "interrupt"])
-def test_alone_it_prints_its_url_first_and_a_signal_ends_it(end: str) -> None:
+def test_the_command_prints_the_page_and_the_url_and_a_signal_ends_it(end: str) -> None:
     command = [sys.executable, "-m", "simulator", "--faults", '[{"kind": "503", "retry_after": 7}]']
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=root) as alone:

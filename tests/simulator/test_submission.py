@@ -1,4 +1,4 @@
-"""The simulator refuses what the provider's description forbids, by name, and nothing else."""
+"""Requests are refused exactly where the provider's description forbids them, with the location of every problem."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ FIELDS = ("sender", "recipient", "message", "reference", "expiration", "priority
 
 
 def is_refusal(answer: dict[str, Any]) -> bool:
-    """Whether a body has the shape of the description's HTTPValidationError."""
+    """Return whether a body has the form of the description's HTTPValidationError."""
     return set(answer) == {"detail"} and all(
         {"loc", "msg", "type"} <= set(detail) <= {"loc", "msg", "type", "input", "ctx"}
         and all(type(step) in (str, int) for step in detail["loc"])
@@ -70,7 +70,7 @@ def is_refusal(answer: dict[str, Any]) -> bool:
         ("label", 1),
     ],
 )
-def test_a_broken_rule_is_named_with_its_place(client: Client, field: str, value: object) -> None:
+def test_an_invalid_field_is_refused_with_its_location(client: Client, field: str, value: object) -> None:
     answer = client.multi(message(), message(**{field: value}))
     assert answer.status == 422
     assert is_refusal(answer.json())
@@ -104,9 +104,7 @@ def test_a_value_at_its_limit_is_accepted(client: Client, field: str, value: obj
     assert client.single(**{field: value}).status == 202
 
 
-def test_every_broken_rule_is_named_and_nothing_of_the_request_is_accepted(
-    client: Client, provider: Provider
-) -> None:
+def test_every_problem_is_listed_and_no_message_is_accepted(client: Client, provider: Provider) -> None:
     answer = client.multi(message("good"), {"sender": "x", "priority": "high"}, "no message")
     assert [detail["loc"][2:] for detail in answer.json()["detail"]] == [
         [1, "sender"],
@@ -135,20 +133,20 @@ def test_every_broken_rule_is_named_and_nothing_of_the_request_is_accepted(
         (json.dumps({"messages": [message()] * 1001}).encode(), ["body", "messages"]),
     ],
 )
-def test_a_body_that_holds_no_messages_is_422(client: Client, body: bytes, place: list[Any]) -> None:
+def test_a_body_without_messages_is_422(client: Client, body: bytes, place: list[Any]) -> None:
     answer = client.ask("POST", "/mobile/multi", body)
     assert answer.status == 422
     assert is_refusal(answer.json())
     assert [detail["loc"] for detail in answer.json()["detail"]] == [place]
 
 
-def test_a_value_that_is_nested_too_deeply_to_be_repeated_is_still_answered(client: Client) -> None:
+def test_a_deeply_nested_value_is_refused(client: Client) -> None:
     for depth in range(900, 1000):  # about where reading ends, and repeating ends a little before it
         body = b'{"sender":' + b"[" * depth + b"]" * depth + b"}"
         assert client.ask("POST", "/mobile/single", body).status == 422
 
 
-def test_a_body_that_is_not_said_to_be_json_is_422(client: Client) -> None:
+def test_a_body_without_a_json_content_type_is_422(client: Client) -> None:
     headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/x-www-form-urlencoded"}
     body = json.dumps(message()).encode()
     assert client.ask("POST", "/mobile/single", body, headers=headers).status == 422
@@ -159,7 +157,7 @@ def test_a_body_that_is_not_said_to_be_json_is_422(client: Client) -> None:
     valid=st.sets(st.sampled_from(FIELDS)),
     many=st.booleans(),
 )
-def test_whatever_is_sent_is_either_accepted_or_refused_by_name(
+def test_any_message_is_accepted_or_refused_with_the_invalid_fields(
     entry: dict[str, Any], valid: set[str], *, many: bool
 ) -> None:
     good = message("ref", expiration=60, priority="urgent", label=None)
@@ -195,6 +193,6 @@ def test_the_four_forms_of_an_expiration_mean_the_same(seconds: int, form: str) 
 
 
 @given(value=st.text() | st.from_regex(r"P[0-9TDHMSWY.,]{0,12}", fullmatch=True) | st.floats() | st.integers())
-def test_no_expiration_is_too_odd_to_be_judged(value: object) -> None:
+def test_any_expiration_is_read_or_refused(value: object) -> None:
     left_s = expires_in_s(value, NOW)
     assert left_s is None or isinstance(left_s, float | int)

@@ -1,4 +1,4 @@
-"""The simulator sends a webhook until it is taken, with growing pauses, and never too many at once."""
+"""Webhooks are repeated with growing pauses until they are answered with 2xx, and only a few are in flight."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from tests.simulator.simulator_client import QUICK, WAIT_S, Client, Receiver, me
 
 
 @pytest.mark.parametrize("refusal", [500, 401, 302, 404])
-def test_a_webhook_is_sent_again_unchanged_until_it_is_taken(refusal: int) -> None:
+def test_a_webhook_is_repeated_unchanged_until_it_is_answered_with_2xx(refusal: int) -> None:
     tries: Counter[str] = Counter()
 
     def answer(envelope: dict[str, Any]) -> int:
@@ -29,14 +29,14 @@ def test_a_webhook_is_sent_again_unchanged_until_it_is_taken(refusal: int) -> No
         assert client.control("GET", "deliveries?since=3")["deliveries"][0]["status"] == "REJECTED"
 
 
-def test_pauses_between_repetitions_grow_up_to_a_limit() -> None:
+def test_the_pauses_between_attempts_grow_up_to_a_limit() -> None:
     pauses_s = [Pace(retry_s=0.5, retry_at_most_s=30).pause_s(attempt) for attempt in range(1, 2000)]
     assert pauses_s[:3] == [0.5, 1, 2]
     assert all(earlier <= later for earlier, later in pairwise(pauses_s))
     assert pauses_s[-1] == 30
 
 
-def test_an_endpoint_that_is_slow_or_away_is_tried_again() -> None:
+def test_a_webhook_is_repeated_if_the_endpoint_is_slow_or_unreachable() -> None:
     release = threading.Event()
 
     def answer(_: dict[str, Any]) -> int:
@@ -61,7 +61,7 @@ def test_an_endpoint_that_is_slow_or_away_is_tried_again() -> None:
         assert provider.deliveries()[-1].answer == 200
 
 
-def test_no_more_webhooks_are_on_their_way_at_once_than_allowed() -> None:
+def test_the_number_of_webhooks_in_flight_is_limited() -> None:
     full, release, lock = threading.Event(), threading.Event(), threading.Lock()
     now, most = 0, 0
 
@@ -91,7 +91,7 @@ def test_no_more_webhooks_are_on_their_way_at_once_than_allowed() -> None:
         assert (most, len(receiver.received)) == (3, 40)
 
 
-def test_a_reset_forgets_what_was_to_be_sent() -> None:
+def test_a_reset_drops_the_pending_webhooks() -> None:
     slow = Pace(enroute_s=600, final_s=600, workers=QUICK.workers)
     with Receiver() as receiver, new_provider(receiver.url, slow) as provider, Client(provider.url) as client:
         client.single()

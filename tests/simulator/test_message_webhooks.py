@@ -1,4 +1,4 @@
-"""The simulator's webhooks: signed, in the provider's envelope, and sent until somebody takes them."""
+"""The webhooks of a message: which are sent, what they contain, and how they are signed."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ def is_moment(value: object) -> bool:
 
 
 def is_status(envelope: dict[str, Any]) -> bool:
-    """Whether an envelope has the shape of the description's PhoneMessageWebhookEvent, and no more."""
+    """Return whether an envelope has exactly the fields of the description's PhoneMessageWebhookEvent."""
     event = envelope["event"]
     error = event["error"]
     return (
@@ -52,7 +52,7 @@ def is_status(envelope: dict[str, Any]) -> bool:
     )
 
 
-def test_each_message_is_reported_enroute_and_then_delivered(
+def test_every_message_is_reported_as_enroute_and_then_delivered(
     client: Client, receiver: Receiver, provider: Provider
 ) -> None:
     entries = client.multi(message("a"), message(None, recipient=4599999999)).json()["responses"]
@@ -66,7 +66,7 @@ def test_each_message_is_reported_enroute_and_then_delivered(
         assert all(entry.items() <= event.items() for event in events)
 
 
-def test_the_signature_is_over_the_very_bytes_with_the_key_of_the_moment(
+def test_the_signature_is_over_the_bytes_sent_with_the_present_key(
     client: Client, receiver: Receiver, provider: Provider
 ) -> None:
     client.single(reference="Prüfung")
@@ -80,7 +80,7 @@ def test_the_signature_is_over_the_very_bytes_with_the_key_of_the_moment(
 
 
 @pytest.mark.parametrize("ending", sorted(BY_ENDING))
-def test_the_end_of_a_recipient_decides_how_its_message_ends(
+def test_the_last_digits_of_the_recipient_decide_how_a_message_ends(
     client: Client, receiver: Receiver, provider: Provider, ending: str
 ) -> None:
     client.single(recipient=int(f"45123{ending}"))
@@ -101,7 +101,7 @@ def test_the_end_of_a_recipient_decides_how_its_message_ends(
     assert failed == [s for s in receiver.statuses() if s in ("UNDELIVERABLE", "EXPIRED", "REJECTED")]
 
 
-def test_without_a_url_nothing_is_kept_for_later(client: Client, receiver: Receiver, provider: Provider) -> None:
+def test_without_a_url_webhooks_are_dropped(client: Client, receiver: Receiver, provider: Provider) -> None:
     provider.set_webhook(None)
     client.single(reference="unheard")
     assert provider.pending() == 0
@@ -122,7 +122,7 @@ def test_without_a_url_nothing_is_kept_for_later(client: Client, receiver: Recei
         ({"kind": "webhook-drop", "only": "ENROUTE"}, ["DELIVERED"]),
     ],
 )
-def test_the_webhooks_of_a_chosen_message_can_go_wrong(
+def test_webhook_faults_apply_to_a_chosen_message(
     client: Client, receiver: Receiver, provider: Provider, rule: dict[str, Any], statuses: list[str]
 ) -> None:
     provider.order(**rule, reference="chosen")
@@ -136,7 +136,7 @@ def test_the_webhooks_of_a_chosen_message_can_go_wrong(
     assert receiver.statuses() == ["ENROUTE", "DELIVERED", *statuses, "ENROUTE", "DELIVERED"]
 
 
-def test_a_duplicate_is_the_same_event_and_a_reordered_one_keeps_its_times(
+def test_a_duplicate_is_the_same_event_and_a_reordered_event_keeps_its_time(
     client: Client, receiver: Receiver, provider: Provider
 ) -> None:
     provider.order(kind="webhook-duplicate")
@@ -149,7 +149,7 @@ def test_a_duplicate_is_the_same_event_and_a_reordered_one_keeps_its_times(
     assert delivered["event"]["status_at"] > enroute["event"]["status_at"]
 
 
-def test_a_message_that_was_accepted_but_not_answered_is_still_reported(
+def test_webhooks_are_sent_for_an_accepted_message_whose_answer_was_lost(
     client: Client, receiver: Receiver, provider: Provider
 ) -> None:
     provider.order(kind="500")
@@ -178,7 +178,7 @@ def test_any_body_can_be_signed_without_being_sent(
     assert provider.pending() == 0
 
 
-def test_an_event_of_ones_own_and_a_persons_message_are_sent_in_the_envelope(
+def test_any_event_and_a_text_from_a_person_are_sent_in_the_envelope(
     client: Client, receiver: Receiver, provider: Provider
 ) -> None:
     client.control("POST", "event", {"event_type": "message.status.fax", "event": {"status": "CURLED"}})

@@ -1,0 +1,117 @@
+"""The bodies of control requests, and reading them."""
+
+import json
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from simulator.errors import ControlError
+from simulator.phones import OUT_OF_REACH
+from simulator.server import Request
+
+PERSON = 4587654321
+
+
+class Order(BaseModel):
+    """A body whose fields are checked. Unknown fields are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class WebhookOrder(Order):
+    """Where webhooks go and how they are signed. What is not given stays as it is. A null URL stops new webhooks."""
+
+    url: str | None = None
+    key: Annotated[str, Field(min_length=1)] | None = None
+
+
+class TokenOrder(Order):
+    """The only API token that is accepted from now on."""
+
+    token: Annotated[str, Field(min_length=1)]
+
+
+class EventOrder(Order):
+    """Any webhook: an event with its type, or the whole envelope, or the body as text or as base64."""
+
+    event_type: str | None = None
+    event: Any = None
+    envelope: Any = None
+    raw: str | None = None
+    raw_base64: str | None = None
+    send: bool = True
+
+
+class InboundOrder(Order):
+    """A text that a person sends."""
+
+    message: str
+    sender: int = PERSON
+
+
+class PhoneOrder(Order):
+    """The state of a phone."""
+
+    number: Annotated[int, Field(gt=1000, le=999_999_999_999_999)]
+    state: str
+    hex_code: str = OUT_OF_REACH["hex_code"]
+    details: str = OUT_OF_REACH["details"]
+
+
+class StackOrder(Order):
+    """The name of the deployed stack that the page shows beside the simulator."""
+
+    name: Annotated[str, Field(min_length=1)]
+
+
+class QueueOrder(Order):
+    """A message for the stack's queue. Its body is not checked here: the stack does that."""
+
+    body: dict[str, Any]
+    urgent: bool = False
+
+
+class RedriveOrder(Order):
+    """The dead letters to put back on the queue."""
+
+    reference: Annotated[str, Field(min_length=1)]
+
+
+class RepeatOrder(Order):
+    """A webhook that was sent before, to be sent once more: as it was, or changed."""
+
+    event_id: str
+    change: Literal["none", "tampered", "aged", "wrong-key"] = "none"
+
+
+AnyOrder = TypeVar("AnyOrder", bound=Order)
+
+
+def read(model: type[AnyOrder], request: Request) -> AnyOrder:
+    """Return the body of a request as an order of this kind, or raise ControlError."""
+    return validated(model, read_json(request))
+
+
+def validated(model: type[AnyOrder], fields: object) -> AnyOrder:
+    """Return JSON as an order of this kind, or raise ControlError."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        problems = (": ".join((*map(str, problem["loc"]), problem["msg"])) for problem in error.errors())
+        raise ControlError("; ".join(problems)) from None
+
+
+def read_json(request: Request) -> Any:  # noqa: ANN401 - any JSON
+    """Return the body of a request, or raise ControlError if it is not JSON."""
+    try:
+        return json.loads(request.body)
+    except (ValueError, RecursionError):
+        raise ControlError("the body is not JSON") from None
+
+
+def number(request: Request, name: str) -> int:
+    """Return a parameter of the query, or 0 if it is not there."""
+    text = request.query.get(name, "0")
+    if not (text.isascii() and text.isdecimal()):
+        raise ControlError(f"{name}: a whole number")
+    return int(text)
