@@ -28,7 +28,6 @@ AWS_NAMES = {
     "ContextKeyName",
     "QueueName",
     "QueueArn",
-    "ContextKeyName",
     "TableName",
     "FunctionName",
     "EventSourceArn",

@@ -72,7 +72,7 @@ class Message:
         deadline or another trace id means the same SMS.
         """
         parts = (reference, self.message, self.recipient, self.sender, self.priority or "normal", self.label)
-        return sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+        return sha256(_COMPACT.encode(parts).encode()).hexdigest()
 
     def deadline(self, enqueued_at: datetime) -> datetime | None:
         """Return the time after which the message must not be sent, or None where there is none.
@@ -110,7 +110,7 @@ def from_body(body: str) -> dict[str, Any]:
     because the reference of a message with a broken field is still needed.
     """
     try:
-        fields = json.loads(body, parse_constant=_refuse_constant)
+        fields = _DECODER.decode(body)
     except json.JSONDecodeError as error:
         raise _not_json(f"must be JSON: see line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
@@ -186,3 +186,8 @@ def _not_json(reason: str) -> MessageError:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(name)
+
+
+# Made once: json.loads and json.dumps make new ones for each call with options.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
