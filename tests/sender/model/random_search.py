@@ -279,19 +279,18 @@ class Search(RuleBasedStateMachine):
         """Let an invocation make its calls; each thing that is planned for one of them happens once."""
         ahead = list(plan)
         for _ in range(calls):
-            if invocation is None or invocation.call is None:
+            call = None if invocation is None else invocation.call
+            if invocation is None or call is None:
                 return
-            planned = next((each for each in ahead if invocation.call and each[0] == invocation.call.name), None)
+            planned = next((each for each in ahead if each[0] == call.name), None)
             fault = ""
             if planned is not None:
                 ahead.remove(planned)
                 fault = planned[1]
             if fault in INTERRUPTIONS:
                 self.interrupt(invocation, fault)
-                fault = ""
             # A fault that this call cannot have is none: an answer to one message cannot be in the wrong order.
-            possible = invocation.call is not None and fault in {*invocation.call.faults, "killed"}
-            self.system.step(invocation, fault if possible else "")
+            self.system.step(invocation, fault if fault in {*call.faults, "killed"} else "")
 
     def interrupt(self, invocation: Invocation, interruption: str) -> None:
         """Have others act while an invocation waits at a call."""
