@@ -23,8 +23,8 @@ from benchmarks.soak import body
 from local.stack import Stack
 from local.waiting import wait_for
 from tests.stack import function_processes as workers
-from tests.stack.direct_invocations import Lever
-from tests.stack.simulator_control import Desk
+from tests.stack.direct_invocations import SenderFunctionControl
+from tests.stack.simulator_control import SimulatorControl
 
 DOCUMENT = Path("docs/performance.md")
 PARTS = 4
@@ -37,8 +37,8 @@ class Campaign:
     """The stack under measurement."""
 
     def __init__(self, stack: Stack) -> None:
-        self.stack, self.desk = stack, Desk(stack.provider_url)
-        self._lever = Lever(stack)
+        self.stack, self.simulator = stack, SimulatorControl(stack.provider_url)
+        self._sender_function = SenderFunctionControl(stack)
         self._sent: dict[str, datetime] = {}
         # The simulator's list grows long and is read often, so every entry is fetched only once.
         self._requests: list[dict[str, Any]] = []
@@ -48,7 +48,7 @@ class Campaign:
                 UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": CONCURRENCY}
             )
         # The campaign's webhooks are dropped. Otherwise they would dominate the measurement.
-        self.desk.order({"kind": "webhook-drop", "count": None, "reference_contains": "campaign"})
+        self.simulator.order({"kind": "webhook-drop", "count": None, "reference_contains": "campaign"})
 
     def probe(self, count: int, name: str, queue: str, *, wait_for_each: bool) -> None:
         """Send probes, one after the other; with `wait_for_each`, each after the provider received the last one."""
@@ -61,7 +61,7 @@ class Campaign:
 
     def enqueue(self, count: int) -> None:
         """Enqueue the whole campaign, and only then let the sender run."""
-        with self._lever.paused():
+        with self._sender_function.paused():
             for start in range(0, count, 10):
                 bodies = [body(number, f"campaign-{number}") for number in range(start, start + 10)]
                 self._send(self.stack.outputs["QueueUrl"], bodies)
@@ -80,13 +80,13 @@ class Campaign:
 
     def webhooks(self, name: str) -> list[float]:
         """Return the seconds until the response for every webhook of the probes."""
-        attempts = self.desk.ask("deliveries")["deliveries"]
+        attempts = self.simulator.ask("deliveries")["deliveries"]
         return [attempt["seconds"] for attempt in attempts if is_of(attempt["reference"] or "", name)]
 
     def cpu_s(self) -> float:
         """Return the processor seconds that the sender's processes have used."""
         ticks = 0
-        for process in workers.processes(self._lever.processes):
+        for process in workers.processes(self._sender_function.processes):
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")
@@ -106,7 +106,7 @@ class Campaign:
     def has_ended(self, messages: int) -> bool:
         """Return whether the provider accepted so many messages, and all webhooks were answered."""
         sent = sum(request["accepted"] for request in self._seen())
-        return sent >= messages and self.desk.is_quiet()
+        return sent >= messages and self.simulator.is_quiet()
 
     def accepted(self) -> int:
         """Return how many messages of the campaign the provider accepted."""
@@ -117,7 +117,7 @@ class Campaign:
 
     def _seen(self) -> list[dict[str, Any]]:
         with self._lock:
-            self._requests += self.desk.requests(since=len(self._requests))
+            self._requests += self.simulator.requests(since=len(self._requests))
             return list(self._requests)
 
     def _has_arrived(self, reference: str) -> bool:
@@ -166,7 +166,7 @@ def main() -> int:
         seconds = time.monotonic() - began
         beside.join()
         wait_for(lambda: len(campaign.waits("behind")) == settings.probes, "the last probes", WITHIN_S)
-        wait_for(campaign.desk.is_quiet, "the webhooks", WITHIN_S)
+        wait_for(campaign.simulator.is_quiet, "the webhooks", WITHIN_S)
         quarters = ", ".join(f"{cost:.2f} ms" for cost in costs)
         lines = [
             "| | p50 | p95 |",

@@ -20,8 +20,8 @@ from benchmarks.usual_stack import UsualStack
 from local.stack import Stack
 from tests.stack import function_processes as workers
 from tests.stack.deployed_function import processes_of
-from tests.stack.direct_invocations import Lever
-from tests.stack.simulator_control import Desk
+from tests.stack.direct_invocations import SenderFunctionControl
+from tests.stack.simulator_control import SimulatorControl
 
 DOCUMENT = Path("docs/reliability.md")
 WITHIN_S = 1500
@@ -45,6 +45,8 @@ WEBHOOK_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "webhook-duplicate", "probability": 0.2},
     {"kind": "webhook-reorder", "probability": 0.2},
     {"kind": "webhook-late", "probability": 0.2, "seconds": 4},
+    # Another system of the same account reports on the same references and phone numbers.
+    {"kind": "webhook-foreign", "probability": 0.2},
 )
 
 
@@ -76,7 +78,7 @@ class Soak:
     def __init__(self, stack: Stack, name: str, function: str, queue_url: str, dead_letter_url: str) -> None:
         self.stack, self.name = stack, name
         self._queue_url, self._dead_letter_url = queue_url, dead_letter_url
-        self._desk = Desk(stack.provider_url)
+        self._simulator = SimulatorControl(stack.provider_url)
         self._processes = processes_of(stack, function)
         self._chance = random.Random(name)
 
@@ -84,27 +86,27 @@ class Soak:
         """Send the messages, cause faults and kills, and count."""
         counted = Counts(messages)
         started = time.monotonic()
-        self._desk.ask("reset", {})
-        self._desk.ask("webhook", {"url": self.stack.webhook_url, "key": self.stack.webhook_key})
-        self._desk.order(*({"count": None, **fault} for fault in (*FAULTS, *WEBHOOK_FAULTS)))
+        self._simulator.ask("reset", {})
+        self._simulator.ask("webhook", {"url": self.stack.webhook_url, "key": self.stack.webhook_key})
+        self._simulator.order(*({"count": None, **fault} for fault in (*FAULTS, *WEBHOOK_FAULTS)))
         references = [f"{self.name}-{number}" for number in range(messages)]
         self._enqueue(references)
         self._kill_and_wait(counted, kills)
         counted.seconds = time.monotonic() - started
-        counts = self._desk.counts()
-        counted.requests = len(self._desk.requests())
+        counts = self._simulator.counts()
+        counted.requests = len(self._simulator.requests())
         dead_letters = self._dead_letters()
         dead = {reference for reference, _, _ in dead_letters}
         counted.repeated = sum(counts[reference] > 1 for reference in references)
         counted.lost = sum(counts[reference] == 0 and reference not in dead for reference in references)
         counted.held = Counter(code for _, code, _ in dead_letters)
         counted.held_although_sent = sum(counts[reference] > 0 for reference in dead)
-        self._desk.ask("faults", method="DELETE")
+        self._simulator.ask("faults", method="DELETE")
         for _, _, dead_letter in dead_letters:
             self._send(dead_letter["Body"], dead_letter.get("MessageAttributes", {}))
         counted.redriven = len(dead_letters)
         self._kill_and_wait(counted, 0)
-        counts = self._desk.counts()
+        counts = self._simulator.counts()
         counted.accepted_after_redrive = sum(counts[reference] > 0 for reference in references)
         counted.repeated_after_redrive = sum(counts[reference] > 1 for reference in references)
         return counted
@@ -123,7 +125,7 @@ class Soak:
         until = time.monotonic() + WITHIN_S
         kill_at = time.monotonic() + KILL_EVERY_S
         show_at = time.monotonic()
-        while not (self._is_empty() and self._desk.is_quiet()):
+        while not (self._is_empty() and self._simulator.is_quiet()):
             if time.monotonic() > until:
                 raise TimeoutError(f"{self.name}: not finished after {WITHIN_S} seconds")
             if kills > counted.kills and time.monotonic() > kill_at:
@@ -131,7 +133,7 @@ class Soak:
                 counted.kills += workers.kill_one(self._processes, self._chance)
             if time.monotonic() > show_at:
                 show_at = time.monotonic() + SHOW_EVERY_S
-                accepted = len(self._desk.counts())
+                accepted = len(self._simulator.counts())
                 print(f"  {self.name}: {accepted} of {counted.messages} sent, {counted.kills} kills", flush=True)
             time.sleep(0.5)
 
@@ -202,9 +204,11 @@ def main() -> int:
     results: dict[str, Counts] = {}
     with Stack({"ReconcileAfter": "20"}, progress=print) as stack:
         if settings.only != "usual":
-            lever = Lever(stack)
-            lever.shorten()
-            ours = Soak(stack, "sender", lever.name, stack.outputs["QueueUrl"], stack.outputs["DeadLetterQueueUrl"])
+            sender_function = SenderFunctionControl(stack)
+            sender_function.shorten()
+            ours = Soak(
+                stack, "sender", sender_function.name, stack.outputs["QueueUrl"], stack.outputs["DeadLetterQueueUrl"]
+            )
             results["this sender"] = ours.run(settings.messages, settings.kills)
         if settings.only != "sender":
             usual = UsualStack(stack)

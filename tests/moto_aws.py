@@ -1,4 +1,4 @@
-"""An AWS for each test, in this process: moto, with the table, the queues and the secrets of the template."""
+"""A simulated AWS (moto) in the test's process, with the table, the queues and the secrets of the template."""
 
 import logging
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ RETENTION_DAYS = int(ENVIRONMENT["RETENTION_DAYS"])
 
 @dataclass(frozen=True, slots=True)
 class Aws:
-    """The clients of one test, checking every parameter (as the functions' own do not), and what they are asked."""
+    """The clients of one test, which check all parameters, and the record of their calls."""
 
     dynamodb: Any
     sqs: Any
@@ -40,7 +40,7 @@ class QueueUrls:
 
 @dataclass(frozen=True, slots=True)
 class SecretArns:
-    """The two secrets; they hold TOKEN and KEY."""
+    """The two secrets, with the values TOKEN and KEY."""
 
     token: str
     webhook_key: str
@@ -48,7 +48,7 @@ class SecretArns:
 
 @pytest.fixture(scope="session")
 def clients() -> dict[str, Any]:
-    """Made once, since reading the services' models takes longer than most tests. Use them through `aws`."""
+    """Create the clients once, because that takes longer than most tests. Use them through `aws`."""
     session = get_session()
     config = Config(retries={"mode": "standard", "total_max_attempts": 2}, parameter_validation=True)
     services = ("dynamodb", "sqs", "secretsmanager")
@@ -101,7 +101,7 @@ def secrets(aws: Aws) -> SecretArns:
 
 @pytest.fixture
 def no_log() -> Iterator[None]:
-    """For tests in which thousands of calls fail: a log line for each would be most of the work."""
+    """Disable logging, for tests in which thousands of calls fail."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)

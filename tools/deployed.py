@@ -9,11 +9,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tools.command import FIRST_EXPORT, CommandError
 
 DEFAULT_NAME = "gatewayapi"
+CONFIGS = {
+    # A function can take 15 minutes. A second attempt would start it again meanwhile.
+    "lambda": Config(read_timeout=900, retries={"total_max_attempts": 1}),
+}
 
 
 class Deployed:
@@ -49,7 +54,7 @@ class Deployed:
     def client(self, service: str) -> Any:  # noqa: ANN401 - AWS's clients have no common type
         """Return a client of a service."""
         if service not in self._clients:
-            self._clients[service] = self.session.create_client(service)
+            self._clients[service] = self.session.create_client(service, config=CONFIGS.get(service))
         return self._clients[service]
 
     def url(self, output: str) -> str:

@@ -44,7 +44,7 @@ def checked(fields: dict[str, str], stack: Deployed) -> None:
         require_message_type=parameters.get("OptOuts") == "Enforce",
     )
     try:
-        check(from_fields(fields), rules)
+        check(from_fields(fields, rules), rules)
     except MessageError as error:
         problems = "\n".join(f"  {problem.path}: {problem.reason}" for problem in error.problems)
         raise CommandError(f"The stack would refuse this message:\n{problems}", MISUSED) from error

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from threading import Event
 
 from tools.deployed import Deployed
 from tools.records import Values, plain
@@ -26,7 +27,7 @@ def cost(stack: Deployed) -> str:
 
 def scan(stack: Deployed, **arguments: object) -> Iterator[Values]:
     """Yield the items of a parallel scan, in no order."""
-    client, found = stack.client("dynamodb"), SimpleQueue[Values | None]()
+    client, found, stopped = stack.client("dynamodb"), SimpleQueue[Values | None](), Event()
 
     def read(segment: int) -> None:
         try:
@@ -34,6 +35,8 @@ def scan(stack: Deployed, **arguments: object) -> Iterator[Values]:
                 TableName=stack.output("TableName"), Segment=segment, TotalSegments=SEGMENTS, **arguments
             )
             for page in pages:
+                if stopped.is_set():
+                    return
                 for item in page["Items"]:
                     found.put(plain(item))
         finally:
@@ -42,11 +45,14 @@ def scan(stack: Deployed, **arguments: object) -> Iterator[Values]:
     with ThreadPoolExecutor(SEGMENTS) as readers:
         reading = [readers.submit(read, segment) for segment in range(SEGMENTS)]
         open_segments = SEGMENTS
-        while open_segments:
-            item = found.get()
-            if item is None:
-                open_segments -= 1
-            else:
-                yield item
+        try:
+            while open_segments:
+                item = found.get()
+                if item is None:
+                    open_segments -= 1
+                else:
+                    yield item
+        finally:
+            stopped.set()  # after Ctrl-C, the readers would go on to the end of the table
         for segment in reading:
             segment.result()  # raises what went wrong in its thread

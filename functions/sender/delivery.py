@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from gatewayapi.message import Message
+    from gatewayapi.message import Message, StackRules
 
 # The message attributes of a copy in the dead-letter queue. SQS keeps them when the copy is redriven.
 REFERENCE, ERROR_CODE, ERROR_MESSAGE = "Reference", "ErrorCode", "ErrorMessage"
@@ -51,11 +51,11 @@ class Delivery:
     content: Content | MessageError
 
 
-def from_record(record: Mapping[str, Any]) -> Delivery:
+def from_record(record: Mapping[str, Any], stack: StackRules | None = None) -> Delivery:
     """Return the delivery of one record of a Lambda SQS event. It does not raise, whatever a producer wrote.
 
     The reference is the first of these that is a valid one: the field in the body, the `Reference` attribute, and the
-    SQS message id. So even a body that is not JSON has a reference.
+    SQS message id. So even a body that is not JSON has a reference. `stack` is used to name all mistakes at once.
     """
     attributes = record["attributes"]
     reference = _reference_attribute(record) or record["messageId"]
@@ -64,7 +64,7 @@ def from_record(record: Mapping[str, Any]) -> Delivery:
     try:
         fields = queue_message.from_body(record["body"])
         reference = queue_message.reference(fields) or reference
-        message = queue_message.from_fields(fields)
+        message = queue_message.from_fields(fields, stack)
         content = Content(message, message.deadline(sent_at), message.fingerprint(reference))
     except MessageError as error:
         content = error

@@ -113,7 +113,7 @@ startup.done()
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401 - Lambda's own
     """Translate an SQS event into a batch, and its outcomes into the items that SQS is to deliver again."""
     outcomes = process(
-        [delivery.from_record(record) for record in event["Records"]],
+        [delivery.from_record(record, SETTINGS.rules) for record in event["Records"]],
         settings=SETTINGS,
         clients=CLIENTS,
         remaining_s=lambda: context.get_remaining_time_in_millis() / 1000,

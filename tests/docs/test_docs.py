@@ -25,6 +25,7 @@ AWS_COMMAND = re.compile(r"\baws ([a-z0-9]+ [a-z0-9-]+[^`;)\n]*)")
 # Names that AWS and its APIs use.
 AWS_NAMES = {
     "FunctionArn",
+    "ContextKeyName",
     "QueueName",
     "QueueArn",
     "TableName",
@@ -44,7 +45,14 @@ CODES = {
     "RETRIES_EXHAUSTED",
 }
 # Commands of the AWS CLI that are no operation of a service.
-CLI_COMMANDS = {("cloudformation", "deploy"), ("cloudformation", "package"), ("s3", "mb"), ("s3", "cp"), ("s3", "rb")}
+CLI_COMMANDS = {
+    ("cloudformation", "deploy"),
+    ("cloudformation", "package"),
+    ("s3", "mb"),
+    ("s3", "cp"),
+    ("s3", "rb"),
+    ("logs", "tail"),
+}
 CLI_OPTIONS = {"--query", "--output", "--max-items", "--region", "--profile", "--endpoint-url", "--no-cli-pager"}
 
 

@@ -15,9 +15,9 @@ from gatewayapi.record import MessageRecord, OptOutRecord, from_item
 from simulator.provider import Provider, Settings
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import TOKEN, Aws, QueueUrls, SecretArns
-from tests.webhook.webhook_function import World, world
+from tests.webhook.webhook_function import Webhook, function
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 EVENTS = Path(__file__).parents[2] / "events"
 NAMES = sorted(path.stem for path in (EVENTS / "webhook").iterdir())
@@ -30,31 +30,34 @@ def sample(*path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_webhook_sample_is_stored_as_it_is(world: World, name: str) -> None:
+def test_a_webhook_sample_is_stored_as_it_is(function: Webhook, name: str) -> None:
     request = sample("webhook", f"{name}.json")
-    world.rotate("sample-key")
-    world.now = SENT
-    assert (world.invoke(request).body, world.invoke(request).body) == ({"status": "stored"}, {"status": "duplicate"})
-    (record,) = world.events()
+    function.rotate("sample-key")
+    function.now = SENT
+    assert (function.invoke(request).body, function.invoke(request).body) == (
+        {"status": "stored"},
+        {"status": "duplicate"},
+    )
+    (record,) = function.events()
     assert record.body == request["body"]
 
 
-def test_the_stop_sample_opts_its_sender_out(world: World) -> None:
-    world.rotate("sample-key")
-    world.now = SENT
-    world.invoke(sample("webhook", "text-sms-stop.json"))
-    (record,) = [it for it in world.records() if isinstance(it, OptOutRecord)]
+def test_the_stop_sample_opts_its_sender_out(function: Webhook) -> None:
+    function.rotate("sample-key")
+    function.now = SENT
+    function.invoke(sample("webhook", "text-sms-stop.json"))
+    (record,) = [it for it in function.records() if isinstance(it, OptOutRecord)]
     assert (record.number, record.status) == ("4587654321", "OUT")
 
 
-def test_a_webhook_sample_of_long_ago_is_refused(world: World) -> None:
-    world.rotate("sample-key")
-    assert world.invoke(sample("webhook", "status-sms.json")).status == 400
+def test_a_webhook_sample_of_long_ago_is_refused(function: Webhook) -> None:
+    function.rotate("sample-key")
+    assert function.invoke(sample("webhook", "status-sms.json")).status == 400
 
 
-def test_the_sign_sample_gets_the_signature_of_its_body(world: World) -> None:
-    world.rotate("sample-key")
-    signed = world.invoke(sample("sign.json"))
+def test_the_sign_sample_gets_the_signature_of_its_body(function: Webhook) -> None:
+    function.rotate("sample-key")
+    signed = function.invoke(sample("sign.json"))
     stored = sample("webhook", "status-sms.json")
     assert (signed.status, signed.body) == (200, {"signature": stored["headers"]["Signature"]})
 
@@ -94,8 +97,8 @@ def test_the_sender_s_batch_is_sent_where_it_can_be(
         "order-1003": "INVALID",
         "3e1f0f60-7a0e-4f3a-9c0d-000000000006": "INVALID",
     }
-    dead = aws.sqs.receive_message(
+    letters = aws.sqs.receive_message(
         QueueUrl=queues.dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
     )["Messages"]
-    codes = [each["MessageAttributes"]["ErrorCode"]["StringValue"] for each in dead]
+    codes = [letter["MessageAttributes"]["ErrorCode"]["StringValue"] for letter in letters]
     assert sorted(codes) == ["INVALID_JSON", "INVALID_MESSAGE"]

@@ -113,6 +113,15 @@ def test_a_message_within_the_stack_s_rules_may_be_sent(message: Message, stack:
     assert message.recipient == 4512345678
 
 
+def test_what_the_stack_requires_is_named_beside_the_other_mistakes() -> None:
+    stack = StackRules(require_message_type=True)
+    with pytest.raises(MessageError) as caught:
+        from_fields({"to": 4512345678, "message": "Hello"}, stack)
+    paths = [problem.path for problem in caught.value.problems]
+    assert paths == ["$.to", "$.recipient", "$.sender", "$.message_type"]
+    assert from_fields({"message": "Hello", "recipient": 4512345678}, stack).sender is None
+
+
 @pytest.mark.parametrize(
     ("message", "stack", "code", "text"),
     [

@@ -1,6 +1,6 @@
-"""The sender function between this folder's AWS and the simulated provider, delivered to as the queues would.
+"""The sender function between the AWS of the fixtures and the simulated provider, invoked as the queues invoke it.
 
-The function's module is loaded anew for each world, as a cold start loads it, so that its wiring is what runs.
+The function's module is imported again for each test, as in a cold start, so its own wiring runs.
 """
 
 import importlib
@@ -24,15 +24,15 @@ from simulator.server import Answer, Server
 from tests.aws_calls import Calls
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import TOKEN, Aws, QueueUrls, SecretArns
-from tests.sender.sqs_records import Dead, Fields, Record, buried, delivered
+from tests.sender.sqs_records import DeadLetter, Fields, Record, dead_letter, delivered
 
 TABLE = ENVIRONMENT["TABLE_NAME"]
 WRITE, READ_TOKEN = "TransactWriteItems", "GetSecretValue"
-BURY, HIDE = "SendMessage", "ChangeMessageVisibility"
+SEND_DEAD_LETTER, SET_VISIBILITY = "SendMessage", "ChangeMessageVisibility"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Invocation:
     """One invocation.
 
     The message ids that it reported as failed, what it wrote to its log, what it called and how often, and the
@@ -42,7 +42,7 @@ class Run:
     failed: list[str]
     log: str
     calls: dict[str, int]
-    hidden_s: list[int]
+    visibility_timeouts_s: list[int]
 
     def outcomes(self) -> Fields:
         """Return how often each outcome was, by the line that is there for each batch."""
@@ -52,15 +52,15 @@ class Run:
 
 
 @dataclass
-class World:
-    """One sender. `ahead` moves its clock; `remaining_s` is what Lambda says is left, or `context` does."""
+class Sender:
+    """One sender. `clock_ahead` moves its clock; `remaining_s` is what Lambda says is left, or `context` does."""
 
     aws: Aws
     queues: QueueUrls
     secrets: SecretArns
     provider: Provider
     patch: pytest.MonkeyPatch
-    ahead: timedelta = timedelta(0)
+    clock_ahead: timedelta = timedelta(0)
     remaining_s: float = 30
     context: Any = None
 
@@ -80,7 +80,7 @@ class World:
 
     def now(self) -> datetime:
         """Return the sender's time."""
-        return datetime.now(UTC) + self.ahead
+        return datetime.now(UTC) + self.clock_ahead
 
     @contextmanager
     def answered_with(self, status: int, body: bytes) -> Iterator[None]:
@@ -126,11 +126,11 @@ class World:
                 return records
             for received in answer["Messages"]:
                 record = delivered(received, queue_url)
-                sent_ms = int(record["attributes"]["SentTimestamp"]) + round(self.ahead.total_seconds() * 1000)
+                sent_ms = int(record["attributes"]["SentTimestamp"]) + round(self.clock_ahead.total_seconds() * 1000)
                 record["attributes"] = record["attributes"] | {"SentTimestamp": str(sent_ms)}
                 records.append(record)
 
-    def deliver(self, records: Iterable[Record], *, receive_count: int | None = None) -> Run:
+    def deliver(self, records: Iterable[Record], *, receive_count: int | None = None) -> Invocation:
         """Invoke the function with a batch, and delete what it handled, as an event source mapping does."""
         batch = [dict(record) for record in records]
         for record in batch:
@@ -144,16 +144,16 @@ class World:
         with redirect_stdout(log), redirect_stderr(log):
             answer = sender.handler({"Records": batch}, context)
         calls = dict(self.calls.counts())
-        hidden_s = [call["VisibilityTimeout"] for call in self.calls.parameters(HIDE)]
+        visibility_timeouts_s = [call["VisibilityTimeout"] for call in self.calls.parameters(SET_VISIBILITY)]
         assert set(answer) == {"batchItemFailures"}
         failed = [item["itemIdentifier"] for item in answer["batchItemFailures"]]
         done = [record for record in batch if record["messageId"] not in failed]
         for group in _tens(done):
             entries = [{"Id": str(place), "ReceiptHandle": each["receiptHandle"]} for place, each in enumerate(group)]
             self.aws.sqs.delete_message_batch(QueueUrl=self.queue_url(group[0]), Entries=entries)
-        return Run(failed, log.getvalue(), calls, hidden_s)
+        return Invocation(failed, log.getvalue(), calls, visibility_timeouts_s)
 
-    def send(self, *messages: Fields | str) -> Run:
+    def send(self, *messages: Fields | str) -> Invocation:
         """Put messages on the queue and deliver them, all in one batch."""
         return self.deliver(self.put(*messages))
 
@@ -168,12 +168,12 @@ class World:
         answer = self.aws.sqs.get_queue_attributes(QueueUrl=self.queues.main, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
-    def dead(self) -> list[Dead]:
+    def dead_letters(self) -> list[DeadLetter]:
         """Return what is in the dead-letter queue, and take it out."""
-        return [buried(record) for record in self.receive(self.queues.dead_letters)]
+        return [dead_letter(record) for record in self.receive(self.queues.dead_letters)]
 
     def redrive(self) -> list[Record]:
-        """Move what is dead back to the queue as SQS does, as new and with its attributes; return the records."""
+        """Move the dead letters back to the queue as SQS does, as new and with its attributes; return the records."""
         for record in self.receive(self.queues.dead_letters):
             attributes = {
                 name: {"DataType": "String", "StringValue": value["stringValue"]}
@@ -204,17 +204,17 @@ class World:
 
 
 @pytest.fixture
-def world(
+def function(
     aws: Aws,
     table: Table,  # noqa: ARG001 - it has to be there, and is reached by its name
     queues: QueueUrls,
     secrets: SecretArns,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[World]:
+) -> Iterator[Sender]:
     """A sender that has just started, with nothing on its queues and no provider's fault."""
     with Provider(Settings(token=TOKEN)) as provider:
         monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
-        started = World(aws, queues, secrets, provider, monkeypatch)
+        started = Sender(aws, queues, secrets, provider, monkeypatch)
         started.start(
             QUEUE_URL=queues.main,
             URGENT_QUEUE_URL=queues.urgent,

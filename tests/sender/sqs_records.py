@@ -11,7 +11,7 @@ Fields = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class DeadLetter:
     """A message in the dead-letter queue."""
 
     body: str
@@ -48,7 +48,7 @@ def delivered(received: Fields, queue_url: str) -> Record:
     }
 
 
-def buried(record: Record) -> Dead:
+def dead_letter(record: Record) -> DeadLetter:
     """Return what a message from the dead-letter queue says."""
     names = ("ErrorCode", "ErrorMessage", "Reference")
-    return Dead(record["body"], *(record["messageAttributes"][name]["stringValue"] for name in names))
+    return DeadLetter(record["body"], *(record["messageAttributes"][name]["stringValue"] for name in names))

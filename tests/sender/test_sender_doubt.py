@@ -6,114 +6,114 @@ import pytest
 
 from tests.aws_calls import Refusal
 from tests.layer.test_table_events import event
-from tests.sender.sender_function import BURY, World, world
+from tests.sender.sender_function import SEND_DEAD_LETTER, Sender, function
 from tests.sender.sqs_records import Record, message
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 RECONCILED = timedelta(seconds=905)
 
 
-def doubted(world: World) -> list[Record]:
+def doubted(function: Sender) -> list[Record]:
     """Have a message accepted and the answer lost."""
-    world.provider.order(kind="reset")
-    queued = world.put(message())
-    assert world.deliver(queued).outcomes() == {"uncertain": 1}
+    function.provider.order(kind="reset")
+    queued = function.put(message())
+    assert function.deliver(queued).outcomes() == {"uncertain": 1}
     return queued
 
 
-def redrive(world: World) -> dict[str, int]:
-    return world.deliver(world.redrive()).outcomes()
+def redrive(function: Sender) -> dict[str, int]:
+    return function.deliver(function.redrive()).outcomes()
 
 
-def test_an_unsettled_message_is_held_when_its_time_is_over(world: World) -> None:
-    queued = doubted(world)
-    world.ahead += RECONCILED
-    run = world.deliver(queued)
+def test_an_unsettled_message_is_held_when_its_time_is_over(function: Sender) -> None:
+    queued = doubted(function)
+    function.clock_ahead += RECONCILED
+    run = function.deliver(queued)
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
-    assert world.waiting() == 0
-    record = world.record("order-1")
+    assert function.waiting() == 0
+    record = function.record("order-1")
     assert record.status == "HELD"
     assert record.error is not None
     assert record.error["code"] == "UNCERTAIN"
-    assert world.provider.counts() == {"order-1": 1}
+    assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_held_message_is_sent_when_it_is_redriven(world: World) -> None:
-    queued = doubted(world)
-    world.start(RECONCILE_AFTER_S="0")
-    assert world.deliver(queued).outcomes() == {"held": 1}
-    assert redrive(world) == {"accepted": 1}
-    assert world.provider.counts() == {"order-1": 2}
-    assert world.record("order-1").attempts == 2
+def test_a_held_message_is_sent_when_it_is_redriven(function: Sender) -> None:
+    queued = doubted(function)
+    function.start(RECONCILE_AFTER_S="0")
+    assert function.deliver(queued).outcomes() == {"held": 1}
+    assert redrive(function) == {"accepted": 1}
+    assert function.provider.counts() == {"order-1": 2}
+    assert function.record("order-1").attempts == 2
 
 
-def test_a_held_message_that_a_webhook_settles_is_not_sent_when_it_is_redriven(world: World) -> None:
-    queued = doubted(world)
-    world.ahead += RECONCILED
-    world.deliver(queued)
-    world.webhook(event("DELIVERED", msg_id=world.provider.messages()[0].msg_id))
-    assert redrive(world) == {"duplicate": 1}
-    assert world.provider.counts() == {"order-1": 1}
+def test_a_held_message_that_a_webhook_settles_is_not_sent_when_it_is_redriven(function: Sender) -> None:
+    queued = doubted(function)
+    function.clock_ahead += RECONCILED
+    function.deliver(queued)
+    function.webhook(event("DELIVERED", msg_id=function.provider.messages()[0].msg_id))
+    assert redrive(function) == {"duplicate": 1}
+    assert function.provider.counts() == {"order-1": 1}
 
 
-def test_another_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(world: World) -> None:
-    copy = world.put(message())
-    queued = doubted(world)
-    world.ahead += RECONCILED
-    assert world.deliver(queued).outcomes() == {"held": 1}
-    run = world.deliver(copy)
+def test_another_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(function: Sender) -> None:
+    copy = function.put(message())
+    queued = doubted(function)
+    function.clock_ahead += RECONCILED
+    assert function.deliver(queued).outcomes() == {"held": 1}
+    run = function.deliver(copy)
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
-    assert world.provider.counts() == {"order-1": 1}
-    assert [letter.code for letter in world.dead()] == ["UNCERTAIN", "UNCERTAIN"]
+    assert function.provider.counts() == {"order-1": 1}
+    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN", "UNCERTAIN"]
 
 
-def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_it(world: World) -> None:
-    world.start(UNCERTAIN_SENDS="Resend")
-    queued = doubted(world)
+def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_it(function: Sender) -> None:
+    function.start(UNCERTAIN_SENDS="Resend")
+    queued = doubted(function)
     for kind, outcome in (("429", "throttled"), ("reset", "uncertain")):
-        world.ahead += RECONCILED
-        world.provider.order(kind=kind)
-        assert world.deliver(queued).outcomes() == {outcome: 1}
-    world.ahead += RECONCILED
-    assert world.deliver(queued).outcomes() == {"held": 1}
-    assert world.provider.counts() == {"order-1": 2}
-    assert [dead.code for dead in world.dead()] == ["UNCERTAIN"]
+        function.clock_ahead += RECONCILED
+        function.provider.order(kind=kind)
+        assert function.deliver(queued).outcomes() == {outcome: 1}
+    function.clock_ahead += RECONCILED
+    assert function.deliver(queued).outcomes() == {"held": 1}
+    assert function.provider.counts() == {"order-1": 2}
+    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
-def test_a_webhook_that_comes_in_time_prevents_the_resending(world: World) -> None:
-    world.start(UNCERTAIN_SENDS="Resend")
-    queued = doubted(world)
-    world.webhook(event("ENROUTE", msg_id=world.provider.messages()[0].msg_id))
-    world.ahead += RECONCILED
-    assert world.deliver(queued).outcomes() == {"settled": 1}
-    assert world.provider.counts() == {"order-1": 1}
+def test_a_webhook_that_comes_in_time_prevents_the_resending(function: Sender) -> None:
+    function.start(UNCERTAIN_SENDS="Resend")
+    queued = doubted(function)
+    function.webhook(event("ENROUTE", msg_id=function.provider.messages()[0].msg_id))
+    function.clock_ahead += RECONCILED
+    assert function.deliver(queued).outcomes() == {"settled": 1}
+    assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_message_whose_copy_fails_is_not_held_before_there_is_one(world: World) -> None:
-    queued = doubted(world)
-    world.ahead += RECONCILED
-    world.calls.refuse(BURY, Refusal("InternalError", 500))
-    assert world.deliver(queued).failed == [queued[0]["messageId"]]
-    assert world.statuses() == {"order-1": "UNCERTAIN"}
-    assert world.deliver(queued).outcomes() == {"held": 1}
-    assert [dead.code for dead in world.dead()] == ["UNCERTAIN"]
+def test_a_message_whose_copy_fails_is_not_held_before_there_is_one(function: Sender) -> None:
+    queued = doubted(function)
+    function.clock_ahead += RECONCILED
+    function.calls.refuse(SEND_DEAD_LETTER, Refusal("InternalError", 500))
+    assert function.deliver(queued).failed == [queued[0]["messageId"]]
+    assert function.statuses() == {"order-1": "UNCERTAIN"}
+    assert function.deliver(queued).outcomes() == {"held": 1}
+    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
 @pytest.mark.parametrize(
     ("kind", "code"), [("503", "RETRIES_EXHAUSTED"), ("403", "RETRIES_EXHAUSTED"), ("reset", "UNCERTAIN")]
 )
 def test_the_last_delivery_takes_a_message_to_the_dead_letters_with_its_reason_and_identity(
-    world: World, kind: str, code: str
+    function: Sender, kind: str, code: str
 ) -> None:
-    world.provider.order(kind=kind)
-    queued = world.put(message(None))
-    run = world.deliver(queued, receive_count=8)
-    assert (run.outcomes(), run.failed, run.hidden_s) == ({"held": 1}, [], [])
+    function.provider.order(kind=kind)
+    queued = function.put(message(None))
+    run = function.deliver(queued, receive_count=8)
+    assert (run.outcomes(), run.failed, run.visibility_timeouts_s) == ({"held": 1}, [], [])
     identity = queued[0]["messageId"]
-    assert world.statuses() == {identity: "HELD"}
-    (copy,) = world.redrive()
+    assert function.statuses() == {identity: "HELD"}
+    (copy,) = function.redrive()
     assert copy["messageId"] != identity
     assert copy["messageAttributes"]["ErrorCode"]["stringValue"] == code
-    assert world.deliver([copy]).outcomes() == {"accepted": 1}
-    assert world.statuses() == {identity: "ACCEPTED"}
+    assert function.deliver([copy]).outcomes() == {"accepted": 1}
+    assert function.statuses() == {identity: "ACCEPTED"}

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.sender.sender_function import World, world
+from tests.sender.sender_function import Sender, function
 from tests.sender.sqs_records import Record, message
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 HOUR = timedelta(hours=1)
 # Each means two hours from the given time of putting it on the queue.
@@ -24,64 +24,64 @@ FORMS: dict[str, Any] = {
 }
 
 
-def put_ago(world: World, ago: timedelta, expiration: Any, reference: str = "order-1") -> tuple[Record, datetime]:  # noqa: ANN401
+def put_ago(function: Sender, ago: timedelta, expiration: Any, reference: str = "order-1") -> tuple[Record, datetime]:  # noqa: ANN401
     """Put a message on the queue as if it had been there for a while; `expiration` is given the time it came."""
     sent_at = (datetime.now(UTC) - ago).replace(microsecond=0)
-    (record,) = world.put(message(reference, expiration=expiration(sent_at)))
+    (record,) = function.put(message(reference, expiration=expiration(sent_at)))
     record["attributes"]["SentTimestamp"] = str(int(sent_at.timestamp() * 1000))
     return record, sent_at
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_provider_is_given_what_is_left(world: World, form: str) -> None:
-    record, sent_at = put_ago(world, HOUR, FORMS[form])
-    assert world.deliver([record]).outcomes() == {"accepted": 1}
-    (accepted,) = world.provider.messages()
+def test_the_provider_is_given_what_is_left(function: Sender, form: str) -> None:
+    record, sent_at = put_ago(function, HOUR, FORMS[form])
+    assert function.deliver([record]).outcomes() == {"accepted": 1}
+    (accepted,) = function.provider.messages()
     assert datetime.fromisoformat(str(accepted.message.expiration)) == sent_at + 2 * HOUR
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_message_that_waited_too_long_is_lapsed_and_not_sent(world: World, form: str) -> None:
-    record, _ = put_ago(world, 2 * HOUR + timedelta(seconds=2), FORMS[form])
-    run = world.deliver([record])
+def test_a_message_that_waited_too_long_is_lapsed_and_not_sent(function: Sender, form: str) -> None:
+    record, _ = put_ago(function, 2 * HOUR + timedelta(seconds=2), FORMS[form])
+    run = function.deliver([record])
     assert (run.outcomes(), run.failed) == ({"lapsed": 1}, [])
-    assert world.provider.requests() == []
-    found = world.record("order-1")
+    assert function.provider.requests() == []
+    found = function.record("order-1")
     assert (found.status, found.attempts, found.lease_until) == ("LAPSED", 0, None)
-    assert world.dead() == []
-    assert world.waiting() == 0
+    assert function.dead_letters() == []
+    assert function.waiting() == 0
 
 
-def test_the_others_of_a_batch_are_sent(world: World) -> None:
-    late, _ = put_ago(world, HOUR, lambda _: 1800, "late")
-    early, _ = put_ago(world, HOUR, lambda _: "PT2H", "early")
-    run = world.deliver([late, early, *world.put(message("whenever"))])
+def test_the_others_of_a_batch_are_sent(function: Sender) -> None:
+    late, _ = put_ago(function, HOUR, lambda _: 1800, "late")
+    early, _ = put_ago(function, HOUR, lambda _: "PT2H", "early")
+    run = function.deliver([late, early, *function.put(message("whenever"))])
     assert run.outcomes() == {"accepted": 2, "lapsed": 1}
-    assert world.statuses() == {"late": "LAPSED", "early": "ACCEPTED", "whenever": "ACCEPTED"}
+    assert function.statuses() == {"late": "LAPSED", "early": "ACCEPTED", "whenever": "ACCEPTED"}
 
 
-def test_a_message_lapses_between_two_tries(world: World) -> None:
-    world.provider.order(kind="503")
-    record, _ = put_ago(world, timedelta(0), lambda _: 60)
-    assert world.deliver([record]).outcomes() == {"throttled": 1}
-    world.ahead += timedelta(seconds=61)
-    assert world.deliver([record]).outcomes() == {"lapsed": 1}
-    assert world.statuses() == {"order-1": "LAPSED"}
+def test_a_message_lapses_between_two_tries(function: Sender) -> None:
+    function.provider.order(kind="503")
+    record, _ = put_ago(function, timedelta(0), lambda _: 60)
+    assert function.deliver([record]).outcomes() == {"throttled": 1}
+    function.clock_ahead += timedelta(seconds=61)
+    assert function.deliver([record]).outcomes() == {"lapsed": 1}
+    assert function.statuses() == {"order-1": "LAPSED"}
 
 
-def test_a_message_that_may_have_been_sent_does_not_lapse(world: World) -> None:
-    world.provider.order(kind="reset")
-    record, _ = put_ago(world, timedelta(0), lambda _: 60)
-    assert world.deliver([record]).outcomes() == {"uncertain": 1}
-    world.ahead += timedelta(seconds=905)
-    assert world.deliver([record]).outcomes() == {"held": 1}
-    assert [dead.code for dead in world.dead()] == ["UNCERTAIN"]
+def test_a_message_that_may_have_been_sent_does_not_lapse(function: Sender) -> None:
+    function.provider.order(kind="reset")
+    record, _ = put_ago(function, timedelta(0), lambda _: 60)
+    assert function.deliver([record]).outcomes() == {"uncertain": 1}
+    function.clock_ahead += timedelta(seconds=905)
+    assert function.deliver([record]).outcomes() == {"held": 1}
+    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
 @pytest.mark.parametrize("expiration", ["P5DT1S", 0, "PT0S", "yesterday", "2026-01-01", -1, True])
-def test_an_expiration_that_the_provider_would_refuse_is_invalid(world: World, expiration: object) -> None:
-    world.send(message(expiration=expiration))
-    (dead,) = world.dead()
-    assert dead.code == "INVALID_MESSAGE"
-    assert dead.details.startswith("$.expiration: ")
-    assert world.provider.requests() == []
+def test_an_expiration_that_the_provider_would_refuse_is_invalid(function: Sender, expiration: object) -> None:
+    function.send(message(expiration=expiration))
+    (letter,) = function.dead_letters()
+    assert letter.code == "INVALID_MESSAGE"
+    assert letter.details.startswith("$.expiration: ")
+    assert function.provider.requests() == []

@@ -1,14 +1,14 @@
-"""No message costs more than meant, and staging texts no stranger."""
+"""MaxSegments and SendMode: no message costs more than allowed, and a staging stack texts only listed people."""
 
 import json
 from typing import Any
 
 import pytest
 
-from tests.sender.sender_function import BURY, WRITE, World, world
+from tests.sender.sender_function import SEND_DEAD_LETTER, WRITE, Sender, function
 from tests.sender.sqs_records import NUMBER, message, messages
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 UCS2 = "Smørrebrød \u2013 20 kr."
 
@@ -23,83 +23,97 @@ def logged(log: str) -> dict[str, Any]:
     return batch | metrics
 
 
-def test_a_record_has_the_segments_and_the_encoding_of_its_text(world: World) -> None:
-    world.send(message(message="x" * 161), message("order-2", message=UCS2))
-    first, second = world.record("order-1"), world.record("order-2")
+def test_a_record_has_the_segments_and_the_encoding_of_its_text(function: Sender) -> None:
+    function.send(message(message="x" * 161), message("order-2", message=UCS2))
+    first, second = function.record("order-1"), function.record("order-2")
     assert (first.segments, first.encoding) == (2, "GSM-7")
     assert (second.segments, second.encoding) == (1, "UCS-2")
 
 
-def test_the_segments_of_accepted_messages_are_counted_and_logged(world: World) -> None:
+def test_the_segments_of_accepted_messages_are_counted_and_logged(function: Sender) -> None:
     sent = [message(message="x" * 161), message("order-2", message=UCS2), message("order-3", sender="x")]
-    batch = logged(world.send(*sent).log)
+    batch = logged(function.send(*sent).log)
     assert batch["outcomes"]["accepted"] == 2
     assert (batch["segments"], batch["encodings"]) == (3, {"GSM-7": 1, "UCS-2": 1})
     assert batch["SegmentsSent"] == [3.0]
 
 
-def test_a_batch_of_which_nothing_was_accepted_has_no_segments(world: World) -> None:
-    batch = logged(world.send(message(sender="x")).log)
+def test_a_batch_of_which_nothing_was_accepted_has_no_segments(function: Sender) -> None:
+    batch = logged(function.send(message(sender="x")).log)
     assert (batch["segments"], batch["encodings"], "SegmentsSent" in batch) == (0, {}, False)
 
 
-def test_a_message_of_more_segments_than_the_stack_allows_is_not_sent(world: World) -> None:
-    world.start(MAX_SEGMENTS="1")
-    run = world.send(message(message="x" * 160), message("order-2", message="x" * 60 + UCS2))
+def test_a_message_of_more_segments_than_the_stack_allows_is_not_sent(function: Sender) -> None:
+    function.start(MAX_SEGMENTS="1")
+    run = function.send(message(message="x" * 160), message("order-2", message="x" * 60 + UCS2))
     assert run.outcomes() == {"accepted": 1, "invalid": 1}
-    (dead,) = world.dead()
-    assert (dead.code, dead.reference) == ("TOO_LONG", "order-2")
-    assert dead.details == (
+    (letter,) = function.dead_letters()
+    assert (letter.code, letter.reference) == ("TOO_LONG", "order-2")
+    assert letter.details == (
         "$.message: takes 2 SMS segments in UCS-2, and MaxSegments is 1; "
         "the first character that GSM-7 does not have is U+2013"
     )
-    assert world.record("order-2").status == "INVALID"
+    assert function.record("order-2").status == "INVALID"
     assert "smørrebrød" not in run.log.lower()
 
 
-def test_what_was_too_long_is_sent_when_the_stack_allows_it(world: World) -> None:
-    world.start(MAX_SEGMENTS="1")
-    world.send(message(message="x" * 161))
-    world.start(MAX_SEGMENTS="2")
-    assert world.send(message(message="x" * 161)).outcomes() == {"accepted": 1}
+def test_what_was_too_long_is_sent_when_the_stack_allows_it(function: Sender) -> None:
+    function.start(MAX_SEGMENTS="1")
+    function.send(message(message="x" * 161))
+    function.start(MAX_SEGMENTS="2")
+    assert function.send(message(message="x" * 161)).outcomes() == {"accepted": 1}
 
 
-def test_message_type_and_context_are_in_the_record(world: World) -> None:
-    world.send(message(message_type="promotional", context="tenant-7"))
-    record = world.record("order-1")
+def test_a_dead_letter_names_every_mistake_at_once(function: Sender) -> None:
+    function.start(OPT_OUTS="Enforce")
+    function.send({"to": NUMBER, "message": "Hello", "reference": "order-1"})
+    (letter,) = function.dead_letters()
+    assert (letter.code, letter.details) == (
+        "INVALID_MESSAGE",
+        (
+            "$.to: is not a known field; did you mean recipient?; $.recipient: is required; "
+            "$.sender: is required: the stack has no DefaultSender; "
+            "$.message_type: is required: the stack enforces opt-outs"
+        ),
+    )
+
+
+def test_message_type_and_context_are_in_the_record(function: Sender) -> None:
+    function.send(message(message_type="promotional", context="tenant-7"))
+    record = function.record("order-1")
     assert (record.message_type, record.context) == ("promotional", "tenant-7")
 
 
-def test_another_context_under_the_same_reference_is_the_same_message(world: World) -> None:
-    world.send(message(context="trace-1"))
-    assert world.send(message(context="trace-2")).outcomes() == {"duplicate": 1}
-    assert world.record("order-1").context == "trace-1"
+def test_another_context_under_the_same_reference_is_the_same_message(function: Sender) -> None:
+    function.send(message(context="trace-1"))
+    assert function.send(message(context="trace-2")).outcomes() == {"duplicate": 1}
+    assert function.record("order-1").context == "trace-1"
 
 
 @pytest.mark.parametrize("listed", [str(NUMBER), "4512", "46, +45 12 34 56 78 ,"])
-def test_under_listed_only_listed_recipients_are_sent_to(world: World, listed: str) -> None:
-    world.start(SEND_MODE="Listed", LISTED_RECIPIENTS=listed)
-    run = world.send(message(recipient="+45 12 34 56 78"), message("order-2", recipient=4587654321))
+def test_under_listed_only_listed_recipients_are_sent_to(function: Sender, listed: str) -> None:
+    function.start(SEND_MODE="Listed", LISTED_RECIPIENTS=listed)
+    run = function.send(message(recipient="+45 12 34 56 78"), message("order-2", recipient=4587654321))
     assert run.failed == []
     assert run.outcomes() == {"accepted": 1, "dry_run": 1}
-    assert world.provider.counts() == {"order-1": 1}
-    record = world.record("order-2")
+    assert function.provider.counts() == {"order-1": 1}
+    record = function.record("order-2")
     assert (record.status, record.attempts) == ("HELD", 0)
     assert record.error is not None
     assert record.error["code"] == "DRY_RUN"
-    assert world.dead() == []
+    assert function.dead_letters() == []
 
 
-def test_an_empty_list_sends_nothing(world: World) -> None:
-    world.start(SEND_MODE="Listed", LISTED_RECIPIENTS="")
-    run = world.send(*messages(3))
+def test_an_empty_list_sends_nothing(function: Sender) -> None:
+    function.start(SEND_MODE="Listed", LISTED_RECIPIENTS="")
+    run = function.send(*messages(3))
     assert run.outcomes() == {"dry_run": 3}
     assert run.calls == {WRITE: 1}
-    assert world.provider.requests() == []
+    assert function.provider.requests() == []
 
 
-def test_a_message_that_breaks_a_rule_is_a_dead_letter_in_staging_too(world: World) -> None:
-    world.start(SEND_MODE="Listed", LISTED_RECIPIENTS="")
-    run = world.send(message(recipient=1), message("order-2", message="x" * 40_000))
+def test_a_message_that_breaks_a_rule_is_a_dead_letter_in_staging_too(function: Sender) -> None:
+    function.start(SEND_MODE="Listed", LISTED_RECIPIENTS="")
+    run = function.send(message(recipient=1), message("order-2", message="x" * 40_000))
     assert run.outcomes() == {"invalid": 2}
-    assert run.calls[BURY] == 2
+    assert run.calls[SEND_DEAD_LETTER] == 2

@@ -9,38 +9,38 @@ import pytest
 from gatewayapi import state
 from simulator.provider import Provider
 from tests.layer.test_table_events import event
-from tests.sender.sender_function import World, world
+from tests.sender.sender_function import Sender, function
 from tests.sender.sqs_records import NUMBER, message, messages
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 RECONCILE_S = 900
 
 
-def test_an_accepted_message_is_recorded_and_acknowledged(world: World) -> None:
-    (queued,) = world.put(message(label="spring", priority="urgent"))
-    run = world.deliver([queued])
-    (accepted,) = world.provider.messages()
-    record = world.record("order-1")
+def test_an_accepted_message_is_recorded_and_acknowledged(function: Sender) -> None:
+    (queued,) = function.put(message(label="spring", priority="urgent"))
+    run = function.deliver([queued])
+    (accepted,) = function.provider.messages()
+    record = function.record("order-1")
     assert run.failed == []
     assert run.outcomes() == {"accepted": 1}
-    assert world.waiting() == 0
+    assert function.waiting() == 0
     assert (record.status, record.msg_id, record.attempts) == ("ACCEPTED", accepted.msg_id, 1)
     assert (record.recipient, record.sender, record.label, record.priority) == (NUMBER, "Shop", "spring", "urgent")
     assert record.message_id == queued["messageId"]
     assert record.accepted_at is not None
-    assert record.queued_at <= record.accepted_at <= world.now()
+    assert record.queued_at <= record.accepted_at <= function.now()
     assert record.expires_at == (record.accepted_at + timedelta(days=90)).replace(microsecond=0)
     assert (record.lease_until, record.error) == (None, None)
     sent = accepted.message
     assert (sent.recipient, sent.sender, sent.label, sent.priority) == (NUMBER, "Shop", "spring", "urgent")
 
 
-def test_answers_in_another_order_find_their_messages(world: World) -> None:
-    world.provider.order(kind="reorder")
-    assert world.send(*messages(5)).failed == []
-    for accepted in world.provider.messages():
-        assert world.record(str(accepted.message.reference)).msg_id == accepted.msg_id
+def test_answers_in_another_order_find_their_messages(function: Sender) -> None:
+    function.provider.order(kind="reorder")
+    assert function.send(*messages(5)).failed == []
+    for accepted in function.provider.messages():
+        assert function.record(str(accepted.message.reference)).msg_id == accepted.msg_id
 
 
 @pytest.mark.parametrize(
@@ -61,47 +61,49 @@ def test_answers_in_another_order_find_their_messages(world: World) -> None:
     ids=str,
 )
 def test_a_message_whose_acceptance_nobody_heard_is_uncertain_until_a_webhook_settles_it(
-    world: World, fault: dict[str, Any]
+    function: Sender, fault: dict[str, Any]
 ) -> None:
-    world.provider.order(**fault)
-    world.remaining_s = 9.2  # leaves 1.2 for the request
-    queued = world.put(message())
-    run = world.deliver(queued)
+    function.provider.order(**fault)
+    function.remaining_s = 9.2  # leaves 1.2 for the request
+    queued = function.put(message())
+    run = function.deliver(queued)
     assert run.outcomes() == {"uncertain": 1}
     assert run.failed == [queued[0]["messageId"]]
-    assert RECONCILE_S <= run.hidden_s[0] <= RECONCILE_S + 2
-    record = world.record("order-1")
+    assert RECONCILE_S <= run.visibility_timeouts_s[0] <= RECONCILE_S + 2
+    record = function.record("order-1")
     assert (record.status, record.lease_until, record.msg_id) == ("UNCERTAIN", None, None)
     assert record.error is not None
     assert record.error["code"] == "UNCERTAIN"
 
-    early = world.deliver(queued)
+    early = function.deliver(queued)
     assert (early.outcomes(), early.failed) == ({"waiting": 1}, run.failed)
 
-    (accepted,) = world.provider.messages()
-    world.webhook(event("DELIVERED", msg_id=accepted.msg_id))
-    settled = world.deliver(queued)
+    (accepted,) = function.provider.messages()
+    function.webhook(event("DELIVERED", msg_id=accepted.msg_id))
+    settled = function.deliver(queued)
     assert (settled.outcomes(), settled.failed) == ({"settled": 1}, [])
-    assert world.record("order-1").msg_id == accepted.msg_id
-    assert world.provider.counts() == {"order-1": 1}
-    assert world.waiting() == 0
+    assert function.record("order-1").msg_id == accepted.msg_id
+    assert function.provider.counts() == {"order-1": 1}
+    assert function.waiting() == 0
 
 
-def test_the_message_that_an_answer_leaves_out_is_uncertain_and_the_others_are_accepted(world: World) -> None:
-    world.provider.order(kind="omit", reference="order-2")
-    run = world.send(*messages(3))
-    assert world.statuses() == {"order-1": "ACCEPTED", "order-2": "UNCERTAIN", "order-3": "ACCEPTED"}
+def test_the_message_that_an_answer_leaves_out_is_uncertain_and_the_others_are_accepted(
+    function: Sender,
+) -> None:
+    function.provider.order(kind="omit", reference="order-2")
+    run = function.send(*messages(3))
+    assert function.statuses() == {"order-1": "ACCEPTED", "order-2": "UNCERTAIN", "order-3": "ACCEPTED"}
     assert run.outcomes() == {"accepted": 2, "uncertain": 1}
     assert len(run.failed) == 1
-    assert set(world.provider.counts().values()) == {1}
+    assert set(function.provider.counts().values()) == {1}
 
 
-def test_a_batch_without_an_answer_is_uncertain_as_a_whole_and_asked_for_once(world: World) -> None:
-    world.provider.order(kind="reset")
-    run = world.send(*messages(10))
+def test_a_batch_without_an_answer_is_uncertain_as_a_whole_and_asked_for_once(function: Sender) -> None:
+    function.provider.order(kind="reset")
+    run = function.send(*messages(10))
     assert run.outcomes() == {"uncertain": 10}
     assert len(run.failed) == 10
-    assert len(world.provider.requests()) == 1
+    assert len(function.provider.requests()) == 1
 
 
 def gone(provider: Provider, _start: Callable[..., None]) -> None:
@@ -118,49 +120,49 @@ def no_tls(provider: Provider, start: Callable[..., None]) -> None:
 
 @pytest.mark.parametrize("cut", [gone, no_such_name, no_tls])
 def test_a_message_that_never_left_is_sent_once_the_way_is_free(
-    world: World, cut: Callable[[Provider, Callable[..., None]], None]
+    function: Sender, cut: Callable[[Provider, Callable[..., None]], None]
 ) -> None:
-    cut(world.provider, world.start)
-    queued = world.put(*messages(2))
-    run = world.deliver(queued)
+    cut(function.provider, function.start)
+    queued = function.put(*messages(2))
+    run = function.deliver(queued)
     assert run.outcomes() == {"unreachable": 2}
     assert run.failed == [each["messageId"] for each in queued]
-    assert set(world.statuses().values()) == {"RETRYING"}
+    assert set(function.statuses().values()) == {"RETRYING"}
     if cut is gone:
-        world.provider.accept_connections()
-    world.start(GATEWAYAPI_URL=world.provider.url)
-    assert world.deliver(queued).failed == []
-    assert world.provider.counts() == {"order-1": 1, "order-2": 1}
-    assert world.record("order-1").attempts == 2
+        function.provider.accept_connections()
+    function.start(GATEWAYAPI_URL=function.provider.url)
+    assert function.deliver(queued).failed == []
+    assert function.provider.counts() == {"order-1": 1, "order-2": 1}
+    assert function.record("order-1").attempts == 2
 
 
 @pytest.mark.parametrize("kind", ["429", "503"])
-def test_a_message_that_was_turned_away_is_sent_later(world: World, kind: str) -> None:
-    world.provider.order(kind=kind)
-    queued = world.put(message())
-    run = world.deliver(queued)
-    record = world.record("order-1")
+def test_a_message_that_was_turned_away_is_sent_later(function: Sender, kind: str) -> None:
+    function.provider.order(kind=kind)
+    queued = function.put(message())
+    run = function.deliver(queued)
+    record = function.record("order-1")
     assert run.outcomes() == {"throttled": 1}
     assert run.failed == [queued[0]["messageId"]]
     assert (record.status, record.lease_until) == ("RETRYING", None)
     assert record.error is not None
     assert record.error["code"] == "TRY_LATER"
     assert record.error["details"].startswith(f"not sent yet: the provider answered {kind}; trying again at ")
-    assert world.deliver(queued).failed == []
-    assert world.record("order-1").error is None
-    assert world.provider.counts() == {"order-1": 1}
+    assert function.deliver(queued).failed == []
+    assert function.record("order-1").error is None
+    assert function.provider.counts() == {"order-1": 1}
 
 
 @pytest.mark.parametrize("status", [301, 404, 418])
-def test_an_answer_that_is_about_the_host_or_the_request_is_no_messages_fault(world: World, status: int) -> None:
-    world.provider.order(kind="status", status=status)
-    assert world.send(message()).outcomes() == {"throttled": 1}
-    assert world.statuses() == {"order-1": state.RETRYING}
+def test_an_answer_that_is_about_the_host_or_the_request_is_no_messages_fault(function: Sender, status: int) -> None:
+    function.provider.order(kind="status", status=status)
+    assert function.send(message()).outcomes() == {"throttled": 1}
+    assert function.statuses() == {"order-1": state.RETRYING}
 
 
-def test_without_time_for_a_request_none_is_begun(world: World) -> None:
-    world.remaining_s = 8.5
-    run = world.send(*messages(2))
+def test_without_time_for_a_request_none_is_begun(function: Sender) -> None:
+    function.remaining_s = 8.5
+    run = function.send(*messages(2))
     assert run.outcomes() == {"unreachable": 2}
-    assert world.provider.requests() == []
-    assert set(world.statuses().values()) == {"RETRYING"}
+    assert function.provider.requests() == []
+    assert set(function.statuses().values()) == {"RETRYING"}

@@ -1,4 +1,4 @@
-"""One reference, one SMS: duplicates, twins, other content under a used name, and names of every kind."""
+"""One reference, one SMS: duplicates, other content under a used reference, and references of every form."""
 
 import json
 from datetime import timedelta
@@ -6,64 +6,64 @@ from datetime import timedelta
 import pytest
 
 from tests.layer.test_table_events import event
-from tests.sender.sender_function import World, world
+from tests.sender.sender_function import Sender, function
 from tests.sender.sqs_records import TEXT, message, messages
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 CONTROL = [chr(code) for code in (0, 7, 10, 31, 127, 0xFFFE)]
 
 
-def test_a_message_delivered_again_is_a_duplicate(world: World) -> None:
-    queued = world.put(message())
-    world.deliver(queued)
-    run = world.deliver(queued)
+def test_a_message_delivered_again_is_a_duplicate(function: Sender) -> None:
+    queued = function.put(message())
+    function.deliver(queued)
+    run = function.deliver(queued)
     assert (run.outcomes(), run.failed) == ({"duplicate": 1}, [])
-    assert world.provider.counts() == {"order-1": 1}
+    assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_message_put_on_the_queue_twice_is_a_duplicate_whatever_its_deadline(world: World) -> None:
-    world.send(message(expiration=3600))
-    assert world.send(message(expiration=7200)).outcomes() == {"duplicate": 1}
-    assert world.send(message(recipient="+45 12 34 56 78")).outcomes() == {"duplicate": 1}
-    assert world.provider.counts() == {"order-1": 1}
+def test_a_message_put_on_the_queue_twice_is_a_duplicate_whatever_its_deadline(function: Sender) -> None:
+    function.send(message(expiration=3600))
+    assert function.send(message(expiration=7200)).outcomes() == {"duplicate": 1}
+    assert function.send(message(recipient="+45 12 34 56 78")).outcomes() == {"duplicate": 1}
+    assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_duplicate_of_a_message_that_is_further_is_one_too(world: World) -> None:
-    world.send(message())
-    world.webhook(event("DELIVERED", msg_id=world.provider.messages()[0].msg_id))
-    assert world.send(message()).outcomes() == {"duplicate": 1}
-    assert world.statuses() == {"order-1": "DELIVERED"}
+def test_a_duplicate_of_a_message_that_is_further_is_one_too(function: Sender) -> None:
+    function.send(message())
+    function.webhook(event("DELIVERED", msg_id=function.provider.messages()[0].msg_id))
+    assert function.send(message()).outcomes() == {"duplicate": 1}
+    assert function.statuses() == {"order-1": "DELIVERED"}
 
 
-def test_a_copy_in_the_same_batch_finds_the_result_of_the_first(world: World) -> None:
-    queued = world.put(message(), message(), message("order-2"), message(message="Another text"))
-    run = world.deliver(queued)
+def test_a_copy_in_the_same_batch_finds_the_result_of_the_first(function: Sender) -> None:
+    queued = function.put(message(), message(), message("order-2"), message(message="Another text"))
+    run = function.deliver(queued)
     assert run.outcomes() == {"accepted": 2, "duplicate": 1, "reference_reused": 1}
     assert run.failed == []
-    assert world.provider.counts() == {"order-1": 1, "order-2": 1}
+    assert function.provider.counts() == {"order-1": 1, "order-2": 1}
 
 
-def test_a_copy_in_the_same_batch_waits_where_no_time_is_left(world: World) -> None:
-    queued = world.put(message(), message())
-    world.remaining_s = 8.5
-    run = world.deliver(queued)
+def test_a_copy_in_the_same_batch_waits_where_no_time_is_left(function: Sender) -> None:
+    queued = function.put(message(), message())
+    function.remaining_s = 8.5
+    run = function.deliver(queued)
     assert run.outcomes() == {"unreachable": 1, "waiting": 1}
     assert len(run.failed) == 2
 
 
-def test_a_twin_in_another_invocation_waits_for_the_lease(world: World) -> None:
-    first, twin = world.put(message(), message())
+def test_a_copy_in_another_invocation_waits_for_the_lease(function: Sender) -> None:
+    first, copy = function.put(message(), message())
     outcomes = []
 
     def meanwhile(_: object) -> None:
-        outcomes.append(world.deliver([twin]).outcomes())
+        outcomes.append(function.deliver([copy]).outcomes())
 
-    world.calls.before("TransactWriteItems", meanwhile, skip=1)
-    assert world.deliver([first]).failed == []
+    function.calls.before("TransactWriteItems", meanwhile, skip=1)
+    assert function.deliver([first]).failed == []
     assert outcomes == [{"waiting": 1}]
-    assert world.deliver([twin]).outcomes() == {"duplicate": 1}
-    assert world.provider.counts() == {"order-1": 1}
+    assert function.deliver([copy]).outcomes() == {"duplicate": 1}
+    assert function.provider.counts() == {"order-1": 1}
 
 
 @pytest.mark.parametrize(
@@ -77,115 +77,115 @@ def test_a_twin_in_another_invocation_waits_for_the_lease(world: World) -> None:
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_a_reference_reused_for_other_content_is_refused(world: World, other: dict[str, object]) -> None:
-    world.send(message())
-    before = world.record("order-1")
+def test_a_reference_reused_for_other_content_is_refused(function: Sender, other: dict[str, object]) -> None:
+    function.send(message())
+    before = function.record("order-1")
     body = json.dumps(message(**other))
-    run = world.send(body)
+    run = function.send(body)
     assert (run.outcomes(), run.failed) == ({"reference_reused": 1}, [])
-    (dead,) = world.dead()
-    assert (dead.body, dead.code, dead.reference) == (body, "REFERENCE_REUSED", "order-1")
-    assert world.record("order-1") == before
-    assert world.provider.counts() == {"order-1": 1}
+    (letter,) = function.dead_letters()
+    assert (letter.body, letter.code, letter.reference) == (body, "REFERENCE_REUSED", "order-1")
+    assert function.record("order-1") == before
+    assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_reference_is_free_again_for_other_content_where_the_first_was_never_sent(world: World) -> None:
-    world.provider.order(kind="422")
-    assert world.send(message("refused")).outcomes() == {"provider_refused": 1}
-    lapsed = world.put(message("lapsed", expiration=1))
-    world.ahead += timedelta(seconds=2)
-    assert world.deliver(lapsed).outcomes() == {"lapsed": 1}
-    world.provider.order(kind="503")
-    world.deliver(world.put(message("held")), receive_count=8)
+def test_a_reference_is_free_again_for_other_content_where_the_first_was_never_sent(function: Sender) -> None:
+    function.provider.order(kind="422")
+    assert function.send(message("refused")).outcomes() == {"provider_refused": 1}
+    lapsed = function.put(message("lapsed", expiration=1))
+    function.clock_ahead += timedelta(seconds=2)
+    assert function.deliver(lapsed).outcomes() == {"lapsed": 1}
+    function.provider.order(kind="503")
+    function.deliver(function.put(message("held")), receive_count=8)
     for reference in ("refused", "lapsed", "held"):
-        assert world.send(message(reference, message="Another text")).outcomes() == {"accepted": 1}
+        assert function.send(message(reference, message="Another text")).outcomes() == {"accepted": 1}
 
 
-def test_a_redriven_message_that_the_provider_takes_now_is_sent(world: World) -> None:
-    world.provider.order(kind="422")
-    world.send(message())
-    assert world.deliver(world.redrive()).outcomes() == {"accepted": 1}
-    assert world.statuses() == {"order-1": "ACCEPTED"}
-    assert world.record("order-1").error is None
+def test_a_redriven_message_that_the_provider_takes_now_is_sent(function: Sender) -> None:
+    function.provider.order(kind="422")
+    function.send(message())
+    assert function.deliver(function.redrive()).outcomes() == {"accepted": 1}
+    assert function.statuses() == {"order-1": "ACCEPTED"}
+    assert function.record("order-1").error is None
 
 
-def test_a_redriven_message_that_lapsed_is_sent_while_its_new_time_lasts(world: World) -> None:
-    queued = world.put(message(expiration=60))
-    queued[0]["attributes"]["SentTimestamp"] = str(int(world.now().timestamp() * 1000) - 61_000)
-    assert world.deliver(queued).outcomes() == {"lapsed": 1}
-    assert world.send(message(expiration=60)).outcomes() == {"accepted": 1}
+def test_a_redriven_message_that_lapsed_is_sent_while_its_new_time_lasts(function: Sender) -> None:
+    queued = function.put(message(expiration=60))
+    queued[0]["attributes"]["SentTimestamp"] = str(int(function.now().timestamp() * 1000) - 61_000)
+    assert function.deliver(queued).outcomes() == {"lapsed": 1}
+    assert function.send(message(expiration=60)).outcomes() == {"accepted": 1}
 
 
-def test_a_redriven_message_without_a_reference_keeps_its_identity(world: World) -> None:
-    world.provider.order(kind="422", count=2)
-    (queued,) = world.put(message(None))
-    world.deliver([queued])
+def test_a_redriven_message_without_a_reference_keeps_its_identity(function: Sender) -> None:
+    function.provider.order(kind="422", count=2)
+    (queued,) = function.put(message(None))
+    function.deliver([queued])
     for outcome in ("provider_refused", "accepted"):
-        (copy,) = world.redrive()
+        (copy,) = function.redrive()
         assert copy["messageId"] != queued["messageId"]
-        assert world.deliver([copy]).outcomes() == {outcome: 1}
-    assert world.provider.counts() == {queued["messageId"]: 1}
-    assert world.statuses() == {queued["messageId"]: "ACCEPTED"}
+        assert function.deliver([copy]).outcomes() == {outcome: 1}
+    assert function.provider.counts() == {queued["messageId"]: 1}
+    assert function.statuses() == {queued["messageId"]: "ACCEPTED"}
 
 
-def test_without_a_reference_the_queues_id_is_sent_along_so_that_webhooks_find_it(world: World) -> None:
-    queued = world.put(message(None), message(None, recipient=4512345679))
-    world.deliver(queued)
-    assert set(world.provider.counts()) == {each["messageId"] for each in queued} == set(world.statuses())
+def test_without_a_reference_the_queues_id_is_sent_along_so_that_webhooks_find_it(function: Sender) -> None:
+    queued = function.put(message(None), message(None, recipient=4512345679))
+    function.deliver(queued)
+    assert set(function.provider.counts()) == {each["messageId"] for each in queued} == set(function.statuses())
 
 
 @pytest.mark.parametrize(
     "reference", ["x" * 255, "🚀" * 255, "a b", " ", "Ünï-cødé/#?&=\\\"'", "نص", "EVENT#1", "QUARANTINE", "MESSAGE"]
 )
-def test_any_reference_that_can_be_a_key_is_one(world: World, reference: str) -> None:
-    assert world.send(message(reference)).outcomes() == {"accepted": 1}
-    assert world.send(message(reference)).outcomes() == {"duplicate": 1}
-    assert world.provider.counts() == {reference: 1}
-    world.send(message(reference, message="Another text"))
-    assert [dead.reference for dead in world.dead()] == [reference]
+def test_any_reference_that_can_be_a_key_is_one(function: Sender, reference: str) -> None:
+    assert function.send(message(reference)).outcomes() == {"accepted": 1}
+    assert function.send(message(reference)).outcomes() == {"duplicate": 1}
+    assert function.provider.counts() == {reference: 1}
+    function.send(message(reference, message="Another text"))
+    assert [letter.reference for letter in function.dead_letters()] == [reference]
 
 
 @pytest.mark.parametrize("reference", ["", "x" * 256, *(f"a{letter}b" for letter in CONTROL), 7, ["a"]], ids=repr)
 def test_a_reference_that_cannot_be_one_makes_its_message_invalid_under_the_queues_id(
-    world: World, reference: object
+    function: Sender, reference: object
 ) -> None:
-    (queued,) = world.put(json.dumps(message(reference)))
-    assert world.deliver([queued]).outcomes() == {"invalid": 1}
-    (dead,) = world.dead()
-    assert (dead.code, dead.reference) == ("INVALID_MESSAGE", queued["messageId"])
-    assert dead.details.startswith("$.reference: ")
-    assert world.statuses() == {queued["messageId"]: "INVALID"}
+    (queued,) = function.put(json.dumps(message(reference)))
+    assert function.deliver([queued]).outcomes() == {"invalid": 1}
+    (letter,) = function.dead_letters()
+    assert (letter.code, letter.reference) == ("INVALID_MESSAGE", queued["messageId"])
+    assert letter.details.startswith("$.reference: ")
+    assert function.statuses() == {queued["messageId"]: "INVALID"}
 
 
-def test_a_reference_attribute_that_cannot_be_one_is_ignored(world: World) -> None:
+def test_a_reference_attribute_that_cannot_be_one_is_ignored(function: Sender) -> None:
     attributes = {"Reference": {"DataType": "String", "StringValue": "x" * 256}}
-    (queued,) = world.put(message(None), attributes=attributes)
-    world.deliver([queued])
-    assert world.statuses() == {queued["messageId"]: "ACCEPTED"}
+    (queued,) = function.put(message(None), attributes=attributes)
+    function.deliver([queued])
+    assert function.statuses() == {queued["messageId"]: "ACCEPTED"}
 
 
-def test_a_broken_message_under_a_used_reference_leaves_the_record_alone(world: World) -> None:
-    world.send(message())
-    before = world.record("order-1")
-    run = world.send(message(recipient=1))
+def test_a_broken_message_under_a_used_reference_leaves_the_record_alone(function: Sender) -> None:
+    function.send(message())
+    before = function.record("order-1")
+    run = function.send(message(recipient=1))
     assert run.outcomes() == {"invalid": 1}
-    assert [dead.code for dead in world.dead()] == ["INVALID_MESSAGE"]
-    assert world.record("order-1") == before
+    assert [letter.code for letter in function.dead_letters()] == ["INVALID_MESSAGE"]
+    assert function.record("order-1") == before
 
 
-def test_a_record_that_nobody_can_read_costs_its_own_message_only(world: World) -> None:
+def test_a_record_that_nobody_can_read_costs_its_own_message_only(function: Sender) -> None:
     broken = {"pk": {"S": "order-2"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
-    world.aws.dynamodb.put_item(TableName="gatewayapi-test", Item=broken)
-    queued = world.put(*messages(3))
-    run = world.deliver(queued)
+    function.aws.dynamodb.put_item(TableName="gatewayapi-test", Item=broken)
+    queued = function.put(*messages(3))
+    run = function.deliver(queued)
     assert run.outcomes() == {"accepted": 2, "waiting": 1}
     assert run.failed == [queued[1]["messageId"]]
-    assert world.deliver(queued[1:2], receive_count=8).failed == []
-    assert [(dead.reference, dead.code) for dead in world.dead()] == [("order-2", "UNCERTAIN")]
+    assert function.deliver(queued[1:2], receive_count=8).failed == []
+    assert [(letter.reference, letter.code) for letter in function.dead_letters()] == [("order-2", "UNCERTAIN")]
 
 
-def test_the_text_is_not_stored_and_equal_texts_do_not_look_equal(world: World) -> None:
-    world.send(*messages(2))
-    items = world.aws.dynamodb.scan(TableName="gatewayapi-test")["Items"]
+def test_the_text_is_not_stored_and_equal_texts_do_not_look_equal(function: Sender) -> None:
+    function.send(*messages(2))
+    items = function.aws.dynamodb.scan(TableName="gatewayapi-test")["Items"]
     assert TEXT not in str(items)
-    assert world.record("order-1").fingerprint != world.record("order-2").fingerprint
+    assert function.record("order-1").fingerprint != function.record("order-2").fingerprint

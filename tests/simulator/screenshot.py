@@ -9,7 +9,7 @@ from playwright.sync_api import sync_playwright
 from local.stack import Stack
 from local.waiting import wait_for
 from tests.browser import ARGUMENTS, MISSING, chromium
-from tests.stack.simulator_control import Desk
+from tests.stack.simulator_control import SimulatorControl
 
 PICTURE = Path(__file__).parents[2] / "docs" / "phones.png"
 SIZE = {"width": 1440, "height": 860}
@@ -23,9 +23,9 @@ def main() -> None:
     if path is None:
         sys.exit(MISSING)
     with Stack() as stack, sync_playwright() as playwright:
-        desk = Desk(stack.provider_url)
-        converse(stack, desk)
-        msg_id = desk.sms(LAST)[0]["msg_id"]
+        simulator = SimulatorControl(stack.provider_url)
+        converse(stack, simulator)
+        msg_id = simulator.sms(LAST)[0]["msg_id"]
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         page = browser.new_page(viewport=SIZE, color_scheme="light")  # type: ignore[arg-type]
         page.goto(f"{stack.provider_url}/#/message/{msg_id}")
@@ -34,29 +34,28 @@ def main() -> None:
         browser.close()
 
 
-def converse(stack: Stack, desk: Desk) -> None:
+def converse(stack: Stack, simulator: SimulatorControl) -> None:
     """Send messages and replies, one after the other so that their order is the same every time."""
-    desk.ask("phones", {"number": PATIENT, "state": "off"})
-    send(stack, desk, GUEST, "Hotel", "Your room is ready. See you today!", "room-12")
-    desk.ask("inbound", {"message": "STOP", "sender": GUEST})
-    send(stack, desk, PATIENT, "Clinic", "Reminder: your appointment is on Monday at 9:30.", "visit-3")
-    send(stack, desk, CLIENT, "Bank", "Your code is 482 913. It is valid for 10 minutes.", "code-7")
-    send(
-        stack, desk, CUSTOMER, "Parcels", "Your parcel is at the shop. Collect it before Friday, 18:00.", "order-1041"
-    )
-    desk.ask("inbound", {"message": "Can I collect it on Saturday?", "sender": CUSTOMER})
-    send(stack, desk, CUSTOMER, "Parcels", "Yes, we keep it until Saturday at noon.", "order-1042")
-    desk.order({"kind": "503", "retry_after": 1})
-    send(stack, desk, CUSTOMER, "Parcels", "You collected your parcel. Thank you!", LAST)
+    simulator.ask("phones", {"number": PATIENT, "state": "off"})
+    send(stack, simulator, GUEST, "Hotel", "Your room is ready. See you today!", "room-12")
+    simulator.ask("inbound", {"message": "STOP", "sender": GUEST})
+    send(stack, simulator, PATIENT, "Clinic", "Reminder: your appointment is on Monday at 9:30.", "visit-3")
+    send(stack, simulator, CLIENT, "Bank", "Your code is 482 913. It is valid for 10 minutes.", "code-7")
+    text = "Your parcel is at the shop. Collect it before Friday, 18:00."
+    send(stack, simulator, CUSTOMER, "Parcels", text, "order-1041")
+    simulator.ask("inbound", {"message": "Can I collect it on Saturday?", "sender": CUSTOMER})
+    send(stack, simulator, CUSTOMER, "Parcels", "Yes, we keep it until Saturday at noon.", "order-1042")
+    simulator.order({"kind": "503", "retry_after": 1})
+    send(stack, simulator, CUSTOMER, "Parcels", "You collected your parcel. Thank you!", LAST)
 
 
-def send(stack: Stack, desk: Desk, number: int, sender: str, text: str, reference: str) -> None:
+def send(stack: Stack, simulator: SimulatorControl, number: int, sender: str, text: str, reference: str) -> None:
     """Put a message on the queue, and wait until it was sent and its webhooks were delivered."""
     body = {"recipient": number, "sender": sender, "message": text, "reference": reference}
     stack.client("sqs").send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody=json.dumps(body))
 
     def delivered() -> bool:
-        return bool(desk.sms(reference)) and not desk.ask("deliveries")["pending"]
+        return bool(simulator.sms(reference)) and not simulator.ask("deliveries")["pending"]
 
     wait_for(delivered, f"{reference} to be delivered")
 

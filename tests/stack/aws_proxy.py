@@ -1,8 +1,8 @@
-"""A gate on a function's way to the local AWS: it counts the calls, and on order holds, cuts or refuses some.
+"""A proxy between a function and the local AWS. It records the calls, and can hold, cut or refuse some of them.
 
-The function is pointed at it by AWS_ENDPOINT_URL. Every request passes as it is, with its signature, so that IAM is
-enforced as without it. A cut call ends as a lost connection does, one that is held never ends: both before AWS has
-heard of it, or after AWS has done what it asked for.
+The function finds it through AWS_ENDPOINT_URL. Requests pass unchanged with their signature, so IAM is enforced. A
+cut call ends like a lost connection, and a held call does not end. Both can happen before AWS receives the call, or
+after AWS has executed it.
 """
 
 import http.client
@@ -22,7 +22,7 @@ ANSWER_WITHIN_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to AWS, a client's own repetition included."""
+    """One request to AWS. A client's retry is a request of its own."""
 
     operation: str
     document: dict[str, Any]
@@ -33,7 +33,7 @@ class Call:
         return {item["pk"]["S"]: item["status"]["S"] for item in puts if "status" in item}
 
     def files(self) -> set[str]:
-        """Return the keys under which the call files an event."""
+        """Return the keys under which the call stores an event."""
         puts = [item["Put"]["Item"] for item in self.document.get("TransactItems", ()) if "Put" in item]
         return {item["pk"]["S"] for item in puts if item["sk"]["S"].startswith("EVENT#")}
 
@@ -53,7 +53,7 @@ def claim_of(reference: str) -> Matches:
 
 
 def result_of(reference: str) -> Matches:
-    """Match the call that records what became of a message."""
+    """Match the call that records the result of a message."""
     return lambda call: call.writes().get(reference) not in {None, "SENDING"}
 
 
@@ -63,7 +63,7 @@ def copy_of(reference: str) -> Matches:
 
 
 def event_of(key: str) -> Matches:
-    """Match the call that files an event under this key."""
+    """Match the call that stores an event under this key."""
     return lambda call: key in call.files()
 
 
@@ -74,18 +74,21 @@ def key_reading(call: Call) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What AWS says when it does not do what was asked; `reasons` are those of a cancelled transaction's items."""
+    """An error response of AWS. `reasons` are the cancellation reasons of a transaction's items."""
 
     code: str = "ThrottlingException"
     status: int = 400
     reasons: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """Return the answer's JSON."""
-        said: dict[str, Any] = {"__type": f"com.amazonaws.dynamodb.v20120810#{self.code}", "message": "on order"}
+        """Return the JSON of the response."""
+        content: dict[str, Any] = {
+            "__type": f"com.amazonaws.dynamodb.v20120810#{self.code}",
+            "message": "by the test",
+        }
         if self.reasons:
-            said["CancellationReasons"] = [{"Code": reason} for reason in self.reasons]
-        return said
+            content["CancellationReasons"] = [{"Code": reason} for reason in self.reasons]
+        return content
 
 
 THROTTLED = Refusal()
@@ -93,38 +96,38 @@ THROTTLED = Refusal()
 
 @dataclass
 class Order:
-    """What happens to the calls that match: all of them, or the first `count`."""
+    """A fault for the calls that match: all of them, or the first `count`."""
 
     matches: Matches
     fault: Literal["hold", "cut", "refuse"]
     moment: Literal["before", "after"]
     count: int | None
     refusal: Refusal
-    struck: int = 0
+    hits: int = 0
     _released: Event = field(default_factory=Event)
 
-    def wait_until_struck(self) -> None:
-        """Wait until a call has met this order; one that is held is being held then."""
-        wait_for(lambda: self.struck > 0, "the call that the gate is to stop")
+    def wait_until_hit(self) -> None:
+        """Wait until the fault has been applied to a call."""
+        wait_for(lambda: self.hits > 0, "a call that matches")
 
     def release(self) -> None:
-        """Cut the calls that are held, and let all others pass from now on."""
+        """Cut the held calls, and let all later ones pass."""
         self.count = 0
         self._released.set()
 
-    def suffer(self) -> None:
-        """Wait, for a call that is held."""
+    def wait_if_held(self) -> None:
+        """Wait until a held call is released."""
         if self.fault == "hold":
             self._released.wait()
 
 
-class Gate(ThreadingHTTPServer):
-    """The gate, open from its making to the end of its `with` block."""
+class AwsProxy(ThreadingHTTPServer):
+    """The proxy. It runs until the end of its `with` block."""
 
     daemon_threads = True
 
     def __init__(self, endpoint: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Passage)
+        super().__init__(("127.0.0.1", 0), _ProxyHandler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.upstream = urlsplit(endpoint).netloc
         self._lock = Lock()
@@ -156,7 +159,7 @@ class Gate(ThreadingHTTPServer):
         return order
 
     def calls(self, since: int = 0) -> list[Call]:
-        """Return the calls so far, without the first `since`."""
+        """Return the calls so far, except the first `since`."""
         with self._lock:
             return self._calls[since:]
 
@@ -164,29 +167,29 @@ class Gate(ThreadingHTTPServer):
         """Return how often each operation was called."""
         return Counter(call.operation for call in self.calls(since))
 
-    def strike(self, call: Call) -> Order | None:
-        """Count a call, and return the order that it meets."""
+    def match(self, call: Call) -> Order | None:
+        """Record a call, and return the order that applies to it."""
         with self._lock:
             self._calls.append(call)
             for order in self._orders:
-                if (order.count is None or order.struck < order.count) and order.matches(call):
-                    order.struck += 1
+                if (order.count is None or order.hits < order.count) and order.matches(call):
+                    order.hits += 1
                     return order
         return None
 
 
-class _Passage(BaseHTTPRequestHandler):
-    """The requests of one connection, one after another."""
+class _ProxyHandler(BaseHTTPRequestHandler):
+    """Handles the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    server: Gate
+    server: AwsProxy
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        order = self.server.strike(Call(operation, json.loads(body)))
+        order = self.server.match(Call(operation, json.loads(body)))
         if order is not None and order.moment == "before":
             self._end(order)
             return
@@ -200,7 +203,7 @@ class _Passage(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         connection = http.client.HTTPConnection(self.server.upstream, timeout=ANSWER_WITHIN_S)
-        # The host is part of what was signed, so it goes on as it came.
+        # The Host header is part of the signature, so it is passed on unchanged.
         connection.putrequest("POST", self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             connection.putheader(name, value)
@@ -211,10 +214,10 @@ class _Passage(BaseHTTPRequestHandler):
         return answer, content
 
     def _end(self, order: Order) -> None:
-        order.suffer()
+        order.wait_if_held()
         if order.fault == "refuse":
-            said = json.dumps(order.refusal.document()).encode()
-            self._answer(order.refusal.status, {"Content-Type": "application/x-amz-json-1.0"}, said)
+            content = json.dumps(order.refusal.document()).encode()
+            self._answer(order.refusal.status, {"Content-Type": "application/x-amz-json-1.0"}, content)
             return
         self.close_connection = True
 
@@ -230,7 +233,7 @@ class _Passage(BaseHTTPRequestHandler):
         try:
             super().handle()
         except OSError:
-            self.close_connection = True  # the function was killed, or has given up waiting
+            self.close_connection = True  # the function was killed, or its client timed out
 
     def log_message(self, *_: object) -> None:
         pass

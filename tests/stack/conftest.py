@@ -1,27 +1,27 @@
-"""The stack of the template, deployed once for all tests of this folder, and the sender's world on it."""
+"""The stack of the template, deployed once for all tests of this folder."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from local.stack import Stack
-from tests.stack.aws_proxy import Gate
-from tests.stack.deployed_stack import World
-from tests.stack.direct_invocations import Lever
+from tests.stack.aws_proxy import AwsProxy
+from tests.stack.deployed_stack import DeployedStack
+from tests.stack.direct_invocations import SenderFunctionControl
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    # Everything else as the template has it. One message for each batch of the main queue, so that a fault ordered
-    # for a message strikes it alone; the urgent queue's batches are of 10.
+    # The main queue has batches of one message, so that a fault for a message affects no other. The urgent queue has
+    # batches of 10.
     with Stack({"ReconcileAfter": "10", "BatchSize": "1", "DefaultSender": "Standard"}) as deployed:
         yield deployed
 
 
 @pytest.fixture(scope="session")
-def world(stack: Stack) -> Iterator[World]:
-    lever = Lever(stack)
-    lever.shorten()
-    with Gate(stack.endpoint) as gate:
-        lever.configure(AWS_ENDPOINT_URL=gate.url)
-        yield World(stack, gate, lever)
+def deployed(stack: Stack) -> Iterator[DeployedStack]:
+    sender_function = SenderFunctionControl(stack)
+    sender_function.shorten()
+    with AwsProxy(stack.endpoint) as aws_proxy:
+        sender_function.configure(AWS_ENDPOINT_URL=aws_proxy.url)
+        yield DeployedStack(stack, aws_proxy, sender_function)

@@ -1,4 +1,4 @@
-"""A deployed function as the local AWS knows it: its name, its settings, and the processes that it runs in."""
+"""A function on the local AWS: its name, its settings and its processes."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from local.waiting import wait_for
 
 
 def name_of(stack: Stack, logical_id: str, *, stack_name: str = NAME) -> str:
-    """Return the name that a template's function was deployed under."""
+    """Return the deployed name of a template's function."""
     resource = stack.client("cloudformation").describe_stack_resource(
         StackName=stack_name, LogicalResourceId=logical_id
     )
@@ -15,12 +15,12 @@ def name_of(stack: Stack, logical_id: str, *, stack_name: str = NAME) -> str:
 
 
 def processes_of(stack: Stack, name: str) -> str:
-    """Return what stands in the command line of each of its processes, and in no other's."""
+    """Return a text that is in the command line of the function's processes, and of no others."""
     return f"{stack.folder}/ministack-lambda-{name}-"
 
 
 def update(stack: Stack, name: str, **settings: Any) -> None:  # noqa: ANN401 - as AWS has them
-    """Change settings, and wait until they are in force; the processes start anew with them."""
+    """Change settings, and wait until they are active. The function's processes restart."""
     functions = stack.client("lambda")
     functions.update_function_configuration(FunctionName=name, **settings)
     wait_for(

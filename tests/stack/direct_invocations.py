@@ -1,4 +1,4 @@
-"""What a test does to the deployed sender itself: set it, stop its mappings, invoke it, kill it."""
+"""Controls the deployed sender function: its settings, event source mappings, invocations and processes."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,16 +13,16 @@ from tests.stack.deployed_function import name_of, processes_of, update
 
 Record = dict[str, Any]
 
-# The template's own times would let each test of a killed or uncertain message take a quarter of an hour. These keep
-# their order: a visibility above the time-out, and the lease (time-out and 5 s) above that. The time-out leaves a
-# request some 10 s, enough on a busy machine, since the sender keeps 8 s of it for the result.
+# With the template's own times, each test of a killed invocation would take a quarter of an hour. These have the same
+# order: visibility timeout > function timeout, and the lease (timeout + 5 s) > both. The timeout leaves about 10 s
+# for a request, enough on a busy machine, because the sender reserves 8 s for the result.
 TIMEOUT_S = 20
 VISIBILITY_S = 22
 CONCURRENCY = 6
 
 
-class Lever:
-    """The sender of a stack that was deployed just now."""
+class SenderFunctionControl:
+    """The sender of a deployed stack."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -30,13 +30,13 @@ class Lever:
         self.name = name_of(stack, "SenderFunction")
         self.processes = processes_of(stack, self.name)
         self._mappings = [
-            each["UUID"]
-            for each in self._functions.list_event_source_mappings()["EventSourceMappings"]
-            if each["FunctionArn"].endswith(f":{self.name}")
+            mapping["UUID"]
+            for mapping in self._functions.list_event_source_mappings()["EventSourceMappings"]
+            if mapping["FunctionArn"].endswith(f":{self.name}")
         ]
 
     def shorten(self) -> None:
-        """Set the times that the tests can wait for, and no more processes at once than a small machine bears."""
+        """Set timeouts that tests can wait for, and a concurrency for a small machine."""
         self._functions.update_function_configuration(FunctionName=self.name, Timeout=TIMEOUT_S)
         for mapping in self._mappings:
             self._functions.update_event_source_mapping(
@@ -48,14 +48,14 @@ class Lever:
             )
 
     def configure(self, **variables: str) -> dict[str, str]:
-        """Set environment variables, and return those that were there; the processes start anew with them."""
+        """Set environment variables, and return their old values. The function's processes restart."""
         found = self._functions.get_function_configuration(FunctionName=self.name)["Environment"]["Variables"]
         update(self._stack, self.name, Environment={"Variables": {**found, **variables}})
         return {name: found.get(name, "") for name in variables}
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Deliver nothing meanwhile: what is sent within comes in as few batches as it fits in."""
+        """Disable the mappings, so that messages sent within the block are delivered in few batches."""
         self._enable(on=False)
         try:
             yield
@@ -63,7 +63,7 @@ class Lever:
             self._enable(on=True)
 
     def receive(self, message_ids: Sequence[str]) -> list[Record]:
-        """Return these messages of the queue as the records of a Lambda event; only while paused."""
+        """Receive these messages from the queue as records of a Lambda event. Only within `paused`."""
         found: dict[str, Record] = {}
 
         def complete() -> bool:
@@ -73,32 +73,32 @@ class Lever:
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
-            found.update({each["MessageId"]: self._record(each) for each in answer.get("Messages", [])})
+            found.update({message["MessageId"]: self._record(message) for message in answer.get("Messages", [])})
             return set(message_ids) <= found.keys()
 
         wait_for(complete, "the messages to be received")
         return [found[message_id] for message_id in message_ids]
 
-    def show(self, records: Sequence[Record]) -> None:
-        """Have messages delivered now that were to come back later."""
+    def make_visible(self, records: Sequence[Record]) -> None:
+        """Make messages visible now that wait for a visibility timeout."""
         sqs, url = self._stack.client("sqs"), self._stack.outputs["QueueUrl"]
         for record in records:
-            # Not those that came back by themselves while others were received: they will do so again.
+            # The handle is invalid if the message became visible by itself meanwhile.
             with suppress(sqs.exceptions.ReceiptHandleIsInvalid):
                 sqs.change_message_visibility(
                     QueueUrl=url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
                 )
 
     def invoke(self, records: Sequence[Record]) -> list[str]:
-        """Invoke the function as a mapping does, and return the message ids that it reports as failed."""
+        """Invoke the function as a mapping does, and return the ids of the messages that it reports as failed."""
         payload = json.dumps({"Records": records}).encode()
         answer = self._functions.invoke(FunctionName=self.name, Payload=payload)
-        said = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, said
-        return [failure["itemIdentifier"] for failure in said["batchItemFailures"]]
+        response = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, response
+        return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
     def deliver(self, records: Sequence[Record]) -> list[str]:
-        """Invoke the function, and delete what it did not report as failed, as a mapping does."""
+        """Invoke the function, and delete the messages that it does not report as failed, as a mapping does."""
         failed = self.invoke(records)
         for record in records:
             if record["messageId"] not in failed:
@@ -108,11 +108,11 @@ class Lever:
         return failed
 
     def kill(self) -> None:
-        """Kill every process of the function, which must have one."""
+        """Kill all processes of the function. There must be one."""
         assert workers.kill(self.processes) > 0
 
     def freeze(self) -> None:
-        """Stop every process of the function, which must have one."""
+        """Stop all processes of the function. There must be one."""
         assert workers.freeze(self.processes) > 0
 
     def _enable(self, *, on: bool) -> None:

@@ -1,4 +1,4 @@
-"""The processes in which the local AWS runs a function, found by what stands in their command lines."""
+"""The processes in which the local AWS runs a function, found by a text in their command lines."""
 
 import os
 import signal
@@ -12,18 +12,18 @@ PROC = Path("/proc")
 
 def processes(part: str) -> list[int]:
     """Return the processes with this text in their command line."""
-    # Where there is no /proc there is a `ps`, and small containers have the one without the other.
-    listing = _listed() if (PROC / "self").exists() else _told()
+    # Systems without /proc have `ps`. Small containers have /proc and no `ps`.
+    listing = _from_proc() if (PROC / "self").exists() else _from_ps()
     return [number for number, command in listing if part in command]
 
 
 def kill(part: str) -> int:
-    """Kill them as a crash does, at once and without a word; return how many there were."""
+    """Kill them at once, as a crash does, and return their number."""
     return _signal(part, signal.SIGKILL)
 
 
 def kill_one(part: str, chance: Random) -> int:
-    """Kill one of them, by chance; return 0 where there is none."""
+    """Kill a random one, and return the number of killed processes, 0 or 1."""
     found = processes(part)
     if found:
         with suppress(ProcessLookupError):
@@ -32,7 +32,7 @@ def kill_one(part: str, chance: Random) -> int:
 
 
 def freeze(part: str) -> int:
-    """Stop them where they are, so that they run into their time limit; return how many there were."""
+    """Stop them, so that their invocations time out, and return their number."""
     return _signal(part, signal.SIGSTOP)
 
 
@@ -44,17 +44,17 @@ def _signal(part: str, number: signal.Signals) -> int:
     return len(found)
 
 
-def _listed() -> list[tuple[int, str]]:
+def _from_proc() -> list[tuple[int, str]]:
     listing = []
     for folder in PROC.iterdir():
         if folder.name.isdecimal():
-            with suppress(OSError):  # it has ended meanwhile
+            with suppress(OSError):  # the process has ended
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                 listing.append((int(folder.name), command.decode(errors="replace")))
     return listing
 
 
-def _told() -> list[tuple[int, str]]:
-    said = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True)  # noqa: S607
-    lines = (line.strip().partition(" ") for line in said.stdout.splitlines())
+def _from_ps() -> list[tuple[int, str]]:
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True)  # noqa: S607
+    lines = (line.strip().partition(" ") for line in listing.stdout.splitlines())
     return [(int(number), command) for number, _, command in lines]

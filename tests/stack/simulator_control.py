@@ -1,4 +1,4 @@
-"""The provider's simulator as a test gives it orders and asks what it saw, over its own port."""
+"""A client of the simulator's control API: it orders faults, and reads what the simulator received."""
 
 import json
 import urllib.request
@@ -12,14 +12,14 @@ from simulator.webhook_events import status_event
 Fields = dict[str, Any]
 
 
-class Desk:
-    """The simulator at this URL."""
+class SimulatorControl:
+    """The control API of the simulator at this URL."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def ask(self, route: str, order: object = None, method: str | None = None) -> Fields:
-        """Ask one of the routes of `simulator.control`."""
+        """Send a request to a route of the control API."""
         body = None if order is None else json.dumps(order).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/_control/{route}", body, headers, method=method)
@@ -28,20 +28,20 @@ class Desk:
         return found
 
     def order(self, *rules: Fields) -> None:
-        """Order faults, each with the fields of `simulator.faults`."""
+        """Order faults, with the fields of `simulator.faults`."""
         self.ask("faults", list(rules))
 
-    def wait_until_struck(self, kind: str, reference: str) -> None:
-        """Wait until a request has met the fault of this kind for this message."""
+    def wait_until_hit(self, kind: str, reference: str) -> None:
+        """Wait until the fault of this kind has been applied to this message."""
 
-        def struck() -> bool:
+        def is_hit() -> bool:
             rules = self.ask("faults")["faults"]
             return any(rule["hits"] for rule in rules if (rule["kind"], rule["reference"]) == (kind, reference))
 
-        wait_for(struck, f"a request that meets {kind} for {reference}")
+        wait_for(is_hit, f"{kind} to be applied to {reference}")
 
     def sms(self, reference: str) -> list[Fields]:
-        """Return what was accepted under a reference: each entry is an SMS."""
+        """Return the messages that were accepted under a reference. Every entry is an SMS."""
         return [message for message in self.ask("messages")["messages"] if message["reference"] == reference]
 
     def counts(self) -> Counter[str]:
@@ -49,12 +49,12 @@ class Desk:
         return Counter(self.ask("messages")["counts"])
 
     def requests(self, reference: str | None = None, since: int = 0) -> list[Fields]:
-        """Return the requests to send, in order; given a reference, those alone that had it."""
+        """Return the sending requests in order, or those with this reference."""
         requests: list[Fields] = self.ask(f"requests?since={since}")["requests"]
-        return [each for each in requests if reference is None or reference in each["references"]]
+        return [request for request in requests if reference is None or reference in request["references"]]
 
     def deliver(self, reference: str, *statuses: str) -> None:
-        """Send the status webhooks of an accepted message, whose own were dropped."""
+        """Send status webhooks of an accepted message. A fault must have dropped its own."""
         (message,) = self.sms(reference)
         for status in statuses:
             webhook = status_event(
@@ -67,5 +67,5 @@ class Desk:
             self.ask("event", {"envelope": json.loads(webhook.body)})
 
     def is_quiet(self) -> bool:
-        """Return whether all webhooks have been taken."""
+        """Return whether all webhooks were answered."""
         return bool(self.ask("deliveries")["pending"] == 0)

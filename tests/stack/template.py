@@ -30,9 +30,11 @@ def translated(path: Path) -> dict[str, Any]:
     """Return the CloudFormation template that the SAM translator makes of a template, as AWS's transform does."""
     template = read(path)
     for resource in template["Resources"].values():
-        for name in ("CodeUri", "ContentUri"):
-            if name in resource["Properties"]:
-                resource["Properties"][name] = "s3://bucket/key"  # what `sam package` writes there
+        # What `sam package` writes there.
+        if "CodeUri" in resource["Properties"]:
+            resource["Properties"]["CodeUri"] = "s3://bucket/key"
+        if "Content" in resource["Properties"]:
+            resource["Properties"]["Content"] = {"S3Bucket": "bucket", "S3Key": "key"}
     found: dict[str, Any] = Translator({}, Parser()).translate(template, {})
     return found
 

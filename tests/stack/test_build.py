@@ -18,7 +18,7 @@ BUILT = [name for name, it in RESOURCES.items() if it.get("Metadata", {}).get("B
 @pytest.mark.parametrize("resource", BUILT)
 def test_each_built_resource_has_a_target_in_the_makefile_that_sam_reads(resource: str) -> None:
     of = RESOURCES[resource]
-    source = of["Properties"].get("CodeUri") or of["Properties"]["ContentUri"]
+    source = of["Properties"].get("CodeUri") or of["Properties"]["Content"]
     makefile = PROJECT / of["Metadata"].get("ContextPath", source) / "Makefile"
     assert re.search(rf"^build-.*\b{resource}\b.*:", makefile.read_text(), re.MULTILINE)
 

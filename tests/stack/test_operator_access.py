@@ -3,6 +3,7 @@
 A user for each policy has nothing but that policy.
 """
 
+import functools
 import json
 import re
 import subprocess
@@ -24,7 +25,7 @@ from local.emulator import REGION
 from local.sam import PROJECT, own_environment
 from local.stack import NAME, Stack
 from local.waiting import wait_for
-from tests.stack.deployed_stack import World
+from tests.stack.deployed_stack import DeployedStack
 
 Fields = dict[str, Any]
 Client = Callable[[str], Any]
@@ -105,11 +106,13 @@ def credentials(stack: Stack, name: str, policy_arn: str | None) -> Credentials:
 
 
 def user(stack: Stack, name: str, policy_arn: str) -> Client:
-    """Create a user with this one policy, and return a function that creates the user's clients."""
+    """Create a user with this one policy, and return a function that returns the user's client of a service."""
     keys = credentials(stack, name, policy_arn)
     session = botocore.session.Session()
     session.set_credentials(keys.access_key, keys.secret_key)
-    return lambda service: session.create_client(service, endpoint_url=stack.endpoint, region_name=REGION)
+    return functools.cache(
+        lambda service: session.create_client(service, endpoint_url=stack.endpoint, region_name=REGION)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -132,27 +135,27 @@ def test_a_policy_allows_what_it_is_for_and_nothing_else(
 
 
 @pytest.mark.parametrize("queue", ["QueueUrl", "UrgentQueueUrl"])
-def test_a_message_of_a_producer_is_sent(world: World, users: dict[str, Client], queue: str) -> None:
-    url, reference = world.stack.outputs[queue], f"produced-{queue}"
+def test_a_message_of_a_producer_is_sent(deployed: DeployedStack, users: dict[str, Client], queue: str) -> None:
+    url, reference = deployed.stack.outputs[queue], f"produced-{queue}"
     sqs = users[PRODUCER]("sqs")
     assert sqs.get_queue_url(QueueName=url.rpartition("/")[2])["QueueUrl"] == url
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps({**MESSAGE, "reference": reference}))
-    world.wait_for_status(reference, "DELIVERED")
+    deployed.wait_for_status(reference, "DELIVERED")
 
 
-def test_an_operator_moves_a_dead_letter_back_to_the_queue(world: World, users: dict[str, Client]) -> None:
-    world.letters("")  # which makes those of other tests invisible
-    world.send(world.message("moved-by-an-operator", recipient=1))
-    world.wait_for_status("moved-by-an-operator", "INVALID")
-    world.drain()
-    sqs, dead_letters = users[OPERATOR]("sqs"), world.stack.outputs["DeadLetterQueueUrl"]
-    (letter,) = sqs.receive_message(QueueUrl=dead_letters, WaitTimeSeconds=5)["Messages"]
-    handle = {"QueueUrl": dead_letters, "ReceiptHandle": letter["ReceiptHandle"]}
+def test_an_operator_moves_a_dead_letter_back_to_the_queue(deployed: DeployedStack, users: dict[str, Client]) -> None:
+    deployed.dead_letters("")  # which makes those of other tests invisible
+    deployed.send(deployed.message("moved-by-an-operator", recipient=1))
+    deployed.wait_for_status("moved-by-an-operator", "INVALID")
+    deployed.drain()
+    sqs, dead_letters = users[OPERATOR]("sqs"), deployed.stack.outputs["DeadLetterQueueUrl"]
+    (dead_letter,) = sqs.receive_message(QueueUrl=dead_letters, WaitTimeSeconds=5)["Messages"]
+    handle = {"QueueUrl": dead_letters, "ReceiptHandle": dead_letter["ReceiptHandle"]}
     sqs.change_message_visibility(**handle, VisibilityTimeout=30)
-    sqs.send_message(QueueUrl=world.stack.outputs["QueueUrl"], MessageBody=letter["Body"])
+    sqs.send_message(QueueUrl=deployed.stack.outputs["QueueUrl"], MessageBody=dead_letter["Body"])
     sqs.delete_message(**handle)
-    world.drain()
-    assert world.statuses("moved-by-an-operator") == ["INVALID", "INVALID"]
+    deployed.drain()
+    assert deployed.statuses("moved-by-an-operator") == ["INVALID", "INVALID"]
 
 
 def test_the_actions_of_a_consumer_are_enough_to_read_the_stream(stack: Stack) -> None:
@@ -235,12 +238,12 @@ def test_with_permission_for_the_route_a_body_is_signed(stack: Stack) -> None:
 
 @pytest.mark.parametrize(("command", "arguments"), [("smoke", []), ("status", ["--reference", "for-status"])])
 def test_a_command_works_with_the_policy_that_the_deployment_guide_prints(
-    world: World, command: str, arguments: list[str]
+    deployed: DeployedStack, command: str, arguments: list[str]
 ) -> None:
-    stack = world.stack
+    stack = deployed.stack
     if command == "status":
-        world.send(world.message("for-status"))
-        world.wait_for_status("for-status", "DELIVERED")
+        deployed.send(deployed.message("for-status"))
+        deployed.wait_for_status("for-status", "DELIVERED")
     printed = (PROJECT / "docs/deploy.md").read_text()
     found = re.search(rf"<!-- policy: {command} -->\n```json\n(.*?)```", printed, re.DOTALL)
     assert found

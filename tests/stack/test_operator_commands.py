@@ -15,7 +15,7 @@ from local.serve import instructions
 from local.stack import NAME, Stack
 from local.waiting import wait_for
 from tests.stack.command_line import CommandLine, administrator, environment
-from tests.stack.deployed_stack import World
+from tests.stack.deployed_stack import DeployedStack
 from tests.stack.webhook_sender import configured
 
 README, OPERATIONS = ((PROJECT / name).read_text() for name in ("README.md", "docs/operations.md"))
@@ -34,10 +34,10 @@ def shell(stack: Stack, venv: Path) -> CommandLine:
 
 
 @pytest.fixture(scope="module")
-def sent(world: World) -> str:
+def sent(deployed: DeployedStack) -> str:
     reference = "looked-up"
-    world.send(world.message(reference))
-    world.wait_for_status(reference, "DELIVERED")
+    deployed.send(deployed.message(reference))
+    deployed.wait_for_status(reference, "DELIVERED")
     return reference
 
 
@@ -74,38 +74,40 @@ def test_a_stack_that_does_not_exist_is_named(shell: CommandLine) -> None:
     assert "There is no stack 'elsewhere' in eu-west-1" in told.stdout
 
 
-def test_what_make_local_prints_works_unchanged(shell: CommandLine, venv: Path, world: World, tmp_path: Path) -> None:
+def test_what_make_local_prints_works_unchanged(
+    shell: CommandLine, venv: Path, deployed: DeployedStack, tmp_path: Path
+) -> None:
     file = tmp_path / "environment"
-    file.write_text(shell_environment(world.stack))
-    printed = instructions(world.stack, file)
+    file.write_text(shell_environment(deployed.stack))
+    printed = instructions(deployed.stack, file)
     commands = re.findall(r"^  ((?:\.|export|aws|curl|make) (?:\\\n|.)*)$", printed, re.MULTILINE)
     assert [command.split()[0] for command in commands] == [".", "export", *["make"] * 4, "aws", "curl", "curl"]
     if missing := {program for program in ("aws", "curl") if not shutil.which(program)}:
         pytest.skip(f"not on this machine: {', '.join(missing)}")
-    source, export, send, status, letters, smoke, aws, webhook, fault = commands
+    source, export, send, status, dead_letters, smoke, aws, webhook, fault = commands
     told = shell.run("env", "-i", "bash", "-ec", f"PATH='{os.environ['PATH']}'\n{source}\n{send} VENV={venv}")
     assert told.returncode == 0, told.stdout
-    world.wait_for_status("hello-1", "DELIVERED")
-    make = "\n".join(f"{command} VENV={venv}" for command in (status, letters, smoke))
+    deployed.wait_for_status("hello-1", "DELIVERED")
+    make = "\n".join(f"{command} VENV={venv}" for command in (status, dead_letters, smoke))
     told = shell.run("bash", "-ec", f"{export}\n{make}\n{aws}\n{webhook}\n{fault}")
-    world.desk.ask("faults", method="DELETE")
+    deployed.simulator.ask("faults", method="DELETE")
     assert told.returncode == 0, told.stdout
     assert '{"status": "stored"}' in told.stdout
     assert re.search(r"reference +hello-1$", told.stdout, re.MULTILINE)
     assert "the endpoint works" in told.stdout
     assert '"kind": "429"' in told.stdout
-    assert printed.split()[:2] == ["phones", f"{world.stack.provider_url}/"]
+    assert printed.split()[:2] == ["phones", f"{deployed.stack.provider_url}/"]
 
 
-def test_a_second_copy_of_the_stack_on_the_local_aws_sends(stack: Stack, world: World) -> None:
+def test_a_second_copy_of_the_stack_on_the_local_aws_sends(stack: Stack, deployed: DeployedStack) -> None:
     outputs = stack.deploy(
         stack.folder / "build/template.yaml",
         name="copy",
         parameters=stack.parameters | {"GatewayApiUrl": stack.provider_url},
     )
-    message = world.message("sent-by-the-copy")
+    message = deployed.message("sent-by-the-copy")
     stack.client("sqs").send_message(QueueUrl=outputs["QueueUrl"], MessageBody=json.dumps(message))
-    wait_for(lambda: bool(world.desk.sms("sent-by-the-copy")), "the copy to send")
+    wait_for(lambda: bool(deployed.simulator.sms("sent-by-the-copy")), "the copy to send")
     stack.client("cloudformation").delete_stack(StackName="copy")
 
 
@@ -137,20 +139,20 @@ def example(fence: str, reference: str) -> str:
     return str(found).replace("order-1042", reference)
 
 
-def test_the_python_example_sends(shell: CommandLine, world: World, tmp_path: Path) -> None:
+def test_the_python_example_sends(shell: CommandLine, deployed: DeployedStack, tmp_path: Path) -> None:
     program = tmp_path / "example.py"
-    program.write_text(f"queue_url = {world.stack.outputs['QueueUrl']!r}\n{example('python', 'from-python')}")
+    program.write_text(f"queue_url = {deployed.stack.outputs['QueueUrl']!r}\n{example('python', 'from-python')}")
     told = shell.run(sys.executable, str(program), PYTHONPATH=str(PROJECT / "layers/gatewayapi"))
     assert told.returncode == 0, told.stdout
-    world.wait_for_status("from-python", "DELIVERED")
+    deployed.wait_for_status("from-python", "DELIVERED")
 
 
 @pytest.mark.skipif(not shutil.which("aws"), reason="needs the AWS CLI")
-def test_the_command_line_example_sends(shell: CommandLine, world: World) -> None:
+def test_the_command_line_example_sends(shell: CommandLine, deployed: DeployedStack) -> None:
     command = f"{AWS}\n{example('', 'from-the-command-line')}"
-    told = shell.run("bash", "-ec", command, QUEUE_URL=world.stack.outputs["QueueUrl"])
+    told = shell.run("bash", "-ec", command, QUEUE_URL=deployed.stack.outputs["QueueUrl"])
     assert told.returncode == 0, told.stdout
-    world.wait_for_status("from-the-command-line", "DELIVERED")
+    deployed.wait_for_status("from-the-command-line", "DELIVERED")
 
 
 # The SDK's two names, as they are; what the command would send goes to standard output.
@@ -161,15 +163,15 @@ export class SQSClient { async send(command) { console.log(JSON.stringify(comman
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs node")
-def test_the_javascript_example_sends(shell: CommandLine, world: World, tmp_path: Path) -> None:
+def test_the_javascript_example_sends(shell: CommandLine, deployed: DeployedStack, tmp_path: Path) -> None:
     package = tmp_path / "node_modules/@aws-sdk/client-sqs"
     package.mkdir(parents=True)
     (package / "package.json").write_text('{"type": "module", "exports": "./index.js"}')
     (package / "index.js").write_text(SDK)
     program = tmp_path / "example.mjs"
     imports, _, rest = example("javascript", "from-javascript").partition("\n")
-    program.write_text(f"{imports}\nconst queueUrl = {json.dumps(world.stack.outputs['QueueUrl'])};\n{rest}")
+    program.write_text(f"{imports}\nconst queueUrl = {json.dumps(deployed.stack.outputs['QueueUrl'])};\n{rest}")
     told = shell.run("node", str(program))
     assert told.returncode == 0, told.stdout
-    world.stack.client("sqs").send_message(**json.loads(told.stdout))
-    world.wait_for_status("from-javascript", "DELIVERED")
+    deployed.stack.client("sqs").send_message(**json.loads(told.stdout))
+    deployed.wait_for_status("from-javascript", "DELIVERED")

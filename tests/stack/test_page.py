@@ -11,7 +11,7 @@ from local.stack import Stack
 from local.waiting import wait_for
 from tests import accessibility
 from tests.browser import OpenPage
-from tests.stack.simulator_control import Desk
+from tests.stack.simulator_control import SimulatorControl
 
 WITHIN_MS = 60_000
 
@@ -60,7 +60,7 @@ def test_a_composed_message_goes_through_the_queue_and_its_record_is_shown(
 
 
 def test_a_reply_of_the_person_shows_in_the_stream(page: Page, stack: Stack, number: int) -> None:
-    Desk(stack.provider_url).ask("inbound", {"message": "Is it there?", "sender": number})
+    SimulatorControl(stack.provider_url).ask("inbound", {"message": "Is it there?", "sender": number})
     page.goto(f"{stack.provider_url}/#/phone/{number}")
     page.get_by_label("Reply as the person").fill("Thank you")
     page.get_by_role("button", name="Reply").click()
@@ -79,17 +79,17 @@ def test_a_person_who_sends_stop_is_shown_as_opted_out(page: Page, stack: Stack,
 def test_a_dead_letter_is_shown_with_its_reason_and_redriven_by_a_click(
     page: Page, stack: Stack, reference: str, number: int
 ) -> None:
-    desk = Desk(stack.provider_url)
-    desk.order({"kind": "422", "references": [reference]})
+    simulator = SimulatorControl(stack.provider_url)
+    simulator.order({"kind": "422", "references": [reference]})
     body = {"recipient": number, "message": "Refused at first", "reference": reference, "sender": "Example"}
     stack.client("sqs").send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody=json.dumps(body))
-    page.get_by_role("link", name="Dead letters").click()
-    letter = details(page).get_by_role("listitem").filter(has_text=reference)
-    expect(letter).to_contain_text("PROVIDER_REFUSED")
+    page.get_by_role("link", name="Dead dead_letters").click()
+    dead_letter = details(page).get_by_role("listitem").filter(has_text=reference)
+    expect(dead_letter).to_contain_text("PROVIDER_REFUSED")
     assert accessibility.problems(page) == []
-    letter.get_by_role("button", name="Redrive").click()
+    dead_letter.get_by_role("button", name="Redrive").click()
     expect(page.get_by_role("status")).to_have_text(f"{reference} is on the queue again.")
-    expect(letter).to_have_count(0)
-    wait_for(lambda: len(desk.sms(reference)) == 1, "the redriven message to be accepted")
+    expect(dead_letter).to_have_count(0)
+    wait_for(lambda: len(simulator.sms(reference)) == 1, "the redriven message to be accepted")
     page.goto(f"{stack.provider_url}/#/phone/{number}")
     expect(page.get_by_role("region", name="Conversation")).to_contain_text("Delivered")

@@ -12,7 +12,7 @@ from gatewayapi.clock import to_text
 from local.stack import NAME, Stack
 from local.waiting import wait_for
 from tests.stack.command_line import CommandLine, environment, policy, user
-from tests.stack.deployed_stack import World
+from tests.stack.deployed_stack import DeployedStack
 
 PERSON = 4587650001
 
@@ -41,12 +41,12 @@ def operator(stack: Stack, users: Users) -> CommandLine:
 
 
 @pytest.fixture(scope="module")
-def texted(world: World) -> int:
+def texted(deployed: DeployedStack) -> int:
     """Return the number of a person who was sent a message and has answered."""
-    world.send(world.message("to-a-person", recipient=PERSON))
-    world.wait_for_status("to-a-person", "DELIVERED")
-    world.desk.ask("inbound", {"message": "Where is it?", "sender": PERSON})
-    wait_for(world.desk.is_quiet, "the person's text")
+    deployed.send(deployed.message("to-a-person", recipient=PERSON))
+    deployed.wait_for_status("to-a-person", "DELIVERED")
+    deployed.simulator.ask("inbound", {"message": "Where is it?", "sender": PERSON})
+    wait_for(deployed.simulator.is_quiet, "the person's text")
     return PERSON
 
 
@@ -79,10 +79,10 @@ def test_support_sees_what_became_of_a_message(support: CommandLine, texted: int
     assert re.search(r"^status +DELIVERED: delivered to the phone$", told.stdout, re.MULTILINE), told.stdout
 
 
-def test_support_may_not_forget(stack: Stack, world: World, support: CommandLine) -> None:
-    world.send(world.message("kept", recipient=PERSON + 1))
-    world.wait_for_status("kept", "DELIVERED")
-    world.drain()
+def test_support_may_not_forget(stack: Stack, deployed: DeployedStack, support: CommandLine) -> None:
+    deployed.send(deployed.message("kept", recipient=PERSON + 1))
+    deployed.wait_for_status("kept", "DELIVERED")
+    deployed.drain()
     change(stack, "kept", updated_at=datetime.now(UTC) - timedelta(days=22))
     told = support.make("forget", f"NUMBER={PERSON + 1}", "CONFIRM=yes")
     assert told.returncode != 0
@@ -90,12 +90,12 @@ def test_support_may_not_forget(stack: Stack, world: World, support: CommandLine
 
 
 def test_an_operator_forgets_a_person_when_no_copy_can_be_in_a_queue(
-    stack: Stack, world: World, operator: CommandLine
+    stack: Stack, deployed: DeployedStack, operator: CommandLine
 ) -> None:
     number = PERSON + 2
-    world.send(world.message("forgotten", recipient=number))
-    world.wait_for_status("forgotten", "DELIVERED")
-    world.drain()
+    deployed.send(deployed.message("forgotten", recipient=number))
+    deployed.wait_for_status("forgotten", "DELIVERED")
+    deployed.drain()
     early = operator.make("forget", f"NUMBER={number}", "CONFIRM=yes")
     assert early.returncode != 0
     assert "forgotten  can be forgotten from" in early.stdout
@@ -106,53 +106,55 @@ def test_an_operator_forgets_a_person_when_no_copy_can_be_in_a_queue(
     assert done.returncode == 0, done.stdout
     assert "0 messages" in operator.make("person", f"NUMBER={number}").stdout
     # A late webhook does not bring the number back, and the reference sends no second SMS.
-    world.desk.deliver("forgotten", "READ")
-    world.send(world.message("forgotten", recipient=number))
-    world.drain()
-    (letter,) = world.letters("forgotten")
-    assert letter.said()["ErrorCode"] == "REFERENCE_REUSED"
-    assert len(world.desk.sms("forgotten")) == 1
+    deployed.simulator.deliver("forgotten", "READ")
+    deployed.send(deployed.message("forgotten", recipient=number))
+    deployed.drain()
+    (dead_letter,) = deployed.dead_letters("forgotten")
+    assert dead_letter.attribute_values()["ErrorCode"] == "REFERENCE_REUSED"
+    assert len(deployed.simulator.sms("forgotten")) == 1
     items = stack.client("dynamodb").scan(TableName=stack.outputs["TableName"], ConsistentRead=True)["Items"]
     assert str(number) not in str(items)
 
 
-def test_an_operator_lists_and_redrives_a_dead_letter(world: World, operator: CommandLine) -> None:
-    first = world.send(world.message("dead", recipient=1))
-    world.wait_for_status("dead", "INVALID")
-    world.drain()
+def test_an_operator_lists_and_redrives_a_dead_letter(deployed: DeployedStack, operator: CommandLine) -> None:
+    first = deployed.send(deployed.message("dead", recipient=1))
+    deployed.wait_for_status("dead", "INVALID")
+    deployed.drain()
     listed = operator.make("dead-letters")
     assert re.search(r"^dead\n  there since .*\n  INVALID_MESSAGE: ", listed.stdout, re.MULTILINE), listed.stdout
     told = operator.make("redrive", "REFERENCE=dead")
     assert told.returncode == 0, told.stdout
     assert "1 put back on the queue" in told.stdout
-    world.drain()
-    again = world.life("dead")[-1]
+    deployed.drain()
+    again = deployed.history("dead")[-1]
     assert (again.status, again.message_id != first) == ("INVALID", True)
 
 
-def test_a_letter_that_sqs_moved_keeps_its_identity(stack: Stack, world: World, operator: CommandLine) -> None:
-    message = world.message()
-    letter = stack.client("sqs").send_message(
+def test_a_letter_that_sqs_moved_keeps_its_identity(
+    stack: Stack, deployed: DeployedStack, operator: CommandLine
+) -> None:
+    message = deployed.message()
+    dead_letter = stack.client("sqs").send_message(
         QueueUrl=stack.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(message)
     )["MessageId"]
-    told = operator.make("redrive", f"REFERENCE={letter}")
+    told = operator.make("redrive", f"REFERENCE={dead_letter}")
     assert told.returncode == 0, told.stdout
-    world.wait_for_status(letter, "DELIVERED")
+    deployed.wait_for_status(dead_letter, "DELIVERED")
 
 
-def test_a_producer_sends(stack: Stack, world: World, users: Users) -> None:
+def test_a_producer_sends(stack: Stack, deployed: DeployedStack, users: Users) -> None:
     producer = users(stack.outputs["ProducerPolicyArn"])
     told = producer.make("send", "TO=+45 20 00 00 99", 'TEXT=It\'s "here" & now', "REFERENCE=by-make")
     assert told.returncode == 0, told.stdout
-    world.wait_for_status("by-make", "DELIVERED")
-    (sms,) = world.desk.sms("by-make")
+    deployed.wait_for_status("by-make", "DELIVERED")
+    (sms,) = deployed.simulator.sms("by-make")
     assert sms["message"] == 'It\'s "here" & now'
 
 
-def test_messages_without_a_webhook_are_found(stack: Stack, world: World, users: Users) -> None:
+def test_messages_without_a_webhook_are_found(stack: Stack, deployed: DeployedStack, users: Users) -> None:
     reader = users(policy("dynamodb:Scan", {"TableArn": stack.outputs["TableArn"]}))
-    world.send(world.message("silent", recipient=4512399908))
-    world.wait_for_status("silent", "ACCEPTED")
+    deployed.send(deployed.message("silent", recipient=4512399908))
+    deployed.wait_for_status("silent", "ACCEPTED")
     change(stack, "silent", accepted_at=datetime.now(UTC) - timedelta(minutes=90))
     told = reader.make("unheard", "MINUTES=60")
     assert re.search(r"^silent  accepted .* 90 minutes ago", told.stdout, re.MULTILINE), told.stdout

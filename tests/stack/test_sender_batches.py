@@ -1,10 +1,10 @@
-"""Whole batches of up to 100: what they cost, and what one bad message among them costs the others."""
+"""Batches of up to 100 messages: the number of calls, and the effect of invalid messages on the others."""
 
 from dataclasses import dataclass
 
 import pytest
 
-from tests.stack.deployed_stack import World
+from tests.stack.deployed_stack import DeployedStack
 
 LARGEST = 100
 BAD = "mixed-50"
@@ -20,33 +20,33 @@ class Made:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def made(world: World) -> dict[str, Made]:
+def made(deployed: DeployedStack) -> dict[str, Made]:
     """Invoke the sender with three batches, larger than the local mappings make them, and wait for the end."""
-    world.begin()
+    deployed.begin()
     for kind in ("plain", "mixed", "bad"):
-        world.desk.order({"kind": "webhook-drop", "reference_contains": f"{kind}-", "count": None})
+        deployed.simulator.order({"kind": "webhook-drop", "reference_contains": f"{kind}-", "count": None})
     # A process that has read its token.
-    world.send(world.message("before-batches"))
-    world.drain()
-    with world.lever.paused():
+    deployed.send(deployed.message("before-batches"))
+    deployed.drain()
+    with deployed.sender_function.paused():
         done = {
-            "plain": deliver(world, {f"plain-{index}": {} for index in range(LARGEST)}),
-            "mixed": deliver(world, {f"mixed-{index}": {} for index in range(LARGEST)} | {BAD: {"recipient": 1}}),
-            "bad": deliver(world, {f"bad-{index}": {"recipient": 1} for index in range(20)}),
+            "plain": deliver(deployed, {f"plain-{index}": {} for index in range(LARGEST)}),
+            "mixed": deliver(deployed, {f"mixed-{index}": {} for index in range(LARGEST)} | {BAD: {"recipient": 1}}),
+            "bad": deliver(deployed, {f"bad-{index}": {"recipient": 1} for index in range(20)}),
         }
-    world.drain()
+    deployed.drain()
     return done
 
 
-def deliver(world: World, messages: dict[str, dict[str, object]]) -> Made:
+def deliver(deployed: DeployedStack, messages: dict[str, dict[str, object]]) -> Made:
     """Put messages on the queue and deliver them in one invocation."""
-    ids = [world.send(world.message(reference, **fields)) for reference, fields in messages.items()]
-    records = world.lever.receive(ids)
-    calls, requests = len(world.gate.calls()), len(world.desk.requests())
-    failed = world.lever.deliver(records)
+    ids = [deployed.send(deployed.message(reference, **fields)) for reference, fields in messages.items()]
+    records = deployed.sender_function.receive(ids)
+    calls, requests = len(deployed.aws_proxy.calls()), len(deployed.simulator.requests())
+    failed = deployed.sender_function.deliver(records)
     return Made(
-        dict(world.gate.operations(calls)),
-        [each["messages"] for each in world.desk.requests(since=requests)],
+        dict(deployed.aws_proxy.operations(calls)),
+        [each["messages"] for each in deployed.simulator.requests(since=requests)],
         failed,
     )
 
@@ -55,20 +55,20 @@ def test_a_batch_of_100_costs_one_claim_one_request_and_one_result(made: dict[st
     assert made["plain"] == Made({"TransactWriteItems": 2}, [LARGEST], [])
 
 
-def test_one_bad_message_costs_the_other_99_nothing(world: World, made: dict[str, Made]) -> None:
+def test_one_bad_message_costs_the_other_99_nothing(deployed: DeployedStack, made: dict[str, Made]) -> None:
     assert made["mixed"] == Made({"TransactWriteItems": 2, "SendMessage": 1}, [LARGEST - 1], [])
-    counts = world.desk.counts()
+    counts = deployed.simulator.counts()
     for index in range(LARGEST):
         reference = f"mixed-{index}"
         assert counts[reference] == (0 if reference == BAD else 1)
-        assert world.statuses(reference)[-1] == ("INVALID" if reference == BAD else "ACCEPTED")
-    (letter,) = world.letters(BAD)
-    assert letter.said()["ErrorCode"] == "INVALID_MESSAGE"
+        assert deployed.statuses(reference)[-1] == ("INVALID" if reference == BAD else "ACCEPTED")
+    (dead_letter,) = deployed.dead_letters(BAD)
+    assert dead_letter.attribute_values()["ErrorCode"] == "INVALID_MESSAGE"
 
 
-def test_a_batch_of_bad_messages_does_not_fail_the_invocation(world: World, made: dict[str, Made]) -> None:
+def test_a_batch_of_bad_messages_does_not_fail_the_invocation(deployed: DeployedStack, made: dict[str, Made]) -> None:
     assert made["bad"].failed == []
     assert made["bad"].requests == []
     for index in range(20):
-        (letter,) = world.letters(f"bad-{index}")
-        assert letter.said()["ErrorCode"] == "INVALID_MESSAGE"
+        (dead_letter,) = deployed.dead_letters(f"bad-{index}")
+        assert dead_letter.attribute_values()["ErrorCode"] == "INVALID_MESSAGE"

@@ -1,8 +1,8 @@
-"""Answers that leave open whether a message was accepted: it is never sent again by itself, whatever it was."""
+"""Answers with an unknown outcome: the message is not sent again automatically."""
 
 import pytest
 
-from tests.stack.deployed_stack import Fields, World
+from tests.stack.deployed_stack import DeployedStack, Fields
 
 # What the provider does after it has accepted a message.
 ACCEPTED: dict[str, Fields] = {
@@ -26,11 +26,11 @@ REORDERED = ("reordered-1", "reordered-2", "reordered-3")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ended(world: World) -> None:
+def ended(deployed: DeployedStack) -> None:
     """Send all messages, deliver the webhooks of those that get one by hand, and wait for the end of all."""
-    world.begin()
+    deployed.begin()
     silent = [f"{kind}-{name}" for name in ACCEPTED for kind in ("settled", "silent")]
-    world.desk.order(
+    deployed.simulator.order(
         *(
             {**fault, "reference": f"{kind}-{name}"}
             for name, fault in ACCEPTED.items()
@@ -42,65 +42,67 @@ def ended(world: World) -> None:
         {"kind": "omit", "reference": OMITTED[1]},
         {"kind": "reorder", "reference": REORDERED[0]},
     )
-    world.send_batch(*map(world.message, OMITTED))
+    deployed.send_batch(*map(deployed.message, OMITTED))
     for reference in (*silent, *(f"missed-{name}" for name in MISSED), OVERTAKEN):
-        world.send(world.message(reference))
+        deployed.send(deployed.message(reference))
     unsettled = {*(f"settled-{name}" for name in ACCEPTED), OMITTED[1]}
 
     def settle() -> None:
         for reference in tuple(unsettled):
-            if "UNCERTAIN" in world.statuses(reference):
-                world.desk.deliver(reference, "DELIVERED")
+            if "UNCERTAIN" in deployed.statuses(reference):
+                deployed.simulator.deliver(reference, "DELIVERED")
                 unsettled.remove(reference)
 
-    world.drain(settle)
-    world.send_batch(*map(world.message, REORDERED))
-    world.drain()
+    deployed.drain(settle)
+    deployed.send_batch(*map(deployed.message, REORDERED))
+    deployed.drain()
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_a_webhook_settles_an_uncertain_message(world: World, name: str) -> None:
+def test_a_webhook_settles_an_uncertain_message(deployed: DeployedStack, name: str) -> None:
     reference = f"settled-{name}"
-    assert world.statuses(reference) == ["SENDING", "UNCERTAIN", "DELIVERED"]
-    assert len(world.desk.sms(reference)) == 1
-    assert world.letters(reference) == []
+    assert deployed.statuses(reference) == ["SENDING", "UNCERTAIN", "DELIVERED"]
+    assert len(deployed.simulator.sms(reference)) == 1
+    assert deployed.dead_letters(reference) == []
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_without_a_webhook_an_accepted_message_is_held_and_not_sent_again(world: World, name: str) -> None:
+def test_without_a_webhook_an_accepted_message_is_held_and_not_sent_again(deployed: DeployedStack, name: str) -> None:
     reference = f"silent-{name}"
-    assert world.statuses(reference) == ["SENDING", "UNCERTAIN", "HELD"]
-    (letter,) = world.letters(reference)
-    assert letter.said()["ErrorCode"] == "UNCERTAIN"
-    assert len(world.desk.sms(reference)) == 1
+    assert deployed.statuses(reference) == ["SENDING", "UNCERTAIN", "HELD"]
+    (dead_letter,) = deployed.dead_letters(reference)
+    assert dead_letter.attribute_values()["ErrorCode"] == "UNCERTAIN"
+    assert len(deployed.simulator.sms(reference)) == 1
 
 
 @pytest.mark.parametrize("name", MISSED)
-def test_a_message_that_may_have_been_accepted_and_was_not_is_held_too(world: World, name: str) -> None:
+def test_a_message_with_an_unknown_outcome_is_held_even_if_it_was_not_accepted(
+    deployed: DeployedStack, name: str
+) -> None:
     reference = f"missed-{name}"
-    assert world.statuses(reference) == ["SENDING", "UNCERTAIN", "HELD"]
-    (letter,) = world.letters(reference)
-    assert letter.said()["ErrorCode"] == "UNCERTAIN"
-    assert len(world.desk.requests(reference)) == 1
+    assert deployed.statuses(reference) == ["SENDING", "UNCERTAIN", "HELD"]
+    (dead_letter,) = deployed.dead_letters(reference)
+    assert dead_letter.attribute_values()["ErrorCode"] == "UNCERTAIN"
+    assert len(deployed.simulator.requests(reference)) == 1
 
 
-def test_a_webhook_that_overtakes_the_answer_leaves_no_doubt(world: World) -> None:
-    assert world.told(OVERTAKEN) == ["SENDING", "DELIVERED"]
-    assert len(world.desk.sms(OVERTAKEN)) == 1
+def test_a_webhook_before_the_answer_settles_the_message(deployed: DeployedStack) -> None:
+    assert deployed.statuses_without_enroute(OVERTAKEN) == ["SENDING", "DELIVERED"]
+    assert len(deployed.simulator.sms(OVERTAKEN)) == 1
 
 
-def test_a_message_that_the_answer_leaves_out_is_uncertain_alone(world: World) -> None:
-    (request,) = world.desk.requests(OMITTED[1])
+def test_only_the_message_that_is_missing_in_the_answer_is_uncertain(deployed: DeployedStack) -> None:
+    (request,) = deployed.simulator.requests(OMITTED[1])
     assert tuple(request["references"]) == OMITTED
-    assert world.statuses(OMITTED[1]) == ["SENDING", "UNCERTAIN", "DELIVERED"]
+    assert deployed.statuses(OMITTED[1]) == ["SENDING", "UNCERTAIN", "DELIVERED"]
     for reference in (OMITTED[0], OMITTED[2]):
-        assert "UNCERTAIN" not in world.statuses(reference)
-        assert world.statuses(reference)[-1] == "DELIVERED"
+        assert "UNCERTAIN" not in deployed.statuses(reference)
+        assert deployed.statuses(reference)[-1] == "DELIVERED"
 
 
-def test_answers_in_another_order_are_given_to_the_right_messages(world: World) -> None:
-    (request,) = world.desk.requests(REORDERED[0])
+def test_answers_in_another_order_are_matched_to_their_messages(deployed: DeployedStack) -> None:
+    (request,) = deployed.simulator.requests(REORDERED[0])
     assert tuple(request["references"]) == REORDERED
     for reference in REORDERED:
-        (sms,) = world.desk.sms(reference)
-        assert world.life(reference)[-1].msg_id == sms["msg_id"]
+        (sms,) = deployed.simulator.sms(reference)
+        assert deployed.history(reference)[-1].msg_id == sms["msg_id"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.stack.deployed_stack import Fields, World
+from tests.stack.deployed_stack import DeployedStack, Fields
 
 SECONDS = 20  # longer than the first pause of our own can be
 REFUSALS: dict[str, Fields] = {
@@ -37,11 +37,11 @@ class Seen:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def seen(world: World) -> Seen:
+def seen(deployed: DeployedStack) -> Seen:
     """Rotate the token, then have every message turned away at its first delivery, and wait for the end of all."""
-    world.begin()
-    rotated, wrong = rotate(world)
-    world.desk.order(
+    deployed.begin()
+    rotated, wrong = rotate(deployed)
+    deployed.simulator.order(
         *({**refusal, "reference": name} for name, refusal in REFUSALS.items()),
         {"kind": "503", "reference": "growing", "count": len(OWN_PAUSES_S)},
         {"kind": "503", "reference": SPREAD[0]},
@@ -51,77 +51,77 @@ def seen(world: World) -> Seen:
         {"kind": "503", "reference": "exhausted"},
         {"kind": "reset", "when": "before", "reference": "doubtful"},
     )
-    with world.lever.paused():
-        pauses_s = {name: turned_away(world, send(world, name)) for name in REFUSALS}
-        pauses_s["spread"] = turned_away(world, send(world, *SPREAD))
-        growing = send(world, "growing")
-        pauses_s["growing"] = [turned_away(world, growing)[0] for _ in OWN_PAUSES_S]
-        before = len(world.desk.requests())
-        turned_away(world, send(world, *CROWD))
-        crowd = world.desk.requests(since=before)
+    with deployed.sender_function.paused():
+        pauses_s = {name: turned_away(deployed, send(deployed, name)) for name in REFUSALS}
+        pauses_s["spread"] = turned_away(deployed, send(deployed, *SPREAD))
+        growing = send(deployed, "growing")
+        pauses_s["growing"] = [turned_away(deployed, growing)[0] for _ in OWN_PAUSES_S]
+        before = len(deployed.simulator.requests())
+        turned_away(deployed, send(deployed, *CROWD))
+        crowd = deployed.simulator.requests(since=before)
         for reference in EXHAUSTED:
-            (record,) = world.lever.receive(send(world, reference))
+            (record,) = deployed.sender_function.receive(send(deployed, reference))
             record["attributes"]["ApproximateReceiveCount"] = "8"
-            world.lever.deliver([record])
-    world.drain()
+            deployed.sender_function.deliver([record])
+    deployed.drain()
     return Seen(rotated, wrong, pauses_s, crowd)
 
 
-def rotate(world: World) -> tuple[list[Fields], list[Fields]]:
-    world.lever.configure()  # one process, with the first token in its memory
-    world.send(world.message("before-rotation"))
-    world.wait_for_status("before-rotation", "DELIVERED")
-    before = len(world.desk.requests())
-    world.rotate_token(uuid.uuid4().hex)
-    world.send(world.message("rotated"))
-    world.wait_for_status("rotated", "DELIVERED")
-    rotated = world.desk.requests(since=before)
+def rotate(deployed: DeployedStack) -> tuple[list[Fields], list[Fields]]:
+    deployed.sender_function.configure()  # one process, with the first token in its memory
+    deployed.send(deployed.message("before-rotation"))
+    deployed.wait_for_status("before-rotation", "DELIVERED")
+    before = len(deployed.simulator.requests())
+    deployed.rotate_token(uuid.uuid4().hex)
+    deployed.send(deployed.message("rotated"))
+    deployed.wait_for_status("rotated", "DELIVERED")
+    rotated = deployed.simulator.requests(since=before)
     token = uuid.uuid4().hex
-    world.desk.ask("token", {"token": token})
-    world.send(world.message("wrong-token"))
-    world.wait_for_status("wrong-token", "RETRYING")
-    wrong = world.desk.requests(since=before + len(rotated))
-    world.rotate_token(token)
+    deployed.simulator.ask("token", {"token": token})
+    deployed.send(deployed.message("wrong-token"))
+    deployed.wait_for_status("wrong-token", "RETRYING")
+    wrong = deployed.simulator.requests(since=before + len(rotated))
+    deployed.rotate_token(token)
     return rotated, wrong
 
 
-def send(world: World, *references: str) -> list[str]:
-    return [world.send(world.message(reference)) for reference in references]
+def send(deployed: DeployedStack, *references: str) -> list[str]:
+    return [deployed.send(deployed.message(reference)) for reference in references]
 
 
-def turned_away(world: World, message_ids: list[str]) -> list[int]:
+def turned_away(deployed: DeployedStack, message_ids: list[str]) -> list[int]:
     """Deliver messages together, and return after how many seconds they were to come back; they do so at once.
 
     Zero stands for one that was not to come back.
     """
-    records = world.lever.receive(message_ids)
-    before = len(world.gate.calls())
-    failed = world.lever.deliver(records)
+    records = deployed.sender_function.receive(message_ids)
+    before = len(deployed.aws_proxy.calls())
+    failed = deployed.sender_function.deliver(records)
     asked = {
         call.document["ReceiptHandle"]: call.document["VisibilityTimeout"]
-        for call in world.gate.calls(before)
+        for call in deployed.aws_proxy.calls(before)
         if call.operation == "ChangeMessageVisibility"
     }
-    world.lever.show([record for record in records if record["messageId"] in failed])
+    deployed.sender_function.make_visible([record for record in records if record["messageId"] in failed])
     return [asked.get(record["receiptHandle"], 0) for record in records]
 
 
 @pytest.mark.parametrize("reference", [*REFUSALS, "growing", *SPREAD, *CROWD])
-def test_a_message_that_was_turned_away_is_sent_later_and_once(world: World, reference: str) -> None:
-    statuses = world.statuses(reference)
+def test_a_message_that_was_not_accepted_is_sent_later_and_once(deployed: DeployedStack, reference: str) -> None:
+    statuses = deployed.statuses(reference)
     assert statuses[:3] == ["SENDING", "RETRYING", "SENDING"]
     assert statuses[-1] == "DELIVERED"
-    assert len(world.desk.sms(reference)) == 1
+    assert len(deployed.simulator.sms(reference)) == 1
 
 
 @pytest.mark.parametrize("name", ["429", "503", "401", "403"])
-def test_without_retry_after_the_first_pause_is_our_own(seen: Seen, name: str) -> None:
+def test_the_first_pause_without_retry_after_is_our_own(seen: Seen, name: str) -> None:
     least_s, most_s = OWN_PAUSES_S[0]
     assert least_s <= seen.pauses_s[name][0] <= most_s + 2
 
 
 @pytest.mark.parametrize("name", ["429-seconds", "429-date", "503-seconds"])
-def test_retry_after_is_kept(seen: Seen, name: str) -> None:
+def test_retry_after_is_honoured(seen: Seen, name: str) -> None:
     assert SECONDS <= seen.pauses_s[name][0] <= SECONDS * 1.25 + 3
 
 
@@ -130,36 +130,38 @@ def test_the_pauses_grow(seen: Seen) -> None:
         assert least_s <= pause_s <= most_s + 2
 
 
-def test_messages_that_were_turned_away_together_do_not_come_back_in_one_wave(seen: Seen) -> None:
+def test_messages_of_one_batch_are_retried_at_different_times(seen: Seen) -> None:
     assert len(set(seen.pauses_s["spread"])) > 1
 
 
-def test_after_a_429_no_further_request_goes_out_in_that_invocation(seen: Seen) -> None:
+def test_an_invocation_sends_no_further_request_after_a_429(seen: Seen) -> None:
     together, alone = seen.crowd
     assert (together["outcome"], together["references"]) == (422, CROWD)
     assert (alone["outcome"], alone["references"]) == (429, CROWD[:1])
 
 
-def test_a_rotated_token_is_read_again_and_used_in_the_same_invocation(world: World, seen: Seen) -> None:
+def test_a_rotated_token_is_read_again_and_used_in_the_same_invocation(deployed: DeployedStack, seen: Seen) -> None:
     assert [each["outcome"] for each in seen.rotated] == [403, 202]
-    assert world.statuses("rotated").count("SENDING") == 1
-    assert "RETRYING" not in world.statuses("rotated")
+    assert deployed.statuses("rotated").count("SENDING") == 1
+    assert "RETRYING" not in deployed.statuses("rotated")
 
 
-def test_a_wrong_token_makes_no_message_invalid_and_is_not_tried_twice(world: World, seen: Seen) -> None:
+def test_a_wrong_token_makes_no_message_invalid_and_is_used_once_per_invocation(
+    deployed: DeployedStack, seen: Seen
+) -> None:
     assert [each["outcome"] for each in seen.wrong] == [403]
-    assert world.statuses("wrong-token")[:3] == ["SENDING", "RETRYING", "SENDING"]
-    assert world.statuses("wrong-token")[-1] == "DELIVERED"
-    error = world.life("wrong-token")[1].error
+    assert deployed.statuses("wrong-token")[:3] == ["SENDING", "RETRYING", "SENDING"]
+    assert deployed.statuses("wrong-token")[-1] == "DELIVERED"
+    error = deployed.history("wrong-token")[1].error
     assert error is not None
     assert error["code"] == "TOKEN_REFUSED"
-    assert len(world.desk.sms("wrong-token")) == 1
+    assert len(deployed.simulator.sms("wrong-token")) == 1
 
 
 @pytest.mark.parametrize("reference", EXHAUSTED)
-def test_at_its_last_delivery_a_message_goes_to_the_dead_letter_queue_with_its_reason(
-    world: World, reference: str
+def test_a_message_goes_to_the_dead_letter_queue_at_its_last_delivery(
+    deployed: DeployedStack, reference: str
 ) -> None:
-    assert world.statuses(reference)[-1] == "HELD"
-    (letter,) = world.letters(reference)
-    assert letter.said()["ErrorCode"] == EXHAUSTED[reference]
+    assert deployed.statuses(reference)[-1] == "HELD"
+    (dead_letter,) = deployed.dead_letters(reference)
+    assert dead_letter.attribute_values()["ErrorCode"] == EXHAUSTED[reference]

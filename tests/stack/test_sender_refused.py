@@ -1,4 +1,4 @@
-"""What is a message's own fault, or its own time: refused, reused, lapsed, and sent after all when redriven."""
+"""Messages that are refused, have expired, or reuse a reference, and their redrive."""
 
 import time
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pytest
 
 from gatewayapi.clock import to_text
 from gatewayapi.record import MessageRecord
-from tests.stack.deployed_stack import World
+from tests.stack.deployed_stack import DeployedStack
 
 NAMED = ("named-1", "named-2", "named-3", "named-4")
 UNNAMED = ("unnamed-1", "unnamed-2", "unnamed-3")
@@ -38,53 +38,55 @@ class Sent:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def sent(world: World) -> Sent:
+def sent(deployed: DeployedStack) -> Sent:
     """Send everything, wait for the end, redrive what may be, and wait for the end again."""
-    world.begin()
-    world.desk.order(
+    deployed.begin()
+    deployed.simulator.order(
         {"kind": "422", "references": [NAMED[1]]},
         {"kind": "422", "reference": UNNAMED[1], "count": 2},
         {"kind": "422", "reference": "refused"},
     )
-    world.send_batch(*map(world.message, NAMED))
-    world.send_batch(*map(world.message, UNNAMED))
+    deployed.send_batch(*map(deployed.message, NAMED))
+    deployed.send_batch(*map(deployed.message, UNNAMED))
     for reference in ("refused", "reused"):
-        world.send(world.message(reference))
-    world.send(world.message("corrected", recipient=1))
+        deployed.send(deployed.message(reference))
+    deployed.send(deployed.message("corrected", recipient=1))
     expirations = forms(HOUR)
     for form, expiration in expirations.items():
-        world.send(world.message(f"living-{form}", expiration=expiration), delay_s=DELAY_S)
+        deployed.send(deployed.message(f"living-{form}", expiration=expiration), delay_s=DELAY_S)
     for form, expiration in forms(timedelta(seconds=1)).items():
-        world.send(world.message(f"lapsed-{form}", expiration=expiration), delay_s=DELAY_S)
-    nameless = world.message()
-    world.desk.order({"kind": "reset", "when": "before", "recipient": nameless["recipient"]})
-    held = world.send(nameless)
-    world.drain()
-    world.send(world.message("reused", message="Another abracadabra"))
-    world.send(world.message("corrected"))
-    world.send(world.message("lapsed-seconds", expiration="PT1H"))
-    world.redrive("refused")
-    world.redrive(held)
-    world.drain()
+        deployed.send(deployed.message(f"lapsed-{form}", expiration=expiration), delay_s=DELAY_S)
+    nameless = deployed.message()
+    deployed.simulator.order({"kind": "reset", "when": "before", "recipient": nameless["recipient"]})
+    held = deployed.send(nameless)
+    deployed.drain()
+    deployed.send(deployed.message("reused", message="Another abracadabra"))
+    deployed.send(deployed.message("corrected"))
+    deployed.send(deployed.message("lapsed-seconds", expiration="PT1H"))
+    deployed.redrive("refused")
+    deployed.redrive(held)
+    deployed.drain()
     return Sent(expirations, held)
 
 
-def test_a_named_message_is_invalid_and_the_others_go_out_in_the_same_invocation(world: World) -> None:
-    first, second = world.desk.requests(NAMED[0])
+def test_messages_that_a_refusal_does_not_name_are_sent_in_the_same_invocation(deployed: DeployedStack) -> None:
+    first, second = deployed.simulator.requests(NAMED[0])
     assert (tuple(first["references"]), first["outcome"]) == (NAMED, 422)
     assert (second["references"], second["outcome"]) == ([NAMED[0], *NAMED[2:]], 202)
     for reference in (NAMED[0], *NAMED[2:]):
-        assert world.statuses(reference).count("SENDING") == 1
-        assert world.statuses(reference)[-1] == "DELIVERED"
+        assert deployed.statuses(reference).count("SENDING") == 1
+        assert deployed.statuses(reference)[-1] == "DELIVERED"
 
 
 @pytest.mark.parametrize("reference", [NAMED[1], UNNAMED[1]])
-def test_a_refused_message_carries_the_reason_of_the_provider(world: World, reference: str) -> None:
-    assert world.statuses(reference) == ["SENDING", "INVALID"]
-    error = world.life(reference)[-1].error
+def test_the_dead_letter_of_a_refused_message_has_the_reason_of_the_provider(
+    deployed: DeployedStack, reference: str
+) -> None:
+    assert deployed.statuses(reference) == ["SENDING", "INVALID"]
+    error = deployed.history(reference)[-1].error
     assert error is not None
-    (letter,) = world.letters(reference)
-    assert letter.said() == {
+    (dead_letter,) = deployed.dead_letters(reference)
+    assert dead_letter.attribute_values() == {
         "ErrorCode": "PROVIDER_REFUSED",
         "ErrorMessage": error["details"],
         "Reference": reference,
@@ -92,13 +94,13 @@ def test_a_refused_message_carries_the_reason_of_the_provider(world: World, refe
     assert "Value error, refused" in error["details"]
 
 
-def test_the_words_of_the_provider_name_the_field(world: World) -> None:
-    (letter,) = world.letters(NAMED[1])
-    assert letter.said()["ErrorMessage"] == WORDS
+def test_the_reason_of_a_refusal_names_the_field(deployed: DeployedStack) -> None:
+    (dead_letter,) = deployed.dead_letters(NAMED[1])
+    assert dead_letter.attribute_values()["ErrorMessage"] == WORDS
 
 
-def test_where_nobody_is_named_each_is_sent_alone(world: World) -> None:
-    together, *alone = [each for each in world.desk.requests() if {*UNNAMED} & {*each["references"]}]
+def test_messages_are_sent_alone_after_a_refusal_that_names_none(deployed: DeployedStack) -> None:
+    together, *alone = [each for each in deployed.simulator.requests() if {*UNNAMED} & {*each["references"]}]
     assert (tuple(together["references"]), together["outcome"]) == (UNNAMED, 422)
     assert [(each["references"], each["outcome"]) for each in alone] == [
         ([UNNAMED[0]], 202),
@@ -106,24 +108,26 @@ def test_where_nobody_is_named_each_is_sent_alone(world: World) -> None:
         ([UNNAMED[2]], 202),
     ]
     for reference in (UNNAMED[0], UNNAMED[2]):
-        assert world.statuses(reference).count("SENDING") == 1
-        assert len(world.desk.sms(reference)) == 1
+        assert deployed.statuses(reference).count("SENDING") == 1
+        assert len(deployed.simulator.sms(reference)) == 1
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_message_that_waited_longer_than_it_may_live_is_not_sent(world: World, form: str) -> None:
-    first = world.life(f"lapsed-{form}")[0]
+def test_an_expired_message_is_not_sent(deployed: DeployedStack, form: str) -> None:
+    first = deployed.history(f"lapsed-{form}")[0]
     assert first.status == "LAPSED"
-    assert world.letters(f"lapsed-{form}") == []
+    assert deployed.dead_letters(f"lapsed-{form}") == []
     if form != "seconds":  # that one was sent again with another deadline
-        assert len(world.life(f"lapsed-{form}")) == 1
-        assert world.desk.requests(f"lapsed-{form}") == []
+        assert len(deployed.history(f"lapsed-{form}")) == 1
+        assert deployed.simulator.requests(f"lapsed-{form}") == []
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_provider_gets_what_is_left_counted_from_the_enqueueing(world: World, sent: Sent, form: str) -> None:
-    (sms,) = world.desk.sms(f"living-{form}")
-    record = world.life(f"living-{form}")[-1]
+def test_an_expiration_counts_from_when_the_message_was_enqueued(
+    deployed: DeployedStack, sent: Sent, form: str
+) -> None:
+    (sms,) = deployed.simulator.sms(f"living-{form}")
+    record = deployed.history(f"living-{form}")[-1]
     assert record.status == "DELIVERED"
     assert waited(record) > timedelta(seconds=1)
     given = sent.expirations[form]
@@ -142,29 +146,31 @@ def waited(record: MessageRecord) -> timedelta:
     return record.accepted_at - record.queued_at
 
 
-def test_a_reference_that_is_used_again_for_another_message_is_refused(world: World) -> None:
-    assert len(world.desk.sms("reused")) == 1
-    assert world.statuses("reused").count("SENDING") == 1
-    (letter,) = world.letters("reused")
-    assert letter.said()["ErrorCode"] == "REFERENCE_REUSED"
-    assert "Another abracadabra" in letter.body
+def test_a_reference_with_other_content_is_refused(deployed: DeployedStack) -> None:
+    assert len(deployed.simulator.sms("reused")) == 1
+    assert deployed.statuses("reused").count("SENDING") == 1
+    (dead_letter,) = deployed.dead_letters("reused")
+    assert dead_letter.attribute_values()["ErrorCode"] == "REFERENCE_REUSED"
+    assert "Another abracadabra" in dead_letter.body
 
 
 @pytest.mark.parametrize(
     ("reference", "before"),
     [("refused", ["SENDING", "INVALID"]), ("corrected", ["INVALID"]), ("lapsed-seconds", ["LAPSED"])],
 )
-def test_a_message_that_was_never_sent_is_sent_when_it_comes_back(
-    world: World, reference: str, before: list[str]
+def test_a_message_that_was_not_sent_is_sent_after_a_redrive(
+    deployed: DeployedStack, reference: str, before: list[str]
 ) -> None:
-    statuses = world.statuses(reference)
+    statuses = deployed.statuses(reference)
     assert statuses[: len(before) + 1] == [*before, "SENDING"]
     assert statuses[-1] == "DELIVERED"
-    assert len(world.desk.sms(reference)) == 1
+    assert len(deployed.simulator.sms(reference)) == 1
 
 
-def test_a_held_message_keeps_its_identity_through_the_dead_letter_queue(world: World, sent: Sent) -> None:
-    statuses = world.statuses(sent.held)
+def test_a_held_message_keeps_its_reference_through_the_dead_letter_queue(
+    deployed: DeployedStack, sent: Sent
+) -> None:
+    statuses = deployed.statuses(sent.held)
     assert statuses[:4] == ["SENDING", "UNCERTAIN", "HELD", "SENDING"]
     assert statuses[-1] == "DELIVERED"
-    assert len(world.desk.sms(sent.held)) == 1
+    assert len(deployed.simulator.sms(sent.held)) == 1

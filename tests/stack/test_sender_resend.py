@@ -1,17 +1,17 @@
-"""The policy Resend: an uncertain message that no webhook settles is sent again once, and never twice."""
+"""The policy Resend: an uncertain message that no webhook settles is sent once more."""
 
 import pytest
 
-from tests.stack.deployed_stack import World
+from tests.stack.deployed_stack import DeployedStack
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ended(world: World) -> None:
+def ended(deployed: DeployedStack) -> None:
     """Set the policy as the parameter UncertainSends would, and wait for the end of all messages."""
-    world.begin()
-    before = world.lever.configure(UNCERTAIN_SENDS="Resend")
+    deployed.begin()
+    before = deployed.sender_function.configure(UNCERTAIN_SENDS="Resend")
     try:
-        world.desk.order(
+        deployed.simulator.order(
             {"kind": "reset", "when": "before", "reference": "missed"},
             {"kind": "reset", "reference": "taken"},
             {"kind": "webhook-drop", "reference": "taken"},
@@ -20,34 +20,34 @@ def ended(world: World) -> None:
             {"kind": "webhook-drop", "reference": "settled"},
         )
         for reference in ("settled", "missed", "taken", "hopeless"):
-            world.send(world.message(reference))
-        world.wait_for_status("settled", "UNCERTAIN")
-        world.desk.deliver("settled", "DELIVERED")
-        world.drain()
+            deployed.send(deployed.message(reference))
+        deployed.wait_for_status("settled", "UNCERTAIN")
+        deployed.simulator.deliver("settled", "DELIVERED")
+        deployed.drain()
     finally:
-        world.lever.configure(**before)
+        deployed.sender_function.configure(**before)
 
 
-def test_a_message_that_was_not_accepted_goes_out_at_the_second_try(world: World) -> None:
-    statuses = world.statuses("missed")
+def test_a_message_that_was_not_accepted_is_sent_again(deployed: DeployedStack) -> None:
+    statuses = deployed.statuses("missed")
     assert statuses[:3] == ["SENDING", "UNCERTAIN", "SENDING"]
     assert statuses[-1] == "DELIVERED"
-    assert len(world.desk.sms("missed")) == 1
+    assert len(deployed.simulator.sms("missed")) == 1
 
 
-def test_a_message_that_was_accepted_without_a_word_is_doubled_as_the_policy_allows(world: World) -> None:
-    assert len(world.desk.requests("taken")) == 2
-    assert world.statuses("taken")[-1] == "DELIVERED"
-    assert world.letters("taken") == []
+def test_a_message_whose_acceptance_was_lost_is_sent_twice(deployed: DeployedStack) -> None:
+    assert len(deployed.simulator.requests("taken")) == 2
+    assert deployed.statuses("taken")[-1] == "DELIVERED"
+    assert deployed.dead_letters("taken") == []
 
 
-def test_after_a_second_doubt_it_is_held(world: World) -> None:
-    assert world.statuses("hopeless") == ["SENDING", "UNCERTAIN", "SENDING", "UNCERTAIN", "HELD"]
-    assert len(world.desk.requests("hopeless")) == 2
-    (letter,) = world.letters("hopeless")
-    assert letter.said()["ErrorCode"] == "UNCERTAIN"
+def test_a_message_is_held_after_a_second_unknown_outcome(deployed: DeployedStack) -> None:
+    assert deployed.statuses("hopeless") == ["SENDING", "UNCERTAIN", "SENDING", "UNCERTAIN", "HELD"]
+    assert len(deployed.simulator.requests("hopeless")) == 2
+    (dead_letter,) = deployed.dead_letters("hopeless")
+    assert dead_letter.attribute_values()["ErrorCode"] == "UNCERTAIN"
 
 
-def test_what_a_webhook_settles_is_not_sent_again(world: World) -> None:
-    assert world.statuses("settled") == ["SENDING", "UNCERTAIN", "DELIVERED"]
-    assert len(world.desk.requests("settled")) == 1
+def test_a_message_that_a_webhook_settles_is_not_sent_again(deployed: DeployedStack) -> None:
+    assert deployed.statuses("settled") == ["SENDING", "UNCERTAIN", "DELIVERED"]
+    assert len(deployed.simulator.requests("settled")) == 1

@@ -1,4 +1,4 @@
-"""The provider cannot be reached at all: nothing was sent, so it is sent once it can be."""
+"""The provider is unreachable: messages are sent when it can be reached again."""
 
 import socket
 from collections.abc import Iterator
@@ -6,38 +6,38 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.stack.deployed_stack import Fields, World
+from tests.stack.deployed_stack import DeployedStack, Fields
 
 WAYS = ("refused", "unknown-host", "no-tls", "silent")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ended(world: World) -> None:
+def ended(deployed: DeployedStack) -> None:
     """Point the sender at four wrong places in turn with a message for each, then at the right one."""
     with ExitStack() as closing:
         places = {
             "refused": f"http://127.0.0.1:{closing.enter_context(bound())}",
             "unknown-host": "https://nowhere.invalid",
-            "no-tls": world.stack.provider_url.replace("http:", "https:"),
+            "no-tls": deployed.stack.provider_url.replace("http:", "https:"),
             "silent": f"http://127.0.0.1:{closing.enter_context(full())}",
         }
         assert tuple(places) == WAYS
-        world.begin()
+        deployed.begin()
         # Delivered by hand, since each setting ends the processes, and with them whatever a mapping had given them.
-        with world.lever.paused():
+        with deployed.sender_function.paused():
             try:
-                turned_away = [each for way, place in places.items() for each in turn_away(world, way, place)]
+                turned_away = [each for way, place in places.items() for each in turn_away(deployed, way, place)]
             finally:
-                world.lever.configure(GATEWAYAPI_URL=world.stack.provider_url)
-        world.lever.show(turned_away)
-    world.drain()
+                deployed.sender_function.configure(GATEWAYAPI_URL=deployed.stack.provider_url)
+        deployed.sender_function.make_visible(turned_away)
+    deployed.drain()
 
 
-def turn_away(world: World, way: str, place: str) -> list[Fields]:
+def turn_away(deployed: DeployedStack, way: str, place: str) -> list[Fields]:
     """Deliver a message while the provider is sought at this place, and return its delivery if it is to come back."""
-    world.lever.configure(GATEWAYAPI_URL=place)
-    records = world.lever.receive([world.send(world.message(f"place-{way}"))])
-    return records if world.lever.deliver(records) else []
+    deployed.sender_function.configure(GATEWAYAPI_URL=place)
+    records = deployed.sender_function.receive([deployed.send(deployed.message(f"place-{way}"))])
+    return records if deployed.sender_function.deliver(records) else []
 
 
 @contextmanager
@@ -63,13 +63,13 @@ def full() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_unreachable_provider_has_not_accepted_anything_so_it_is_sent_later(world: World, way: str) -> None:
+def test_a_message_is_sent_later_if_the_provider_is_unreachable(deployed: DeployedStack, way: str) -> None:
     reference = f"place-{way}"
-    statuses = world.statuses(reference)
+    statuses = deployed.statuses(reference)
     assert statuses[:3] == ["SENDING", "RETRYING", "SENDING"]
     assert "UNCERTAIN" not in statuses
     assert statuses[-1] == "DELIVERED"
-    refused = world.life(reference)[1].error
+    refused = deployed.history(reference)[1].error
     assert refused is not None
     assert refused["code"] == "UNREACHABLE"
-    assert len(world.desk.sms(reference)) == 1
+    assert len(deployed.simulator.sms(reference)) == 1

@@ -1,11 +1,11 @@
-"""A message's way through the stack, that of a message that cannot be sent, and what the logs say of both."""
+"""The path of a message and of an invalid message through the stack, and their logs."""
 
 import json
 
 import pytest
 
 from local.waiting import wait_for
-from tests.stack.deployed_stack import Fields, World
+from tests.stack.deployed_stack import DeployedStack, Fields
 
 FULL: Fields = {
     "sender": "12345",
@@ -36,101 +36,111 @@ BAD = {
 
 
 @pytest.fixture(scope="module")
-def earlier(world: World) -> int:
+def earlier(deployed: DeployedStack) -> int:
     """Return how many lines the sender has logged so far; none of them comes from a process that goes on."""
-    world.begin()
-    world.send(world.message())  # so that there is a process
-    world.drain()
-    world.lever.kill()
-    return len(world.stack.logs("sender"))
+    deployed.begin()
+    deployed.send(deployed.message())  # so that there is a process
+    deployed.drain()
+    deployed.sender_function.kill()
+    return len(deployed.stack.logs("sender"))
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ids(world: World, earlier: int) -> dict[str, str]:  # noqa: ARG001 - what comes first
+def ids(deployed: DeployedStack, earlier: int) -> dict[str, str]:  # noqa: ARG001 - what comes first
     """Send all of them, wait for the end, and return the queue's id of each."""
-    senderless = world.message()
+    senderless = deployed.message()
     del senderless["sender"]
     sent = {
-        "plain": world.send(world.message()),
-        "full": world.send(world.message(**FULL)),
-        "senderless": world.send(senderless),
-        "urgent": world.send(world.message("urgent"), urgent=True),
-        **{name: world.send(body) for name, (body, _, _) in BAD.items()},
-        "bad-urgent": world.send("no JSON", urgent=True),
+        "plain": deployed.send(deployed.message()),
+        "full": deployed.send(deployed.message(**FULL)),
+        "senderless": deployed.send(senderless),
+        "urgent": deployed.send(deployed.message("urgent"), urgent=True),
+        **{name: deployed.send(body) for name, (body, _, _) in BAD.items()},
+        "bad-urgent": deployed.send("no JSON", urgent=True),
     }
-    world.drain()
+    deployed.drain()
     return sent
 
 
-def test_a_message_without_a_reference_is_known_by_its_queue_id(world: World, ids: dict[str, str]) -> None:
-    (sms,) = world.desk.sms(ids["plain"])
-    last = world.life(ids["plain"])[-1]
+def test_the_reference_of_a_message_without_one_is_its_sqs_message_id(
+    deployed: DeployedStack, ids: dict[str, str]
+) -> None:
+    (sms,) = deployed.simulator.sms(ids["plain"])
+    last = deployed.history(ids["plain"])[-1]
     assert (last.status, last.message_id, last.msg_id) == ("DELIVERED", ids["plain"], sms["msg_id"])
 
 
-def test_all_fields_reach_the_provider_and_the_record(world: World) -> None:
-    (sms,) = world.desk.sms("full")
+def test_all_fields_reach_the_provider_and_the_record(deployed: DeployedStack) -> None:
+    (sms,) = deployed.simulator.sms("full")
     expected = {**FULL, "recipient": RECIPIENT, "expiration": sms["expiration"]}  # see test_sender_refused for that
     assert {name: sms[name] for name in FULL} == expected
-    last = world.life("full")[-1]
+    last = deployed.history("full")[-1]
     assert last.status == "DELIVERED"
     assert (last.recipient, last.sender, last.label) == (RECIPIENT, FULL["sender"], FULL["label"])
     assert last.priority == "urgent"
 
 
-def test_a_message_without_a_sender_goes_out_under_the_default_one(world: World, ids: dict[str, str]) -> None:
-    (sms,) = world.desk.sms(ids["senderless"])
-    assert sms["sender"] == world.stack.parameters["DefaultSender"]
+def test_a_message_without_a_sender_has_the_default_sender(deployed: DeployedStack, ids: dict[str, str]) -> None:
+    (sms,) = deployed.simulator.sms(ids["senderless"])
+    assert sms["sender"] == deployed.stack.parameters["DefaultSender"]
 
 
-def test_the_urgent_queue_leads_to_the_same_place(world: World) -> None:
-    assert world.statuses("urgent")[-1] == "DELIVERED"
-    assert len(world.desk.sms("urgent")) == 1
+def test_messages_of_the_urgent_queue_are_delivered(deployed: DeployedStack) -> None:
+    assert deployed.statuses("urgent")[-1] == "DELIVERED"
+    assert len(deployed.simulator.sms("urgent")) == 1
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_message_is_in_the_dead_letter_queue_as_it_came_with_its_reason(
-    world: World, ids: dict[str, str], name: str
+def test_an_invalid_message_is_in_the_dead_letter_queue_unchanged_with_its_reason(
+    deployed: DeployedStack, ids: dict[str, str], name: str
 ) -> None:
     body, code, reason = BAD[name]
     reference = "odd" if name == "unknown-field" else ids[name]
-    (letter,) = world.letters(reference)
-    assert letter.body == body
-    assert letter.said() == {"ErrorCode": code, "ErrorMessage": reason, "Reference": reference}
-    (record,) = world.life(reference)
+    (dead_letter,) = deployed.dead_letters(reference)
+    assert dead_letter.body == body
+    assert dead_letter.attribute_values() == {"ErrorCode": code, "ErrorMessage": reason, "Reference": reference}
+    (record,) = deployed.history(reference)
     assert (record.status, record.error) == ("INVALID", {"code": code, "details": reason})
 
 
-def test_a_bad_message_of_the_urgent_queue_is_there_too(world: World, ids: dict[str, str]) -> None:
-    (letter,) = world.letters(ids["bad-urgent"])
-    assert letter.body == "no JSON"
-    assert letter.said()["ErrorCode"] == "INVALID_JSON"
+def test_an_invalid_message_of_the_urgent_queue_is_in_the_dead_letter_queue(
+    deployed: DeployedStack, ids: dict[str, str]
+) -> None:
+    (dead_letter,) = deployed.dead_letters(ids["bad-urgent"])
+    assert dead_letter.body == "no JSON"
+    assert dead_letter.attribute_values()["ErrorCode"] == "INVALID_JSON"
 
 
-def test_the_text_is_nowhere_in_the_table(world: World) -> None:
-    pages = world.stack.client("dynamodb").get_paginator("scan").paginate(TableName=world.stack.outputs["TableName"])
+def test_the_table_does_not_contain_the_text(deployed: DeployedStack) -> None:
+    pages = (
+        deployed.stack.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=deployed.stack.outputs["TableName"])
+    )
     table = json.dumps([page["Items"] for page in pages], ensure_ascii=False, default=repr)
     assert found(table, ["full", "urgent"]) == ["full", "urgent"]
-    assert found(table, world.texts) == []
+    assert found(table, deployed.texts) == []
 
 
-def test_the_log_holds_no_text_no_number_and_no_secret(world: World, ids: dict[str, str]) -> None:
+def test_the_log_contains_no_text_no_number_and_no_secret(deployed: DeployedStack, ids: dict[str, str]) -> None:
     # All that every test before this one has sent is looked for.
-    log = "\n".join([*world.stack.logs("sender"), *world.stack.logs("webhook")])
+    log = "\n".join([*deployed.stack.logs("sender"), *deployed.stack.logs("webhook")])
     assert found(log, [ids["no-json"], "unknown field"]) == [ids["no-json"]]
-    secrets = [*world.tokens, world.stack.webhook_key]
-    assert found(log, [*world.texts, *world.numbers, *secrets]) == []
+    secrets = [*deployed.tokens, deployed.stack.webhook_key]
+    assert found(log, [*deployed.texts, *deployed.numbers, *secrets]) == []
 
 
 def found(text: str, words: list[str]) -> list[str]:
     return [word for word in words if word in text]
 
 
-def test_each_batch_writes_a_line_and_its_metrics(world: World, ids: dict[str, str], earlier: int) -> None:
+def test_every_batch_writes_a_log_line_and_metrics(
+    deployed: DeployedStack, ids: dict[str, str], earlier: int
+) -> None:
     assert len(ids) == 4 + len(BAD) + 1
 
     def lines() -> list[Fields]:
-        return [json.loads(line) for line in world.stack.logs("sender")[earlier:] if line.startswith("{")]
+        return [json.loads(line) for line in deployed.stack.logs("sender")[earlier:] if line.startswith("{")]
 
     def agree() -> bool:
         batches = [line["outcomes"] for line in lines() if line.get("message") == "batch"]
@@ -140,8 +150,8 @@ def test_each_batch_writes_a_line_and_its_metrics(world: World, ids: dict[str, s
         if [sum(counted(lines(), metric)) for metric in ("MessageAccepted", "MessageInvalid")] == written:
             return True
         # The local AWS may take a process's last line for one of its next invocation's.
-        world.send(world.message())
-        world.drain()
+        deployed.send(deployed.message())
+        deployed.drain()
         return False
 
     wait_for(agree, "the metrics to be those of the lines")

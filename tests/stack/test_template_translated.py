@@ -149,11 +149,12 @@ def test_only_lambda_may_assume_a_role() -> None:
             assert statement["Action"] == "sts:AssumeRole"
 
 
-def test_a_failed_first_deployment_leaves_no_table_and_a_deletion_no_queue_or_secret() -> None:
-    policies = {name: it.get("DeletionPolicy") for name, it in RESOURCES.items()}
-    assert {name for name, policy in policies.items() if policy == "RetainExceptOnCreate"} == {"Table"}
-    kept = {RESOURCES[name]["Type"] for name, policy in policies.items() if policy == "Retain"}
-    assert kept == {"AWS::Lambda::LayerVersion"}
+def test_a_deletion_keeps_table_and_layer_and_a_failed_first_deployment_nothing() -> None:
+    policies = {name: it.get("DeletionPolicy", "Delete") for name, it in RESOURCES.items()}
+    kept = {"Table", "GatewayApiLayer"}
+    assert policies == {name: "RetainExceptOnCreate" if name in kept else "Delete" for name in RESOURCES}
+    # A consumer keeps using the version of the layer that it names, and a replaced table keeps its records.
+    assert {RESOURCES[name]["UpdateReplacePolicy"] for name in kept} == {"Retain"}
 
 
 def test_the_alarm_of_a_silent_webhook_counts_acceptances_without_events() -> None:

@@ -1,4 +1,4 @@
-"""The deployed webhook without its table or its key: it says so in time, and what is posted again is stored once."""
+"""The deployed webhook without its table or its key: it answers 503 in time, and a repeated event is stored once."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -7,7 +7,7 @@ import pytest
 
 from gatewayapi.signature import sign
 from local.stack import Stack
-from tests.stack.aws_proxy import Gate, Order, Refusal, event_of, key_reading
+from tests.stack.aws_proxy import AwsProxy, Order, Refusal, event_of, key_reading
 from tests.stack.webhook_sender import configured, deliver, event, items, post, put_message, restart, status
 
 STORED, DUPLICATE, QUARANTINED = [(200, {"status": it}) for it in ("stored", "duplicate", "quarantined")]
@@ -18,11 +18,11 @@ ENDS_S = 5 + 3
 
 
 @pytest.fixture(scope="module")
-def gate(stack: Stack) -> Iterator[Gate]:
+def aws_proxy(stack: Stack) -> Iterator[AwsProxy]:
     """Stand before the function's calls to AWS; the first event has no fault, and all of the cold start."""
-    with Gate(stack.endpoint) as gate, configured(stack, timeout_s=ENDS_S, AWS_ENDPOINT_URL=gate.url):
+    with AwsProxy(stack.endpoint) as aws_proxy, configured(stack, timeout_s=ENDS_S, AWS_ENDPOINT_URL=aws_proxy.url):
         assert deliver(stack, event("faults-none")) == STORED
-        yield gate
+        yield aws_proxy
 
 
 def cancelled(*reasons: str) -> dict[str, Any]:
@@ -51,17 +51,17 @@ def events(stack: Stack, reference: str) -> list[bytes]:
 
 def met(order: Order) -> bool:
     """Return whether the function came upon the fault, and tried again before it gave up."""
-    return order.struck > 1
+    return order.hits > 1
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=FAULTS)
-def test_what_the_table_does_not_take_is_answered_503_and_stored_once_when_it_is_posted_again(
-    stack: Stack, gate: Gate, name: str, fault: dict[str, Any]
+def test_an_event_that_cannot_be_stored_gets_503_and_is_stored_at_the_next_attempt(
+    stack: Stack, aws_proxy: AwsProxy, name: str, fault: dict[str, Any]
 ) -> None:
     reference = f"faults-{name}"
     put_message(stack, reference)
     body = event(reference)
-    order = gate.order(event_of(reference), **fault)
+    order = aws_proxy.order(event_of(reference), **fault)
     assert deliver(stack, body) == NOT_STORED
     assert met(order)
     order.release()
@@ -72,13 +72,13 @@ def test_what_the_table_does_not_take_is_answered_503_and_stored_once_when_it_is
 
 
 @pytest.mark.parametrize("fault", ["cut", "hold"])
-def test_what_the_table_took_and_could_not_say_is_answered_503_and_known_when_it_is_posted_again(
-    stack: Stack, gate: Gate, fault: Literal["cut", "hold"]
+def test_an_event_whose_write_got_no_response_is_a_duplicate_at_the_next_attempt(
+    stack: Stack, aws_proxy: AwsProxy, fault: Literal["cut", "hold"]
 ) -> None:
     reference = f"faults-unheard-{fault}"
     put_message(stack, reference)
     body = event(reference)
-    order = gate.order(event_of(reference), fault, "after")
+    order = aws_proxy.order(event_of(reference), fault, "after")
     assert deliver(stack, body) == NOT_STORED
     assert met(order)
     order.release()
@@ -95,26 +95,26 @@ PASSING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("name", "fault"), PASSING.items(), ids=PASSING)
-def test_a_fault_that_passes_is_no_matter_of_the_provider(
-    stack: Stack, gate: Gate, name: str, fault: dict[str, Any]
+def test_a_short_fault_is_retried_within_the_invocation(
+    stack: Stack, aws_proxy: AwsProxy, name: str, fault: dict[str, Any]
 ) -> None:
     reference = f"faults-passing-{name}"
     put_message(stack, reference)
     body = event(reference)
-    order = gate.order(event_of(reference), count=1, **fault)
+    order = aws_proxy.order(event_of(reference), count=1, **fault)
     assert deliver(stack, body) == STORED
-    assert order.struck == 1
+    assert order.hits == 1
     assert deliver(stack, body) == DUPLICATE
     assert (events(stack, reference), status(stack, reference)) == ([body], "DELIVERED")
 
 
-def test_a_body_that_is_no_event_is_quarantined_once_too(stack: Stack, gate: Gate) -> None:
+def test_a_body_that_is_not_an_event_is_quarantined_once(stack: Stack, aws_proxy: AwsProxy) -> None:
     body = b"no event, and no table"
 
     def kept() -> int:
         return [item["body"].get("S") for item in items(stack, "QUARANTINE")].count(body.decode())
 
-    order = gate.order(event_of("QUARANTINE"), "refuse")
+    order = aws_proxy.order(event_of("QUARANTINE"), "refuse")
     assert deliver(stack, body) == NOT_STORED
     assert met(order)
     order.release()
@@ -124,12 +124,10 @@ def test_a_body_that_is_no_event_is_quarantined_once_too(stack: Stack, gate: Gat
     assert kept() == 1
 
 
-def test_while_the_key_cannot_be_read_nobody_gets_in_and_the_provider_is_to_try_again(
-    stack: Stack, gate: Gate
-) -> None:
+def test_requests_get_503_while_the_key_cannot_be_read(stack: Stack, aws_proxy: AwsProxy) -> None:
     restart(stack)
     body = event("faults-key")
-    order = gate.order(key_reading, "refuse", refusal=Refusal("InternalServiceError", status=500))
+    order = aws_proxy.order(key_reading, "refuse", refusal=Refusal("InternalServiceError", status=500))
     assert deliver(stack, body) == NOT_STORED
     assert post(stack, body, sign(body, "no key of ours")) == NOT_STORED
     order.release()

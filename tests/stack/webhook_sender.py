@@ -1,6 +1,6 @@
-"""The deployed webhook as the provider has it: bodies for it, the way in, and what the table then holds.
+"""Sends webhooks to the deployed stack as the provider does, and reads what the table has stored.
 
-Each request has a time-out that a small machine keeps when it starts a process for each of several at once.
+The timeout of a request is long enough for a small machine that starts several processes at once.
 """
 
 import json
@@ -27,25 +27,25 @@ MSG_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 NUMBER = 4512345678
 
 
-def envelope(reference: str, /, *, age: timedelta = timedelta(0), **told: object) -> Fields:
-    """Return a status event that is this old; `told` changes the fields inside."""
+def envelope(reference: str, /, *, age: timedelta = timedelta(0), **fields: object) -> Fields:
+    """Return a status event that is this old; `fields` replace those of the event."""
     at = datetime.now(UTC) - age
     made: Fields = json.loads(
         status_event("DELIVERED", msg_id=MSG_ID, recipient=NUMBER, reference=reference, at=at).body
     )
-    made["event"] |= told
+    made["event"] |= fields
     return made
 
 
 def event(reference: str, status: str = "DELIVERED", *, age: timedelta = timedelta(0), text: str = "") -> bytes:
-    """Return a status event's body; `text` is in a field that nobody knows."""
+    """Return the body of a status event, with `text` in an unknown field."""
     return json.dumps(envelope(reference, age=age, status=status, unknown=text), ensure_ascii=False).encode()
 
 
 def post(
     stack: Stack, body: bytes, signature: str | None, *, content_type: str | None = JSON
 ) -> tuple[int, dict[str, Any]]:
-    """Post a body, and return the status and the answer's JSON."""
+    """Post a body, and return the status and the JSON of the response."""
     named = {"Content-Type": content_type, "Signature": signature}
     headers = {name: value for name, value in named.items() if value is not None}
     answer = urllib3.request("POST", stack.webhook_url, body=body, headers=headers, timeout=TIMEOUT_S, retries=False)
@@ -53,12 +53,12 @@ def post(
 
 
 def deliver(stack: Stack, body: bytes) -> tuple[int, dict[str, Any]]:
-    """Post a body with the signature of the stack's own key."""
+    """Post a body, signed with the stack's key."""
     return post(stack, body, sign(body, stack.webhook_key))
 
 
 def items(stack: Stack, key: str) -> list[dict[str, Any]]:
-    """Return what the table has under a partition key."""
+    """Return the items of a partition key."""
     found: list[dict[str, Any]] = stack.client("dynamodb").query(
         TableName=stack.outputs["TableName"],
         KeyConditionExpression="pk = :key",
@@ -75,7 +75,7 @@ def status(stack: Stack, reference: str) -> str:
 
 
 def put_message(stack: Stack, reference: str) -> None:
-    """Put the record of a message that is being sent, as the sender does."""
+    """Write the record of a message that is being sent."""
     now = {"S": datetime.now(UTC).isoformat(timespec="microseconds")}
     record = {"pk": {"S": reference}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "message"}}
     record |= {"queued_at": now, "updated_at": now, "expires_at": {"N": "9999999999"}, "attempts": {"N": "1"}}
@@ -84,7 +84,7 @@ def put_message(stack: Stack, reference: str) -> None:
 
 
 def restart(stack: Stack) -> None:
-    """End every process of the function: the next one knows nothing of what those had read."""
+    """End all processes of the function, so that the next one reads the secrets again."""
     with configured(stack):
         pass
     processes = processes_of(stack, name_of(stack, FUNCTION))
@@ -93,7 +93,7 @@ def restart(stack: Stack) -> None:
 
 @contextmanager
 def configured(stack: Stack, *, timeout_s: int | None = None, **variables: str) -> Iterator[None]:
-    """Give the function another time-out and more variables for a while; its processes end before and after."""
+    """Change the function's timeout and variables within the block. Its processes restart before and after."""
     name = name_of(stack, FUNCTION)
     found = stack.client("lambda").get_function_configuration(FunctionName=name)
     known = found["Environment"]["Variables"]

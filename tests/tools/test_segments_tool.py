@@ -1,6 +1,8 @@
 """`make segments` shows what a text costs, and which characters make it cost more."""
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +35,10 @@ def test_without_an_argument_the_text_comes_from_standard_input(
     monkeypatch.setattr("sys.stdin", io.StringIO("Hello"))
     assert main([]) == 0
     assert capsys.readouterr().out == "1 SMS segment in GSM-7: 5 of 160 septets\n"
+
+
+def test_the_documentation_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "before-money-is-spent.md").read_text()
+    shown = re.search(r"^\$ make segments TEXT='(.*)'\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert shown
+    assert printed(capsys, shown[1]) == shown[2].splitlines()

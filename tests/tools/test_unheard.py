@@ -12,6 +12,11 @@ from tools.deployed import Deployed
 AN_HOUR_AGO = NOW - timedelta(minutes=61)
 
 
+@pytest.fixture(autouse=True)
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unheard, "now", lambda: NOW)
+
+
 def test_a_message_without_a_webhook_is_listed_after_the_cost(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,9 +10,19 @@ from gatewayapi.clock import to_text
 from gatewayapi.signature import sign
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import KEY
-from tests.webhook.webhook_function import NOW, READ_KEY, STORE, Fields, World, envelope, message, request, world
+from tests.webhook.webhook_function import (
+    NOW,
+    READ_KEY,
+    STORE,
+    Fields,
+    Webhook,
+    envelope,
+    function,
+    message,
+    request,
+)
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 MAX_AGE = timedelta(seconds=int(ENVIRONMENT["MAX_EVENT_AGE_S"]))
 AHEAD = timedelta(minutes=5)
@@ -23,92 +33,92 @@ def error(code: str, text: str) -> Fields:
     return {"error": {"code": code, "message": text}}
 
 
-def test_a_new_event_is_stored_and_moves_its_message(world: World) -> None:
-    world.put(message())
-    answer = world.post(envelope())
+def test_a_new_event_is_stored_and_moves_its_message(function: Webhook) -> None:
+    function.put(message())
+    answer = function.post(envelope())
     assert (answer.status, answer.body) == (200, {"status": "stored"})
-    assert [it.status for it in world.events()] == ["DELIVERED"]
-    found = world.message()
+    assert [it.status for it in function.events()] == ["DELIVERED"]
+    found = function.message()
     assert found is not None
     assert (found.status, found.status_at) == ("DELIVERED", NOW)
 
 
-def test_a_known_event_is_a_duplicate(world: World) -> None:
-    world.post(envelope())
-    before = world.records()
-    answer = world.post(envelope())
+def test_a_known_event_is_a_duplicate(function: Webhook) -> None:
+    function.post(envelope())
+    before = function.records()
+    answer = function.post(envelope())
     assert (answer.status, answer.body) == (200, {"status": "duplicate"})
-    assert world.records() == before
+    assert function.records() == before
 
 
-def test_a_signed_body_that_is_no_event_is_quarantined(world: World) -> None:
-    answer = world.post(b"hello")
+def test_a_signed_body_that_is_no_event_is_quarantined(function: Webhook) -> None:
+    answer = function.post(b"hello")
     assert (answer.status, answer.body) == (200, {"status": "quarantined"})
 
 
-def test_a_wrong_signature_is_refused_without_a_reason(world: World) -> None:
-    answer = world.post(envelope(), key="another key")
+def test_a_wrong_signature_is_refused_without_a_reason(function: Webhook) -> None:
+    answer = function.post(envelope(), key="another key")
     assert answer.status == 401
     assert answer.body == error("UNAUTHORIZED", "the signature is missing or does not verify")
-    assert world.records() == []
+    assert function.records() == []
 
 
 @pytest.mark.parametrize(
     ("age", "status"), [(MAX_AGE, 200), (MAX_AGE + INSTANT, 400), (-AHEAD, 200), (-AHEAD - INSTANT, 400)]
 )
-def test_the_window_of_ages_is_exact_at_both_ends(world: World, age: timedelta, status: int) -> None:
-    world.put(message())
-    answer = world.post(envelope(timestamp=to_text(NOW - age)))
+def test_the_window_of_ages_is_exact_at_both_ends(function: Webhook, age: timedelta, status: int) -> None:
+    function.put(message())
+    answer = function.post(envelope(timestamp=to_text(NOW - age)))
     assert answer.status == status
-    assert len(world.events()) == (status == 200)
+    assert len(function.events()) == (status == 200)
 
 
-def test_an_event_out_of_the_window_is_told_so_and_moves_nothing(world: World) -> None:
-    world.put(message())
-    old = world.post(envelope(timestamp=to_text(NOW - MAX_AGE - INSTANT)))
-    ahead = world.post(envelope(timestamp=to_text(NOW + AHEAD + INSTANT)))
+def test_an_event_out_of_the_window_is_told_so_and_moves_nothing(function: Webhook) -> None:
+    function.put(message())
+    old = function.post(envelope(timestamp=to_text(NOW - MAX_AGE - INSTANT)))
+    ahead = function.post(envelope(timestamp=to_text(NOW + AHEAD + INSTANT)))
     assert old.body == error("EVENT_AGE", "the event is too old")
     assert ahead.body == error("EVENT_AGE", "the event is too far in the future")
-    assert world.records() == [message()]
+    assert function.records() == [message()]
 
 
-def test_a_replay_is_a_duplicate_inside_the_window_and_too_old_after_it(world: World) -> None:
-    assert world.post(envelope()).body == {"status": "stored"}
-    (stored,) = world.events()
-    world.now = NOW + MAX_AGE
-    assert world.post(envelope()).body == {"status": "duplicate"}
+def test_a_replay_is_a_duplicate_inside_the_window_and_too_old_after_it(function: Webhook) -> None:
+    assert function.post(envelope()).body == {"status": "stored"}
+    (stored,) = function.events()
+    function.now = NOW + MAX_AGE
+    assert function.post(envelope()).body == {"status": "duplicate"}
     # The record is there as long as the replay is young enough to be taken for new.
-    assert stored.expires_at > world.now
-    world.now += INSTANT
-    assert world.post(envelope()).status == 400
+    assert stored.expires_at > function.now
+    function.now += INSTANT
+    assert function.post(envelope()).status == 400
 
 
-def test_a_body_over_256_kib_is_refused_before_its_signature_is_looked_at(world: World) -> None:
+def test_a_body_over_256_kib_is_refused_before_its_signature_is_looked_at(function: Webhook) -> None:
     too_much = error("TOO_LARGE", f"a body has at most {256 * 1024} bytes")
     body = b"x" * (256 * 1024 + 1)
     for signature in (sign(body, KEY), "none"):
-        answer = world.post(body, signature)
+        answer = function.post(body, signature)
         assert (answer.status, answer.body) == (413, too_much)
-    assert world.records() == []
+    assert function.records() == []
 
 
-def test_what_cannot_be_stored_is_to_be_tried_again(world: World) -> None:
-    world.fail("InternalServerError", status=500)
-    answer = world.post(envelope())
+def test_what_cannot_be_stored_is_to_be_tried_again(function: Webhook) -> None:
+    function.fail("InternalServerError", status=500)
+    answer = function.post(envelope())
     assert answer.status == 503
     assert answer.body == error("NOT_STORED", "the event could not be stored, try again")
 
 
 @pytest.mark.parametrize("resource", ["/", "/webhooks/", "/WEBHOOKS", "", None, 7])
-def test_other_routes_do_not_exist(world: World, resource: object) -> None:
-    answer = world.invoke(request(b"", "") | {"resource": resource})
+def test_other_routes_do_not_exist(function: Webhook, resource: object) -> None:
+    answer = function.invoke(request(b"", "") | {"resource": resource})
     assert (answer.status, answer.body) == (404, error("NOT_FOUND", "there is no such route"))
 
 
 @pytest.mark.parametrize("name", ["Signature", "signature", "SIGNATURE", "sIgNaTuRe"])
-def test_the_header_is_found_in_any_case(world: World, name: str) -> None:
+def test_the_header_is_found_in_any_case(function: Webhook, name: str) -> None:
     body = json.dumps(envelope()).encode()
-    answer = world.invoke(request(body, "") | {"headers": {"Host": "x", name: sign(body, KEY)}})
+    answer = function.invoke(request(body, "") | {"headers": {"Host": "x", name: sign(body, KEY)}})
     assert answer.body == {"status": "stored"}
 
 
@@ -125,32 +135,32 @@ def test_the_header_is_found_in_any_case(world: World, name: str) -> None:
     ids=["utf-8", "escaped", "compact", "indented", "odd spacing", "another order"],
 )
 @pytest.mark.parametrize("encoded", [True, False], ids=["base64", "plain"])
-def test_the_signature_covers_the_bytes_as_they_came(world: World, text: str, encoded: bool) -> None:  # noqa: FBT001 - a parameter
+def test_the_signature_covers_the_bytes_as_they_came(function: Webhook, text: str, encoded: bool) -> None:  # noqa: FBT001 - a parameter
     body = text.encode()
     event = request(body, sign(body, KEY))
     if not encoded:
         event |= {"body": text, "isBase64Encoded": False}
-    assert world.invoke(event).body == {"status": "stored"}
-    assert [it.body for it in world.events()] == [text]
+    assert function.invoke(event).body == {"status": "stored"}
+    assert [it.body for it in function.events()] == [text]
 
 
-def test_a_body_that_only_means_the_same_is_refused(world: World) -> None:
+def test_a_body_that_only_means_the_same_is_refused(function: Webhook) -> None:
     signed = json.dumps(envelope()).encode()
-    assert world.post(json.dumps(envelope(), indent=1).encode(), sign(signed, KEY)).status == 401
+    assert function.post(json.dumps(envelope(), indent=1).encode(), sign(signed, KEY)).status == 401
 
 
 @pytest.mark.parametrize("body", ["!", "=", "AA", "é", "\ud800", b64encode(b"{}").decode() + "\n"])
-def test_what_is_flagged_base64_and_is_not_is_refused(world: World, body: str) -> None:
+def test_what_is_flagged_base64_and_is_not_is_refused(function: Webhook, body: str) -> None:
     for meant in (body.encode("utf-8", "surrogatepass"), b"{}"):
-        assert world.invoke(request(b"", sign(meant, KEY)) | {"body": body}).status == 401
+        assert function.invoke(request(b"", sign(meant, KEY)) | {"body": body}).status == 401
 
 
-def test_a_fault_free_webhook_is_one_call(world: World) -> None:
-    world.put(message())
-    cold = world.counted(lambda: world.post(envelope(event_id="first")))
+def test_a_fault_free_webhook_is_one_call(function: Webhook) -> None:
+    function.put(message())
+    cold = function.counted(lambda: function.post(envelope(event_id="first")))
     assert cold == {READ_KEY: 1, STORE: 1}
-    world.now += timedelta(seconds=1)
-    warm = world.counted(lambda: world.post(envelope({"status_at": to_text(world.now)}, event_id="second")))
+    function.now += timedelta(seconds=1)
+    warm = function.counted(lambda: function.post(envelope({"status_at": to_text(function.now)}, event_id="second")))
     assert warm == {STORE: 1}
-    assert world.counted(lambda: world.post(envelope(event_id="second"))) == {STORE: 1}
-    assert world.counted(lambda: world.post(b"no event")) == {STORE: 1}
+    assert function.counted(lambda: function.post(envelope(event_id="second"))) == {STORE: 1}
+    assert function.counted(lambda: function.post(b"no event")) == {STORE: 1}

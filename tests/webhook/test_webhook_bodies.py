@@ -8,9 +8,19 @@ import pytest
 from gatewayapi.signature import sign
 from gatewayapi.webhook_body import MAX_BODY, MAX_PARSED_BODY, read
 from tests.moto_aws import KEY
-from tests.webhook.webhook_function import MSG_ID, NOW, NUMBER, TABLE, Fields, World, envelope, message, world
+from tests.webhook.webhook_function import (
+    MSG_ID,
+    NOW,
+    NUMBER,
+    TABLE,
+    Fields,
+    Webhook,
+    envelope,
+    function,
+    message,
+)
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 MAX_ITEM = 400 * 1024
 NESTED = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
@@ -110,44 +120,44 @@ UNUSABLE: dict[str, tuple[bytes | Fields, str]] = {
 
 @pytest.mark.parametrize(("body", "reason"), UNUSABLE.values(), ids=UNUSABLE.keys())
 def test_what_cannot_be_an_event_is_kept_once_with_the_reason(
-    world: World, body: bytes | Fields, reason: str
+    function: Webhook, body: bytes | Fields, reason: str
 ) -> None:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-    world.put(message())
-    first = world.post(sent)
+    function.put(message())
+    first = function.post(sent)
     assert (first.status, first.body) == (200, {"status": "quarantined"})
     assert f'"reason":"{reason}"' in first.log
-    (kept,) = world.quarantined()
+    (kept,) = function.quarantined()
     assert (kept.reason, kept.body_sha256, kept.signature) == (reason, sha256(sent).hexdigest(), sign(sent, KEY))
     assert sent == (kept.body if isinstance(kept.body, bytes) else kept.body.encode())
-    before = world.records()
-    again = world.post(sent)
+    before = function.records()
+    again = function.post(sent)
     assert (again.status, again.body) == (200, {"status": "duplicate"})
-    assert world.records() == before
-    assert world.message() == message()
+    assert function.records() == before
+    assert function.message() == message()
 
 
 @pytest.mark.parametrize("levels", range(20, 34))
-def test_an_error_of_any_depth_is_stored_or_quarantined(world: World, levels: int) -> None:
-    world.put(message())
-    answer = world.post(raw(error=deep(levels)))
+def test_an_error_of_any_depth_is_stored_or_quarantined(function: Webhook, levels: int) -> None:
+    function.put(message())
+    answer = function.post(raw(error=deep(levels)))
     assert answer.status == 200
     stored = answer.body == {"status": "stored"}
-    assert (len(world.events()), len(world.quarantined())) == (stored, not stored)
-    found = world.message()
+    assert (len(function.events()), len(function.quarantined())) == (stored, not stored)
+    found = function.message()
     assert found is not None
     assert (found.status == "DELIVERED") == stored
     assert found.to_item()  # the sender can write it again
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "TransactionCanceledException"])
-def test_what_dynamodb_finds_invalid_by_itself_is_quarantined(world: World, code: str) -> None:
-    world.put(message())
+def test_what_dynamodb_finds_invalid_by_itself_is_quarantined(function: Webhook, code: str) -> None:
+    function.put(message())
     reasons = ("ValidationError", "None") if code == "TransactionCanceledException" else ()
-    world.fail(code, *reasons)
-    answer = world.post(envelope())
+    function.fail(code, *reasons)
+    answer = function.post(envelope())
     assert (answer.status, answer.body) == (200, {"status": "quarantined"})
-    assert [it.reason for it in world.quarantined()] == ["DynamoDB does not accept the item"]
+    assert [it.reason for it in function.quarantined()] == ["DynamoDB does not accept the item"]
 
 
 @pytest.mark.parametrize(
@@ -160,47 +170,47 @@ def test_what_dynamodb_finds_invalid_by_itself_is_quarantined(world: World, code
         {"new": {"field": [1, None, "two", 1e300]}},
     ],
 )
-def test_unknown_types_and_fields_are_kept_as_they_came(world: World, changes: Fields) -> None:
+def test_unknown_types_and_fields_are_kept_as_they_came(function: Webhook, changes: Fields) -> None:
     body = json.dumps(envelope({"another": {"": [0.1, 12e-200]}}, **changes))
-    assert world.post(body.encode()).body == {"status": "stored"}
-    (kept,) = world.events()
+    assert function.post(body.encode()).body == {"status": "stored"}
+    (kept,) = function.events()
     assert kept.body == body
     assert kept.event_type == changes.get("event_type", "message.status.sms")
 
 
-def test_an_unknown_status_is_kept_and_ranks_with_enroute(world: World) -> None:
-    world.put(message())
-    assert world.post(envelope({"status": "På vej"}, event_id="a")).body == {"status": "stored"}
-    found = world.message()
+def test_an_unknown_status_is_kept_and_ranks_with_enroute(function: Webhook) -> None:
+    function.put(message())
+    assert function.post(envelope({"status": "På vej"}, event_id="a")).body == {"status": "stored"}
+    found = function.message()
     assert found is not None
     assert found.status == "På vej"
-    assert world.post(envelope({"status": "REJECTED"}, event_id="b")).body == {"status": "stored"}
-    assert world.post(envelope({"status": "Another"}, event_id="c")).body == {"status": "stored"}
-    found = world.message()
+    assert function.post(envelope({"status": "REJECTED"}, event_id="b")).body == {"status": "stored"}
+    assert function.post(envelope({"status": "Another"}, event_id="c")).body == {"status": "stored"}
+    found = function.message()
     assert found is not None
     assert found.status == "REJECTED"
-    assert {it.status for it in world.events()} == {"På vej", "REJECTED", "Another"}
+    assert {it.status for it in function.events()} == {"På vej", "REJECTED", "Another"}
 
 
-def test_an_unknown_type_may_lack_what_a_status_must_have(world: World) -> None:
+def test_an_unknown_type_may_lack_what_a_status_must_have(function: Webhook) -> None:
     body = envelope(event_type="conversation.opened") | {"event": {"reference": "order-1", "status": 7, "error": "?"}}
-    assert world.post(body).body == {"status": "stored"}
-    (kept,) = world.events()
+    assert function.post(body).body == {"status": "stored"}
+    (kept,) = function.events()
     assert (kept.key, kept.msg_id, kept.status, kept.error) == ("order-1", None, None, None)
 
 
-def test_an_inbound_message_is_filed_under_its_msg_id(world: World) -> None:
+def test_an_inbound_message_is_filed_under_its_msg_id(function: Webhook) -> None:
     content = {"message": "Ja tak 🙂", "encoding": "UCS2", "header": None}
     event = {"msg_id": MSG_ID, "sender": NUMBER, "sent_at": "2026-03-01T11:59:59Z", "content": content}
-    assert world.post(envelope(event_type="user-message.text.sms") | {"event": event}).body == {"status": "stored"}
-    (kept,) = world.events()
+    assert function.post(envelope(event_type="user-message.text.sms") | {"event": event}).body == {"status": "stored"}
+    (kept,) = function.events()
     assert (kept.key, kept.sender, kept.content, kept.recipient) == (MSG_ID, NUMBER, content, None)
 
 
-def test_a_message_unknown_to_us_has_its_events_stored_and_gets_no_record(world: World) -> None:
-    assert world.post(envelope()).body == {"status": "stored"}
-    assert world.message() is None
-    (kept,) = world.events()
+def test_a_message_unknown_to_us_has_its_events_stored_and_gets_no_record(function: Webhook) -> None:
+    assert function.post(envelope()).body == {"status": "stored"}
+    assert function.message() is None
+    (kept,) = function.events()
     assert (kept.key, kept.status_at) == ("order-1", NOW)
 
 
@@ -227,14 +237,14 @@ def test_every_body_up_to_the_limit_fits_an_item(kind: str, length: int) -> None
     assert size({"M": event.to_item()}) < MAX_ITEM
 
 
-def test_a_body_of_256_kib_is_stored_whole(world: World) -> None:
+def test_a_body_of_256_kib_is_stored_whole(function: Webhook) -> None:
     body = json.dumps(envelope({"error": {"a": "x" * (MAX_BODY - 1000)}})).encode().ljust(MAX_BODY)
-    world.put(message())
-    assert world.post(body).body == {"status": "stored"}
-    assert [it.body.encode() for it in world.events()] == [body]
+    function.put(message())
+    assert function.post(body).body == {"status": "stored"}
+    assert [it.body.encode() for it in function.events()] == [body]
     for other in (b"\xff" * MAX_BODY, b"x" * MAX_BODY, "é".encode() * (MAX_BODY // 2)):
-        assert world.post(other).body == {"status": "quarantined"}
-    assert all(size({"M": item}) < MAX_ITEM for item in world.aws.dynamodb.scan(TableName=TABLE)["Items"])
+        assert function.post(other).body == {"status": "quarantined"}
+    assert all(size({"M": item}) < MAX_ITEM for item in function.aws.dynamodb.scan(TableName=TABLE)["Items"])
 
 
 def size(attribute: Fields) -> int:

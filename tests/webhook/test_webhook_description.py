@@ -1,6 +1,7 @@
 """`docs/openapi.yaml` against the function: its answers are those that are described, and no others."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from jsonschema import Draft202012Validator
 
 from gatewayapi.webhook_body import MAX_BODY, MAX_NAME, read
 from tests.aws_calls import Refusal
-from tests.webhook.webhook_function import NOW, READ_KEY, Answer, Fields, World, envelope, request, world
+from tests.webhook.webhook_function import NOW, READ_KEY, Answer, Fields, Webhook, envelope, function, request
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 DESCRIPTION: Fields = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
 BY_API_GATEWAY = {("/webhooks", 429), ("/sign", 429)}
@@ -23,49 +24,51 @@ def validate(instance: object, schema: Fields) -> None:
     Draft202012Validator(schema | {"components": DESCRIPTION["components"]}).validate(instance)
 
 
-def ask_to_sign(world: World, body: bytes = b"{}", principal: str | None = "arn") -> Answer:
+def ask_to_sign(function: Webhook, body: bytes = b"{}", principal: str | None = "arn") -> Answer:
     context = {"identity": {"userArn": principal}}
-    return world.invoke(request(body, "") | {"resource": "/sign", "requestContext": context})
+    return function.invoke(request(body, "") | {"resource": "/sign", "requestContext": context})
 
 
-def unstored(world: World) -> Answer:
-    world.fail("InternalServerError", status=500)
-    return world.post(envelope())
+def unstored(function: Webhook) -> Answer:
+    function.fail("InternalServerError", status=500)
+    return function.post(envelope())
 
 
-def unreadable(world: World) -> Answer:
-    world.calls.refuse(READ_KEY, Refusal("InternalServiceError", 500))
-    return ask_to_sign(world)
+def unreadable(function: Webhook) -> Answer:
+    function.calls.refuse(READ_KEY, Refusal("InternalServiceError", 500))
+    return ask_to_sign(function)
 
 
-def old(world: World) -> Answer:
-    world.now += timedelta(days=8)
-    return world.post(envelope())
+def old(function: Webhook) -> Answer:
+    function.now += timedelta(days=8)
+    return function.post(envelope())
 
 
-def duplicate(world: World) -> Answer:
-    world.post(envelope())
-    return world.post(envelope())
+def duplicate(function: Webhook) -> Answer:
+    function.post(envelope())
+    return function.post(envelope())
 
 
-ASKED: list[tuple[str, int, Callable[[World], Answer]]] = [
-    ("/webhooks", 200, lambda world: world.post(envelope())),
+ASKED: list[tuple[str, int, Callable[[Webhook], Answer]]] = [
+    ("/webhooks", 200, lambda function: function.post(envelope())),
     ("/webhooks", 200, duplicate),
-    ("/webhooks", 200, lambda world: world.post(b"no event")),
+    ("/webhooks", 200, lambda function: function.post(b"no event")),
     ("/webhooks", 400, old),
-    ("/webhooks", 401, lambda world: world.post(envelope(), "v1=")),
-    ("/webhooks", 413, lambda world: world.post(b"x" * (MAX_BODY + 1))),
+    ("/webhooks", 401, lambda function: function.post(envelope(), "v1=")),
+    ("/webhooks", 413, lambda function: function.post(b"x" * (MAX_BODY + 1))),
     ("/webhooks", 503, unstored),
     ("/sign", 200, ask_to_sign),
-    ("/sign", 403, lambda world: ask_to_sign(world, principal=None)),
-    ("/sign", 413, lambda world: ask_to_sign(world, b"x" * (MAX_BODY + 1))),
+    ("/sign", 403, lambda function: ask_to_sign(function, principal=None)),
+    ("/sign", 413, lambda function: ask_to_sign(function, b"x" * (MAX_BODY + 1))),
     ("/sign", 503, unreadable),
 ]
 
 
 @pytest.mark.parametrize(("path", "status", "ask"), ASKED)
-def test_every_answer_is_described(world: World, path: str, status: int, ask: Callable[[World], Answer]) -> None:
-    answer = ask(world)
+def test_every_answer_is_described(
+    function: Webhook, path: str, status: int, ask: Callable[[Webhook], Answer]
+) -> None:
+    answer = ask(function)
     assert answer.status == status
     content = DESCRIPTION["paths"][path]["post"]["responses"][str(status)]["content"]
     validate(answer.body, content["application/json"]["schema"])
@@ -85,9 +88,11 @@ def test_the_described_limits_are_those_of_the_code() -> None:
     assert f"{MAX_BODY:,} bytes" in DESCRIPTION["paths"]["/webhooks"]["post"]["requestBody"]["description"]
 
 
-def test_the_described_example_is_an_event(world: World) -> None:
+def test_the_described_example_is_an_event(function: Webhook) -> None:
     (example,) = DESCRIPTION["components"]["schemas"]["Envelope"]["examples"]
     validate(example, DESCRIPTION["components"]["schemas"]["Envelope"])
-    assert world.post(example).body == {"status": "stored"}
-    (kept,) = world.events()
-    assert read(kept.body.encode(), kept.signature, received_at=NOW, expires_at=kept.expires_at) == replace(kept, by_phone_number=False)
+    assert function.post(example).body == {"status": "stored"}
+    (kept,) = function.events()
+    assert read(kept.body.encode(), kept.signature, received_at=NOW, expires_at=kept.expires_at) == replace(
+        kept, by_phone_number=False
+    )

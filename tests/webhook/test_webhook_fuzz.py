@@ -15,9 +15,9 @@ from gatewayapi.clock import to_text
 from gatewayapi.errors import SignatureError
 from gatewayapi.signature import sign, verify
 from tests.moto_aws import KEY
-from tests.webhook.webhook_function import NOW, Answer, Fields, World, envelope, request, world
+from tests.webhook.webhook_function import NOW, Answer, Fields, Webhook, envelope, function, request
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 TEXT = "Meet me at the old pier"
 NUMBERS = (4587654321, "+45 87 65 43 21", "4587654321")
@@ -118,9 +118,9 @@ def gateway_events(draw: st.DrawFn) -> Any:  # noqa: ANN401 - as open as what La
 
 @fuzzed
 @given(given_event=gateway_events())
-def test_every_event_of_api_gateway_has_a_proper_answer(world: World, given_event: object) -> None:
-    world.clear()
-    answer = world.invoke(given_event)
+def test_every_event_of_api_gateway_has_a_proper_answer(function: Webhook, given_event: object) -> None:
+    function.clear()
+    answer = function.invoke(given_event)
     event(f"{answer.status}")
     if answer.status != 200:
         assert answer.status in REFUSALS
@@ -136,16 +136,16 @@ def test_every_event_of_api_gateway_has_a_proper_answer(world: World, given_even
 
 @fuzzed
 @given(body=bodies)
-def test_every_signed_body_is_kept_or_of_the_wrong_age(world: World, body: bytes) -> None:
-    world.clear()
-    answer = world.post(body)
+def test_every_signed_body_is_kept_or_of_the_wrong_age(function: Webhook, body: bytes) -> None:
+    function.clear()
+    answer = function.post(body)
     event(f"{answer.status} {answer.body.get('status')}")
     if answer.status == 400:
         assert answer.body["error"]["code"] == "EVENT_AGE"
         return
     assert answer.status == 200
     assert answer.body["status"] in {"stored", "duplicate", "quarantined"}
-    again = world.post(body)
+    again = function.post(body)
     assert (again.status, again.body) == (200, {"status": "duplicate"})
 
 
@@ -164,9 +164,9 @@ def private_bodies(draw: st.DrawFn) -> bytes:
 
 @fuzzed
 @given(body=private_bodies(), key=st.sampled_from([KEY, KEY, "another key"]))
-def test_no_line_of_the_log_tells_a_text_a_number_or_a_key(world: World, body: bytes, key: str) -> None:
-    world.clear()
-    answer = world.post(body, key=key)
+def test_no_line_of_the_log_tells_a_text_a_number_or_a_key(function: Webhook, body: bytes, key: str) -> None:
+    function.clear()
+    answer = function.post(body, key=key)
     event(f"{answer.status} {answer.body.get('status')}")
     assert_private(answer)
     assert sign(body, KEY) not in answer.log
@@ -182,25 +182,25 @@ def assert_private(answer: Answer) -> None:
 @pytest.mark.parametrize(
     "failure",
     [
-        lambda world: world.fail("InternalServerError", status=500),
-        lambda world: world.fail("ValidationException"),
-        lambda world: world.fail("TransactionCanceledException", "ThrottlingError", "None"),
-        lambda world: world.calls.lose_answer("TransactWriteItems"),
-        lambda world: world.clear(),
+        lambda function: function.fail("InternalServerError", status=500),
+        lambda function: function.fail("ValidationException"),
+        lambda function: function.fail("TransactionCanceledException", "ThrottlingError", "None"),
+        lambda function: function.calls.lose_answer("TransactWriteItems"),
+        lambda function: function.clear(),
     ],
 )
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])
-def test_a_failure_tells_no_more(world: World, failure: Callable[[World], None], level: str) -> None:
+def test_a_failure_tells_no_more(function: Webhook, failure: Callable[[Webhook], None], level: str) -> None:
     webhook.logger.setLevel(level)
     try:
-        failure(world)
-        assert_private(world.post(envelope({"recipient": NUMBERS[0], "error": {"details": TEXT}})))
+        failure(function)
+        assert_private(function.post(envelope({"recipient": NUMBERS[0], "error": {"details": TEXT}})))
     finally:
         webhook.logger.setLevel("INFO")
 
 
-def test_of_a_number_the_log_has_the_last_three_digits(world: World) -> None:
-    assert '"number":"…321"' in world.post(envelope({"recipient": NUMBERS[0]})).log
+def test_of_a_number_the_log_has_the_last_three_digits(function: Webhook) -> None:
+    assert '"number":"…321"' in function.post(envelope({"recipient": NUMBERS[0]})).log
 
 
 def signed(given_event: Any) -> bool:  # noqa: ANN401 - whatever the strategy made

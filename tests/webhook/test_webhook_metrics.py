@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from simulator.webhook_events import ulid
-from tests.webhook.webhook_function import NOW, Answer, World, envelope, message, world
+from tests.webhook.webhook_function import NOW, Answer, Webhook, envelope, function, message
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 
 def metrics(answer: Answer) -> dict[str, list[float]]:
@@ -18,14 +18,18 @@ def metrics(answer: Answer) -> dict[str, list[float]]:
     return {each["Name"]: line[each["Name"]] for each in directive["Metrics"]}
 
 
-def test_each_answer_is_counted_by_what_became_of_the_body(world: World) -> None:
-    world.put(message())
-    assert metrics(world.post(envelope())) == {"EventStored": [1.0], "KeyCurrent": [1.0]}
-    assert metrics(world.post(envelope())) == {"EventDuplicate": [1.0], "KeyCurrent": [1.0]}
-    assert metrics(world.post(b"hello")) == {"EventQuarantined": [1.0], "KeyCurrent": [1.0]}
-    assert metrics(world.post(envelope(), key="another key")) == {"SignatureRefused": [1.0]}
-    world.now += timedelta(days=8)
-    assert metrics(world.post(envelope(event_id="late"))) == {"AgeRefused": [1.0]}
+def test_each_answer_is_counted_by_what_became_of_the_body(function: Webhook) -> None:
+    function.put(message())
+    assert metrics(function.post(envelope())) == {
+        "EventStored": [1.0],
+        "KeyCurrent": [1.0],
+        "AcceptToFinalSeconds": [30.0],
+    }
+    assert metrics(function.post(envelope())) == {"EventDuplicate": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(function.post(b"hello")) == {"EventQuarantined": [1.0], "KeyCurrent": [1.0]}
+    assert metrics(function.post(envelope(), key="another key")) == {"SignatureRefused": [1.0]}
+    function.now += timedelta(days=8)
+    assert metrics(function.post(envelope(event_id="late"))) == {"AgeRefused": [1.0]}
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,7 @@ def test_each_answer_is_counted_by_what_became_of_the_body(world: World) -> None
     ],
 )
 def test_the_seconds_from_acceptance_to_a_final_status_are_measured(
-    world: World, status: str, before: timedelta, measured: list[float] | None
+    function: Webhook, status: str, before: timedelta, measured: list[float] | None
 ) -> None:
-    answer = world.post(envelope({"status": status, "msg_id": ulid(NOW - before)}))
+    answer = function.post(envelope({"status": status, "msg_id": ulid(NOW - before)}))
     assert metrics(answer).get("AcceptToFinalSeconds") == measured

@@ -1,6 +1,7 @@
 """A stop word is recorded together with its event, whatever arrives in whatever order."""
 
 import json
+import re
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 
 from gatewayapi import clock
 from gatewayapi.opt_out_record import OptOutRecord
-from tests.webhook.webhook_function import NOW, STORE, Fields, World, envelope, world
+from tests.webhook.webhook_function import NOW, STORE, Fields, Webhook, envelope, function
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 PERSON = "4587654321"
 
@@ -29,8 +30,8 @@ def text(message: str = "STOP", *, sent_s: float = 0, event_id: str = "text-1", 
     return given | {"event": fields}
 
 
-def opt_outs(world: World) -> list[OptOutRecord]:
-    return [record for record in world.records() if isinstance(record, OptOutRecord)]
+def opt_outs(function: Webhook) -> list[OptOutRecord]:
+    return [record for record in function.records() if isinstance(record, OptOutRecord)]
 
 
 def metrics(log: str) -> set[str]:
@@ -38,59 +39,61 @@ def metrics(log: str) -> set[str]:
     return {name for line in lines for name in line if name.startswith("OptOut")}
 
 
-def test_a_stop_is_recorded_in_the_transaction_of_its_event(world: World) -> None:
-    calls = world.counted(lambda: world.post(text("Stop.")))
+def test_a_stop_is_recorded_in_the_transaction_of_its_event(function: Webhook) -> None:
+    calls = function.counted(lambda: function.post(text("Stop.")))
     assert calls == {STORE: 1, "GetSecretValue": 1}
-    assert opt_outs(world) == [OptOutRecord(PERSON, "OUT", NOW, "text-1")]
-    (event,) = world.events()
+    assert opt_outs(function) == [OptOutRecord(PERSON, "OUT", NOW, "text-1")]
+    (event,) = function.events()
     assert (event.event_id, event.phone_number) == ("text-1", PERSON)
 
 
-def test_an_rcs_text_stops_as_an_sms_does(world: World) -> None:
-    world.post(text(content="stop") | {"event_type": "user-message.text.rcs"})
-    assert [record.status for record in opt_outs(world)] == ["OUT"]
+def test_an_rcs_text_stops_as_an_sms_does(function: Webhook) -> None:
+    function.post(text(content="stop") | {"event_type": "user-message.text.rcs"})
+    assert [record.status for record in opt_outs(function)] == ["OUT"]
 
 
-def test_another_text_is_filed_alone(world: World) -> None:
-    assert metrics(world.post(text("stop 12345")).log) == set()
-    assert opt_outs(world) == []
-    assert len(world.events()) == 1
+def test_another_text_is_filed_alone(function: Webhook) -> None:
+    assert metrics(function.post(text("stop 12345")).log) == set()
+    assert opt_outs(function) == []
+    assert len(function.events()) == 1
 
 
-def test_a_stop_is_counted_and_logged_without_its_number(world: World) -> None:
-    log = world.post(text()).log
+def test_a_stop_is_counted_and_logged_without_its_number(function: Webhook) -> None:
+    log = function.post(text()).log
     assert metrics(log) == {"OptOutRecorded"}
     (line,) = [json.loads(line) for line in log.splitlines() if '"message":"event"' in line]
     assert (line["opt_out"], line["number"]) == ("OUT", "…321")
     assert PERSON not in log
 
 
-def test_a_stop_that_is_delivered_again_is_counted_once(world: World) -> None:
-    world.post(text())
-    assert metrics(world.post(text()).log) == set()
-    assert len(opt_outs(world)) == 1
+def test_a_stop_that_is_delivered_again_is_counted_once(function: Webhook) -> None:
+    function.post(text())
+    assert metrics(function.post(text()).log) == set()
+    assert len(opt_outs(function)) == 1
 
 
 @pytest.mark.parametrize("order", list(permutations([("STOP", -30.0), ("START", -20.0), ("stop", -10.0)])))
-def test_the_last_text_that_was_sent_counts_in_any_order(world: World, order: tuple[tuple[str, float], ...]) -> None:
+def test_the_last_text_that_was_sent_counts_in_any_order(
+    function: Webhook, order: tuple[tuple[str, float], ...]
+) -> None:
     for message, sent_s in order:
-        world.post(text(message, sent_s=sent_s, event_id=f"{message}-{sent_s}"))
-    assert opt_outs(world) == [OptOutRecord(PERSON, "OUT", NOW - timedelta(seconds=10), "stop--10.0")]
-    assert len(world.events()) == 3
+        function.post(text(message, sent_s=sent_s, event_id=f"{message}-{sent_s}"))
+    assert opt_outs(function) == [OptOutRecord(PERSON, "OUT", NOW - timedelta(seconds=10), "stop--10.0")]
+    assert len(function.events()) == 3
 
 
 @pytest.mark.parametrize("order", [("START", "STOP"), ("STOP", "START")])
-def test_of_a_stop_and_a_start_at_the_same_time_the_stop_counts(world: World, order: tuple[str, str]) -> None:
+def test_of_a_stop_and_a_start_at_the_same_time_the_stop_counts(function: Webhook, order: tuple[str, str]) -> None:
     for message in order:
-        world.post(text(message, event_id=message))
-    assert [record.source for record in opt_outs(world)] == ["STOP"]
+        function.post(text(message, event_id=message))
+    assert [record.source for record in opt_outs(function)] == ["STOP"]
 
 
-def test_a_start_from_the_future_does_not_block_the_next_stop(world: World) -> None:
-    world.post(text("START", sent_s=86_400, event_id="text-1"))
-    world.now += timedelta(seconds=1)
-    world.post(text("STOP", sent_s=1, event_id="text-2"))
-    assert [record.status for record in opt_outs(world)] == ["OUT"]
+def test_a_start_from_the_future_does_not_block_the_next_stop(function: Webhook) -> None:
+    function.post(text("START", sent_s=86_400, event_id="text-1"))
+    function.now += timedelta(seconds=1)
+    function.post(text("STOP", sent_s=1, event_id="text-2"))
+    assert [record.status for record in opt_outs(function)] == ["OUT"]
 
 
 @pytest.mark.parametrize(
@@ -98,30 +101,31 @@ def test_a_start_from_the_future_does_not_block_the_next_stop(world: World) -> N
     [{"sender": None}, {"sender": "Shop"}, {"content": None}, {"content": {"text": "STOP"}}],
     ids=["no sender", "a name", "no content", "another form"],
 )
-def test_a_text_that_cannot_be_read_is_filed_and_counted(world: World, event: dict[str, Any]) -> None:
-    answer = world.post(text(**event))
+def test_a_text_that_cannot_be_read_is_filed_and_counted(function: Webhook, event: dict[str, Any]) -> None:
+    answer = function.post(text(**event))
     assert (answer.status, answer.body) == (200, {"status": "stored"})
     assert metrics(answer.log) == {"OptOutUnreadable"}
-    assert len(world.events()) == 1
-    assert opt_outs(world) == []
+    assert re.search(r'"opt_out": ?"unreadable"', answer.log)
+    assert len(function.events()) == 1
+    assert opt_outs(function) == []
 
 
-def test_neither_the_event_nor_the_opt_out_is_written_alone(world: World) -> None:
-    world.fail("InternalServerError", status=500, count=None)
-    assert world.post(text()).status == 503
-    assert world.records() == []
+def test_neither_the_event_nor_the_opt_out_is_written_alone(function: Webhook) -> None:
+    function.fail("InternalServerError", status=500, count=None)
+    assert function.post(text()).status == 503
+    assert function.records() == []
 
 
-def test_a_conflict_with_another_write_is_tried_again(world: World) -> None:
-    world.fail("TransactionCanceledException", "None", "TransactionConflict", count=2)
-    assert world.post(text()).body == {"status": "stored"}
-    assert len(opt_outs(world)) == 1
+def test_a_conflict_with_another_write_is_tried_again(function: Webhook) -> None:
+    function.fail("TransactionCanceledException", "None", "TransactionConflict", count=2)
+    assert function.post(text()).body == {"status": "stored"}
+    assert len(opt_outs(function)) == 1
 
 
-def test_the_words_and_keywords_are_the_stack_s_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_words_and_keywords_are_the_stack_s_own(function: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, words in (("STOP_WORDS", "STOPP,Avsluta"), ("START_WORDS", ""), ("KEYWORDS", "PIZZA")):
         monkeypatch.setenv(name, words)
-    world.start()
+    function.start()
     for number, message in enumerate(("STOP", "pizza avsluta", "START")):
-        world.post(text(message, event_id=f"text-{number}"))
-    assert [record.source for record in opt_outs(world)] == ["text-1"]
+        function.post(text(message, event_id=f"text-{number}"))
+    assert [record.source for record in opt_outs(function)] == ["text-1"]

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from gatewayapi import state
 from gatewayapi.clock import to_text
 from gatewayapi.record import MessageRecord
-from tests.webhook.webhook_function import MSG_ID, NOW, Fields, World, envelope, message, world
+from tests.webhook.webhook_function import MSG_ID, NOW, Fields, Webhook, envelope, function, message
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 LEASE = NOW + timedelta(minutes=1)
@@ -86,10 +86,10 @@ def expected(start: MessageRecord | None, events: Sequence[Said]) -> MessageReco
 
 
 @contextmanager
-def interrupted(world: World, before_write: int, act: Callable[[], object]) -> Iterator[None]:
+def interrupted(function: Webhook, before_write: int, act: Callable[[], object]) -> Iterator[None]:
     """Have something happen just before one of the writes that are made meanwhile."""
     writes = itertools.count()
-    write = world.aws.dynamodb.transact_write_items
+    write = function.aws.dynamodb.transact_write_items
 
     def write_later(**parameters: object) -> object:
         if next(writes) == before_write:
@@ -97,18 +97,18 @@ def interrupted(world: World, before_write: int, act: Callable[[], object]) -> I
         return write(**parameters)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world.aws.dynamodb, "transact_write_items", write_later)
+        patch.setattr(function.aws.dynamodb, "transact_write_items", write_later)
         yield
 
 
-def deliver(world: World, waiting: deque[tuple[Said, int | None]], statuses: list[tuple[int, str]]) -> None:
+def deliver(function: Webhook, waiting: deque[tuple[Said, int | None]], statuses: list[tuple[int, str]]) -> None:
     """Deliver the first event, and the next in the midst of it where it is to be interrupted."""
     event, before_write = waiting.popleft()
     if before_write is None or not waiting:
-        answer = world.post(event.body())
+        answer = function.post(event.body())
     else:
-        with interrupted(world, before_write, lambda: deliver(world, waiting, statuses)):
-            answer = world.post(event.body())
+        with interrupted(function, before_write, lambda: deliver(function, waiting, statuses)):
+            answer = function.post(event.body())
     assert answer.status == 200
     statuses.append((event.number, answer.body["status"]))
 
@@ -117,55 +117,55 @@ def deliver(world: World, waiting: deque[tuple[Said, int | None]], statuses: lis
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=deliveries())
 def test_every_order_of_events_ends_in_the_same_state(
-    world: World, start: MessageRecord | None, order: list[tuple[Said, int | None]]
+    function: Webhook, start: MessageRecord | None, order: list[tuple[Said, int | None]]
 ) -> None:
-    world.clear()
+    function.clear()
     if start is not None:
-        world.put(start)
+        function.put(start)
     waiting, statuses = deque(order), list[tuple[int, str]]()
     while waiting:
-        deliver(world, waiting, statuses)
+        deliver(function, waiting, statuses)
     events = {event.number: event for event, _ in order}
-    assert world.message() == expected(start, list(events.values()))
-    assert {it.event_id for it in world.events()} == {f"event-{number}" for number in events}
+    assert function.message() == expected(start, list(events.values()))
+    assert {it.event_id for it in function.events()} == {f"event-{number}" for number in events}
     # Of each event's copies one is stored and all others are known.
     assert sorted(number for number, status in statuses if status == "stored") == sorted(events)
     assert sum(status == "duplicate" for _, status in statuses) == len(order) - len(events)
 
 
 @pytest.mark.parametrize("status", [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD])
-def test_any_status_of_the_provider_settles_what_was_in_doubt(world: World, status: str) -> None:
+def test_any_status_of_the_provider_settles_what_was_in_doubt(function: Webhook, status: str) -> None:
     for said in ("ACCEPTED", "ENROUTE", "UNKNOWN", "REJECTED", "New"):
-        world.clear()
-        world.put(message(status, lease_until=LEASE, error=OLD_ERROR, **IN_DOUBT))
-        world.post(envelope({"status": said}))
-        found = world.message()
+        function.clear()
+        function.put(message(status, lease_until=LEASE, error=OLD_ERROR, **IN_DOUBT))
+        function.post(envelope({"status": said}))
+        found = function.message()
         assert found is not None
         assert (found.status, found.msg_id, found.lease_until, found.error) == (said, MSG_ID, None, None)
         assert state.is_settled(found.status)
 
 
 @pytest.mark.parametrize("status", [status for status in state.RANKS if not state.is_settled(status)])
-def test_a_status_by_a_name_of_ours_is_filed_and_moves_nothing(world: World, status: str) -> None:
+def test_a_status_by_a_name_of_ours_is_filed_and_moves_nothing(function: Webhook, status: str) -> None:
     for record in (message(state.RETRYING), message(state.SENDING, lease_until=LEASE), message("DELIVERED")):
-        world.clear()
-        world.put(record)
-        assert world.post(envelope({"status": status})).body == {"status": "stored"}
-        assert world.message() == record
+        function.clear()
+        function.put(record)
+        assert function.post(envelope({"status": status})).body == {"status": "stored"}
+        assert function.message() == record
 
 
-def test_a_status_of_the_provider_gives_our_own_acceptance_its_time(world: World) -> None:
+def test_a_status_of_the_provider_gives_our_own_acceptance_its_time(function: Webhook) -> None:
     # The sender writes ACCEPTED without a status_at: any event of that rank is later.
-    world.put(message(state.ACCEPTED, msg_id=MSG_ID, accepted_at=NOW))
-    world.post(envelope({"status": "ACCEPTED"}))
-    found = world.message()
+    function.put(message(state.ACCEPTED, msg_id=MSG_ID, accepted_at=NOW))
+    function.post(envelope({"status": "ACCEPTED"}))
+    found = function.message()
     assert found is not None
     assert (found.status, found.status_at, found.accepted_at) == (state.ACCEPTED, NOW, NOW)
 
 
-def test_a_message_lives_on_as_long_as_its_last_event(world: World) -> None:
-    world.put(message(expires_at=NOW + timedelta(days=1)))
-    world.post(envelope())
-    found, (event,) = world.message(), world.events()
+def test_a_message_lives_on_as_long_as_its_last_event(function: Webhook) -> None:
+    function.put(message(expires_at=NOW + timedelta(days=1)))
+    function.post(envelope())
+    found, (event,) = function.message(), function.events()
     assert found is not None
     assert found.expires_at == event.expires_at == NOW + timedelta(days=90)

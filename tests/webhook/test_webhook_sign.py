@@ -8,9 +8,18 @@ from gatewayapi.signature import sign, verify
 from gatewayapi.webhook_body import MAX_BODY
 from tests.aws_calls import Refusal
 from tests.moto_aws import KEY
-from tests.webhook.webhook_function import READ_KEY, STORE, Answer, Fields, World, envelope, request, world
+from tests.webhook.webhook_function import (
+    READ_KEY,
+    STORE,
+    Answer,
+    Fields,
+    Webhook,
+    envelope,
+    function,
+    request,
+)
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 CALLER = "arn:aws:sts::123456789012:assumed-role/deployer/someone"
 FORBIDDEN = {"error": {"code": "FORBIDDEN", "message": "only IAM principals may have a body signed"}}
@@ -18,19 +27,19 @@ AUTHENTICATED = {"identity": {"userArn": CALLER}}
 BODY = json.dumps(envelope()).encode()
 
 
-def ask(world: World, body: bytes, context: object = AUTHENTICATED) -> Answer:
-    return world.invoke(request(body, "") | {"resource": "/sign", "headers": None, "requestContext": context})
+def ask(function: Webhook, body: bytes, context: object = AUTHENTICATED) -> Answer:
+    return function.invoke(request(body, "") | {"resource": "/sign", "headers": None, "requestContext": context})
 
 
 @pytest.mark.parametrize("body", [BODY, b"", b"{}", "ægte 🙂".encode(), bytes(range(256)), b"x" * MAX_BODY])
-def test_a_principal_gets_a_signature_that_verifies(world: World, body: bytes) -> None:
-    answer = ask(world, body)
+def test_a_principal_gets_a_signature_that_verifies(function: Webhook, body: bytes) -> None:
+    answer = ask(function, body)
     assert (answer.status, set(answer.body)) == (200, {"signature"})
     verify(body, answer.body["signature"], [KEY])
 
 
-def test_what_is_signed_is_taken(world: World) -> None:
-    assert world.post(BODY, ask(world, BODY).body["signature"]).body == {"status": "stored"}
+def test_what_is_signed_is_taken(function: Webhook) -> None:
+    assert function.post(BODY, ask(function, BODY).body["signature"]).body == {"status": "stored"}
 
 
 @pytest.mark.parametrize(
@@ -49,47 +58,47 @@ def test_what_is_signed_is_taken(world: World) -> None:
         {"authorizer": {"principalId": CALLER}, "identity": {}},
     ],
 )
-def test_who_is_not_authenticated_gets_nothing(world: World, context: object) -> None:
+def test_who_is_not_authenticated_gets_nothing(function: Webhook, context: object) -> None:
     answers: list[Answer] = []
-    assert world.counted(lambda: answers.append(ask(world, BODY, context))) == {}
+    assert function.counted(lambda: answers.append(ask(function, BODY, context))) == {}
     assert [(it.status, it.body) for it in answers] == [(403, FORBIDDEN)]
 
 
-def test_no_part_of_a_request_makes_its_sender_a_principal(world: World) -> None:
+def test_no_part_of_a_request_makes_its_sender_a_principal(function: Webhook) -> None:
     forged: Fields = {"userArn": CALLER, "requestContext": AUTHENTICATED, "identity": AUTHENTICATED["identity"]}
     event = request(json.dumps(forged).encode(), "") | {
         "resource": "/sign",
         "headers": {"userArn": CALLER, "requestContext": json.dumps(AUTHENTICATED)},
         "queryStringParameters": {"requestContext": json.dumps(AUTHENTICATED)},
     }
-    assert world.invoke(event).status == 403
+    assert function.invoke(event).status == 403
 
 
-def test_being_a_principal_does_not_replace_a_signature(world: World) -> None:
+def test_being_a_principal_does_not_replace_a_signature(function: Webhook) -> None:
     event = request(BODY, sign(BODY, "another key")) | {"requestContext": AUTHENTICATED}
-    assert world.invoke(event).status == 401
+    assert function.invoke(event).status == 401
 
 
-def test_it_signs_nothing_that_would_be_too_large(world: World) -> None:
-    answer = ask(world, b"x" * (MAX_BODY + 1))
+def test_it_signs_nothing_that_would_be_too_large(function: Webhook) -> None:
+    answer = ask(function, b"x" * (MAX_BODY + 1))
     assert (answer.status, answer.body["error"]["code"]) == (413, "TOO_LARGE")
 
 
-def test_it_signs_nothing_without_a_key(world: World) -> None:
-    world.calls.refuse(READ_KEY, Refusal("ResourceNotFoundException"))
-    answer = ask(world, BODY)
+def test_it_signs_nothing_without_a_key(function: Webhook) -> None:
+    function.calls.refuse(READ_KEY, Refusal("ResourceNotFoundException"))
+    answer = ask(function, BODY)
     assert answer.status == 503
     assert answer.body == {"error": {"code": "NOT_SIGNED", "message": "the key could not be read, try again"}}
-    assert ask(world, BODY).status == 200
+    assert ask(function, BODY).status == 200
 
 
-def test_signing_stores_nothing_and_reads_the_key_once(world: World) -> None:
-    assert world.counted(lambda: [ask(world, BODY) for _ in range(3)]) == {READ_KEY: 1}
-    assert world.records() == []
+def test_signing_stores_nothing_and_reads_the_key_once(function: Webhook) -> None:
+    assert function.counted(lambda: [ask(function, BODY) for _ in range(3)]) == {READ_KEY: 1}
+    assert function.records() == []
 
 
-def test_the_log_says_who_had_something_signed_and_not_what(world: World) -> None:
-    log = ask(world, BODY).log
+def test_the_log_says_who_had_something_signed_and_not_what(function: Webhook) -> None:
+    log = ask(function, BODY).log
     assert CALLER in log
     assert '"Signed":[1.0]' in log
     assert "order-1" not in log

@@ -5,35 +5,35 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError, SSLError
 
-from tests.webhook.webhook_function import NOW, STORE, World, envelope, message, world
+from tests.webhook.webhook_function import NOW, STORE, Webhook, envelope, function, message
 
-__all__ = ["world"]
+__all__ = ["function"]
 
 CANCELLED = "TransactionCanceledException"
 
-Fault = Callable[[World], None]
+Fault = Callable[[Webhook], None]
 
 
 def refused(code: str, status: int = 400) -> Fault:
-    return lambda world: world.fail(code, status=status)
+    return lambda function: function.fail(code, status=status)
 
 
 def cancelled(*reasons: str, count: int = 1) -> Fault:
-    return lambda world: world.fail(CANCELLED, *reasons, count=count)
+    return lambda function: function.fail(CANCELLED, *reasons, count=count)
 
 
 def broken(error: Exception) -> Fault:
-    def order(world: World) -> None:
+    def order(function: Webhook) -> None:
         def act(_: object) -> None:
             raise error
 
-        world.calls.before(STORE, act)
+        function.calls.before(STORE, act)
 
     return order
 
 
-def lost(world: World) -> None:
-    world.calls.lose_answer(STORE)
+def lost(function: Webhook) -> None:
+    function.calls.lose_answer(STORE)
 
 
 URL = "https://dynamodb.invalid"
@@ -62,26 +62,26 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_whatever_dynamodb_does_an_event_is_stored_once(world: World, fault: Fault) -> None:
-    world.put(message())
-    fault(world)
-    assert world.post(envelope()).status == 503
-    written = bool(world.events())
+def test_whatever_dynamodb_does_an_event_is_stored_once(function: Webhook, fault: Fault) -> None:
+    function.put(message())
+    fault(function)
+    assert function.post(envelope()).status == 503
+    written = bool(function.events())
     assert written == (fault is lost)
-    again = world.post(envelope())
+    again = function.post(envelope())
     assert (again.status, again.body) == (200, {"status": "duplicate" if written else "stored"})
-    assert len(world.events()) == 1
-    found = world.message()
+    assert len(function.events()) == 1
+    found = function.message()
     assert found is not None
     assert (found.status, found.status_at) == ("DELIVERED", NOW)
 
 
 @pytest.mark.parametrize("fault", [refused("InternalServerError", 500), cancelled("ThrottlingError", count=4), lost])
-def test_whatever_dynamodb_does_a_quarantined_body_is_stored_once(world: World, fault: Fault) -> None:
-    fault(world)
-    assert world.post(b"no event").status == 503
-    assert world.post(b"no event").body == {"status": "duplicate" if fault is lost else "quarantined"}
-    assert len(world.quarantined()) == 1
+def test_whatever_dynamodb_does_a_quarantined_body_is_stored_once(function: Webhook, fault: Fault) -> None:
+    fault(function)
+    assert function.post(b"no event").status == 503
+    assert function.post(b"no event").body == {"status": "duplicate" if fault is lost else "quarantined"}
+    assert len(function.quarantined()) == 1
 
 
 @pytest.mark.parametrize(
@@ -92,45 +92,45 @@ def test_whatever_dynamodb_does_a_quarantined_body_is_stored_once(world: World, 
         ("TransactionConflict", "TransactionConflict"),
     ],
 )
-def test_a_conflict_is_tried_again_and_then_left_to_the_provider(world: World, reasons: tuple[str, str]) -> None:
-    world.put(message())
-    world.fail(CANCELLED, *reasons)
-    assert world.post(envelope(event_id="a")).body == {"status": "stored"}
-    world.clear()
-    world.put(message())
-    world.fail(CANCELLED, *reasons, count=4)
-    calls = world.counted(lambda: world.post(envelope(event_id="b")))
+def test_a_conflict_is_tried_again_and_then_left_to_the_provider(function: Webhook, reasons: tuple[str, str]) -> None:
+    function.put(message())
+    function.fail(CANCELLED, *reasons)
+    assert function.post(envelope(event_id="a")).body == {"status": "stored"}
+    function.clear()
+    function.put(message())
+    function.fail(CANCELLED, *reasons, count=4)
+    calls = function.counted(lambda: function.post(envelope(event_id="b")))
     assert calls == {STORE: 4}
-    assert world.records() == [message()]
-    assert world.post(envelope(event_id="b")).body == {"status": "stored"}
+    assert function.records() == [message()]
+    assert function.post(envelope(event_id="b")).body == {"status": "stored"}
 
 
-def test_a_conflict_with_its_own_duplicate_ends_as_a_duplicate(world: World) -> None:
-    world.put(message())
-    world.post(envelope())
-    world.fail(CANCELLED, "TransactionConflict", "None")
-    assert world.post(envelope()).body == {"status": "duplicate"}
-    assert len(world.events()) == 1
+def test_a_conflict_with_its_own_duplicate_ends_as_a_duplicate(function: Webhook) -> None:
+    function.put(message())
+    function.post(envelope())
+    function.fail(CANCELLED, "TransactionConflict", "None")
+    assert function.post(envelope()).body == {"status": "duplicate"}
+    assert len(function.events()) == 1
 
 
-def test_quarantine_outlasts_a_conflict(world: World) -> None:
-    world.fail(CANCELLED, "TransactionConflict")
-    assert world.post(b"no event").body == {"status": "quarantined"}
-    world.fail(CANCELLED, "TransactionConflict", count=4)
-    assert world.post(b"another").status == 503
+def test_quarantine_outlasts_a_conflict(function: Webhook) -> None:
+    function.fail(CANCELLED, "TransactionConflict")
+    assert function.post(b"no event").body == {"status": "quarantined"}
+    function.fail(CANCELLED, "TransactionConflict", count=4)
+    assert function.post(b"another").status == 503
 
 
-def test_a_message_further_on_has_the_event_filed_alone(world: World) -> None:
+def test_a_message_further_on_has_the_event_filed_alone(function: Webhook) -> None:
     read = message("READ", status_at=NOW)
-    world.put(read)
-    assert world.counted(lambda: world.post(envelope())) == {"GetSecretValue": 1, STORE: 2}
-    assert world.message() == read
-    assert len(world.events()) == 1
+    function.put(read)
+    assert function.counted(lambda: function.post(envelope())) == {"GetSecretValue": 1, STORE: 2}
+    assert function.message() == read
+    assert len(function.events()) == 1
 
 
-def test_a_failure_is_logged_with_its_kind_and_counted(world: World) -> None:
-    world.fail("ProvisionedThroughputExceededException")
-    log = world.post(envelope()).log
+def test_a_failure_is_logged_with_its_kind_and_counted(function: Webhook) -> None:
+    function.fail("ProvisionedThroughputExceededException")
+    log = function.post(envelope()).log
     assert '"level":"ERROR"' in log
     assert "ProvisionedThroughputExceededException" in log
     assert '"NotStored":[1.0]' in log

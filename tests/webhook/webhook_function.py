@@ -1,7 +1,7 @@
-"""The webhook function in a world of its own: the AWS of this folder's fixtures, clocks to set, and its log.
+"""The webhook function with the AWS of the fixtures, a clock that a test sets, and its log.
 
-The function's module is loaded anew for each world, as a cold start loads it, so that its wiring is what runs. Only
-its clients are the fixtures' own; test_webhook_wire.py has the deployed ones.
+The function's module is imported again for each test, as in a cold start, so its own wiring runs. Only its clients
+are those of the fixtures; test_webhook_wire.py tests the real ones.
 """
 
 import importlib
@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass
-class World:
+class Webhook:
     """One function with its table and its secret. `now` and `wall_clock_s` are its clocks."""
 
     aws: Aws
@@ -133,19 +133,19 @@ class World:
 
 
 @pytest.fixture
-def world(
+def function(
     aws: Aws,
     table: Table,  # noqa: ARG001 - it has to be there, and is reached by its name
     secrets: SecretArns,
     monkeypatch: pytest.MonkeyPatch,
-) -> World:
+) -> Webhook:
     """A function that has just started, with its table empty."""
-    world = World(aws, secrets.webhook_key)
+    function = Webhook(aws, secrets.webhook_key)
     monkeypatch.setenv("WEBHOOK_KEY_SECRET_ARN", secrets.webhook_key)
     monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
-    monkeypatch.setattr("gatewayapi.clock.now", lambda: world.now)
-    world.start()
-    return world
+    monkeypatch.setattr("gatewayapi.clock.now", lambda: function.now)
+    function.start()
+    return function
 
 
 def request(body: bytes, signature: str) -> Fields:

@@ -72,7 +72,7 @@ class Message:
         deadline or another trace id means the same SMS.
         """
         parts = (reference, self.message, self.recipient, self.sender, self.priority or "normal", self.label)
-        return sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+        return sha256(_COMPACT.encode(parts).encode()).hexdigest()
 
     def deadline(self, enqueued_at: datetime) -> datetime | None:
         """Return the time after which the message must not be sent, or None where there is none.
@@ -110,7 +110,7 @@ def from_body(body: str) -> dict[str, Any]:
     because the reference of a message with a broken field is still needed.
     """
     try:
-        fields = json.loads(body, parse_constant=_refuse_constant)
+        fields = _DECODER.decode(body)
     except json.JSONDecodeError as error:
         raise _not_json(f"must be JSON: see line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
@@ -122,8 +122,11 @@ def from_body(body: str) -> dict[str, Any]:
     return fields
 
 
-def from_fields(fields: Mapping[str, object]) -> Message:
-    """Return a message of these fields, or raise MessageError with every mistake in them."""
+def from_fields(fields: Mapping[str, object], stack: StackRules | None = None) -> Message:
+    """Return a message of these fields, or raise MessageError with every mistake in them.
+
+    Fields that only `stack` requires are named beside other mistakes. If there are none, they are left to `check`.
+    """
     problems = message_fields.unknown(fields)
     values: dict[str, Any] = {}
     for name, read in message_fields.READERS.items():
@@ -132,6 +135,10 @@ def from_fields(fields: Mapping[str, object]) -> Message:
         except ValueError as error:
             problems.append(Problem(f"$.{name}", str(error)))
     if problems:
+        if stack is not None:
+            # A sender that is null is a mistake of its own already.
+            sender = None if "sender" not in fields else "given"
+            problems += _missing(stack, sender=sender, message_type=fields.get("message_type"))
         raise MessageError(INVALID_MESSAGE, *problems)
     return Message(**values)
 
@@ -150,12 +157,7 @@ def check(message: Message, stack: StackRules) -> None:
     These rules are apart from `from_fields`, because they change with the stack's parameters while a message can
     already be in doubt: its fingerprint must not depend on them.
     """
-    missing = []
-    if message.sender is None and not stack.default_sender:
-        missing.append(Problem("$.sender", "is required: the stack has no DefaultSender"))
-    if message.message_type is None and stack.require_message_type:
-        missing.append(Problem("$.message_type", "is required: the stack enforces opt-outs"))
-    if missing:
+    if missing := _missing(stack, sender=message.sender, message_type=message.message_type):
         raise MessageError(INVALID_MESSAGE, *missing)
     if stack.allowed_prefixes and not str(message.recipient).startswith(stack.allowed_prefixes):
         problem = Problem("$.recipient", "does not begin with one of the stack's AllowedPrefixes")
@@ -168,9 +170,24 @@ def check(message: Message, stack: StackRules) -> None:
         raise MessageError(TOO_LONG, Problem("$.message", reason))
 
 
+def _missing(stack: StackRules, *, sender: object, message_type: object) -> list[Problem]:
+    """Return a problem for each field that the stack requires and that is not given."""
+    problems = []
+    if sender is None and not stack.default_sender:
+        problems.append(Problem("$.sender", "is required: the stack has no DefaultSender"))
+    if message_type is None and stack.require_message_type:
+        problems.append(Problem("$.message_type", "is required: the stack enforces opt-outs"))
+    return problems
+
+
 def _not_json(reason: str) -> MessageError:
     return MessageError(INVALID_JSON, Problem("$", reason))
 
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(name)
+
+
+# Made once: json.loads and json.dumps make new ones for each call with options.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
