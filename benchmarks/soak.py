@@ -45,6 +45,8 @@ WEBHOOK_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "webhook-duplicate", "probability": 0.2},
     {"kind": "webhook-reorder", "probability": 0.2},
     {"kind": "webhook-late", "probability": 0.2, "seconds": 4},
+    # Another system of the same account reports on the same references and phone numbers.
+    {"kind": "webhook-foreign", "probability": 0.2},
 )
 
 

@@ -65,7 +65,7 @@ def receive(body: bytes, signature: str) -> Answer:
     if receipt.event is None:
         logger.warning("event", extra={"outcome": receipt.status, "reason": receipt.reason})
     else:
-        opt_out = receipt.opt_out.status if receipt.opt_out else None
+        opt_out = "unreadable" if receipt.unreadable else receipt.opt_out and receipt.opt_out.status
         logger.info("event", extra={"outcome": receipt.status, **described(receipt.event), "opt_out": opt_out})
         if receipt.status == intake.STORED:
             measure_delivery(receipt.event)

@@ -234,7 +234,7 @@ def keys_are_read_again_by_a_monotonic_clock(patch: Patch) -> None:
     real = Secret.refresh
 
     def refresh(self: Secret) -> bool:
-        patch.setattr("gatewayapi.secrets.time", SimpleNamespace(time=lambda: 1000.0))  # the process is frozen
+        self._now_s = lambda: 1000.0  # it stands still while the process is frozen
         return real(self)
 
     patch.setattr(Secret, "refresh", refresh)

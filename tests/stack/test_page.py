@@ -70,6 +70,12 @@ def test_a_reply_of_the_person_shows_in_the_stream(page: Page, stack: Stack, num
     expect(details(page).get_by_text("Event stored: user-message.text.sms")).to_be_visible()
 
 
+def test_a_person_who_sends_stop_is_shown_as_opted_out(page: Page, stack: Stack, number: int) -> None:
+    page.goto(f"{stack.provider_url}/#/phone/{number}")
+    page.get_by_role("button", name="STOP").click()
+    expect(page.get_by_text("Opted out")).to_be_visible()
+
+
 def test_a_dead_letter_is_shown_with_its_reason_and_redriven_by_a_click(
     page: Page, stack: Stack, reference: str, number: int
 ) -> None:

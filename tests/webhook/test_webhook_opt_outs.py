@@ -1,6 +1,7 @@
 """A stop word is recorded together with its event, whatever arrives in whatever order."""
 
 import json
+import re
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -104,6 +105,7 @@ def test_a_text_that_cannot_be_read_is_filed_and_counted(function: Webhook, even
     answer = function.post(text(**event))
     assert (answer.status, answer.body) == (200, {"status": "stored"})
     assert metrics(answer.log) == {"OptOutUnreadable"}
+    assert re.search(r'"opt_out": ?"unreadable"', answer.log)
     assert len(function.events()) == 1
     assert opt_outs(function) == []
 

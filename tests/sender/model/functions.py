@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.sender.model.clock import Clock
     from tests.sender.model.parameters import Parameters
 
-MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client", "gatewayapi.secrets", "gatewayapi.opt_outs")
+MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client", "gatewayapi.opt_outs")
 WEBHOOK_SETTINGS = intake.Settings(timedelta(days=7), stop_words.words("STOP", "START", ""))
 TABLE = "model"
 
@@ -53,11 +53,11 @@ class Functions:
         self._clients = Clients(
             table=Table(cast("Any", calls.dynamodb), TABLE, 90, sleep=calls.sleep),
             provider=_Client(Pool(calls.post)),
-            token=Secret("token", client=lambda: cast("Any", tokens)),
+            token=Secret("token", client=lambda: cast("Any", tokens), now_s=clock.time_s),
             queues=Queues(client=lambda: cast("Any", calls.sqs), urls=(URL,), dead_letter_url=DEAD_LETTER_URL),
             now=clock.now,
         )
-        self._keys = Secret("key", client=lambda: cast("Any", keys))
+        self._keys = Secret("key", client=lambda: cast("Any", keys), now_s=clock.time_s)
         self._stack = cast("Any", SimpleNamespace(client=lambda _: calls.dynamodb, output=lambda _: TABLE))
 
     def send(

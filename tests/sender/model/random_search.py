@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.sender.model import webhooks
+from tests.sender.model.calls import AWS_FAULTS, READ_FAULTS, TABLE_FAULTS
 from tests.sender.model.clock import START
 from tests.sender.model.ending import settle, tell_unstored
 from tests.sender.model.parameters import Parameters
+from tests.sender.model.provider import CERTAIN_FAULTS, FAULTS_OF_SEVERAL, REFUSALS_OF_SEVERAL, UNCERTAIN_FAULTS
 from tests.sender.model.system import RECIPIENT, System
 from tests.sender.model.webhooks import Event, Inbound
 
@@ -20,14 +22,29 @@ if TYPE_CHECKING:
     from tests.sender.model.provider import Sent
     from tests.sender.model.queue import Queued
 
+Plan = list[tuple[str, str]]
+
 REFERENCES = st.sampled_from(["order-1", "order-2", "order-3"])
+MAX_RUNNING = 3
+MAX_CALLS = 1000
+CALLS = ("transact_write_items", "batch_get_item", "request", "answer", "dead-letter queue", "visibility")
+INTERRUPTIONS = ("webhook", "another system's webhook", "others")
 CONTENTS = st.sampled_from(["Hello", "Hello", "Hello", "Hello you", "Offer", "Offer", "Untyped"])
 BAD_CONTENTS = st.sampled_from(
     ["poison 500", "poison hang", "poison 400", "poison 413", "poison 422", "poison 422 naming none", "invalid"]
 )
 NUMBERS = st.integers(0, 99)
-# Zero is no fault, and so are half of all numbers: or no call would ever succeed.
-FAULTS = st.lists(NUMBERS, max_size=6)
+# What happens at a call of an invocation, by the call's name: it fails, or others act before it is made.
+TROUBLE = [
+    *(("transact_write_items", fault) for fault in TABLE_FAULTS),
+    *(("batch_get_item", fault) for fault in READ_FAULTS),
+    *(("request", fault) for fault in (*CERTAIN_FAULTS, *UNCERTAIN_FAULTS, *REFUSALS_OF_SEVERAL, *FAULTS_OF_SEVERAL)),
+    *(("request", fault) for fault in UNCERTAIN_FAULTS),
+    *((name, fault) for name in ("dead-letter queue", "visibility") for fault in AWS_FAULTS),
+    *((name, "killed") for name in (*CALLS, "return")),
+    *((name, interruption) for name in CALLS for interruption in ("webhook", "another system's webhook", "others")),
+]
+PLANS = st.lists(st.sampled_from(TROUBLE), max_size=4)
 STATUSES = st.sampled_from(webhooks.STATUSES)
 DAMAGE: list[tuple[str, Any]] = [
     ("attempts", {"S": "three"}),
@@ -46,7 +63,6 @@ DAMAGE: list[tuple[str, Any]] = [
     ("fingerprint", {"M": {}}),
     ("record_type", {"S": "other"}),
 ]
-MAX_RUNNING = 3
 
 
 class Search(RuleBasedStateMachine):
@@ -64,7 +80,7 @@ class Search(RuleBasedStateMachine):
         """Set what a run does not change."""
         parameters = Parameters(resend=resend, max_receive_count=max_receive_count)
         self.system = System(parameters, skew=timedelta(seconds=skew_s), ulids=ulids)
-        self.foreign = 0
+        self.foreign = self.many = 0
 
     @rule(reference=REFERENCES, content=CONTENTS, expires=st.sampled_from([None, None, 0.05, 600]))
     def produce(self, reference: str, content: str, expires: float | None) -> None:
@@ -84,20 +100,30 @@ class Search(RuleBasedStateMachine):
     @rule(count=st.sampled_from([2, 5]))
     def produce_many(self, count: int) -> None:
         """A producer puts many messages on the queue."""
-        for number in range(count):
-            self.system.produce(f"many-{number}", f"Hello {number}")
+        for _ in range(count):
+            self.many += 1
+            self.system.produce(f"many-{self.many}", f"Hello {self.many}")
 
     @precondition(lambda self: self.system.queue.visible(self.system.clock.wall))
-    @rule(faults=FAULTS, size=st.sampled_from([1, 2, 3, 100]))
-    def deliver(self, faults: list[int], size: int) -> None:
+    @rule(plan=PLANS, size=st.sampled_from([1, 2, 100]))
+    def deliver(self, plan: Plan, size: int) -> None:
         """An invocation begins and runs to its end."""
-        self.play(self.system.start(self.system.queue.visible(self.system.clock.wall)[:size]), faults)
+        self.play(self.system.start(self.system.queue.visible(self.system.clock.wall)[:size]), plan)
+
+    @precondition(lambda self: self.system.queue.messages)
+    @rule(plan=PLANS)
+    def deliver_what_is_next(self, plan: Plan) -> None:
+        """Time passes until something is visible, and an invocation begins and runs to its end."""
+        due = self.system.queue.next_visible_at()
+        if due is not None:
+            self.system.clock.freeze(max(0.0, (due - self.system.clock.wall).total_seconds()))
+        self.play(self.system.start(self.system.queue.visible(self.system.clock.wall)), plan)
 
     @precondition(lambda self: self.system.queue.messages and len(self.system.running) < MAX_RUNNING)
-    @rule(faults=FAULTS, number=NUMBERS)
-    def deliver_once_more(self, faults: list[int], number: int) -> None:
+    @rule(plan=PLANS, number=NUMBERS)
+    def deliver_once_more(self, plan: Plan, number: int) -> None:
         """SQS delivers a message that it has delivered already."""
-        self.play(self.system.start([self.message(number)]), faults)
+        self.play(self.system.start([self.message(number)]), plan)
 
     @precondition(lambda self: self.system.queue.messages and len(self.system.running) < MAX_RUNNING)
     @rule(number=NUMBERS, size=st.sampled_from([1, 2, 100]), visible=st.booleans())
@@ -107,13 +133,10 @@ class Search(RuleBasedStateMachine):
         self.system.start(chosen)
 
     @precondition(lambda self: self.system.running)
-    @rule(number=NUMBERS, faults=st.lists(NUMBERS, min_size=1, max_size=4))
-    def go_on(self, number: int, faults: list[int]) -> None:
+    @rule(number=NUMBERS, plan=PLANS, calls=st.integers(1, 4))
+    def go_on(self, number: int, plan: Plan, calls: int) -> None:
         """A waiting invocation makes its next calls."""
-        invocation = self.system.running[number % len(self.system.running)]
-        for fault in faults:
-            if not invocation.over:
-                self.system.step(invocation, self.fault(invocation, fault))
+        self.play(self.system.running[number % len(self.system.running)], plan, calls)
 
     @precondition(lambda self: self.system.running)
     @rule(number=NUMBERS)
@@ -252,16 +275,41 @@ class Search(RuleBasedStateMachine):
         finally:
             self.system.close()
 
-    def play(self, invocation: Invocation | None, faults: list[int]) -> None:
-        """Let an invocation run to its end, with these faults at its first calls."""
-        ahead = iter(faults)
-        while invocation is not None and not invocation.over:
-            self.system.step(invocation, self.fault(invocation, next(ahead, 0)))
+    def play(self, invocation: Invocation | None, plan: Plan, calls: int = MAX_CALLS) -> None:
+        """Let an invocation make its calls; each thing that is planned for one of them happens once."""
+        ahead = list(plan)
+        for _ in range(calls):
+            call = None if invocation is None else invocation.call
+            if invocation is None or call is None:
+                return
+            planned = next((each for each in ahead if each[0] == call.name), None)
+            fault = ""
+            if planned is not None:
+                ahead.remove(planned)
+                fault = planned[1]
+            if fault in INTERRUPTIONS:
+                self.interrupt(invocation, fault)
+            # A fault that this call cannot have is none: an answer to one message cannot be in the wrong order.
+            self.system.step(invocation, fault if fault in {*call.faults, "killed"} else "")
 
-    def fault(self, invocation: Invocation, number: int) -> str:
-        """Return the fault that a number stands for; even ones are none."""
-        faults = [*(invocation.call.faults if invocation.call else ()), "killed"]
-        return faults[number // 2 % len(faults)] if number % 2 else ""
+    def interrupt(self, invocation: Invocation, interruption: str) -> None:
+        """Have others act while an invocation waits at a call."""
+        self.system.note(f"at {invocation.call and invocation.call.name}: {interruption}")
+        identities = [message.identity for message in invocation.messages]
+        if interruption == "webhook":
+            for sent in [each for each in self.accepted() if each.reference in identities]:
+                self.system.tell(webhooks.of(sent, "DELIVERED", START))
+        elif interruption == "another system's webhook":
+            for identity in identities[:2]:
+                self.foreign += 1
+                msg_id = self.system.provider.ulid(self.system.clock.wall)
+                event = Event(
+                    f"foreign {self.foreign}", msg_id, identity, RECIPIENT, "DELIVERED", START, foreign=True
+                )
+                self.system.tell(event)
+        elif len(self.system.running) < MAX_RUNNING:
+            again = [each for each in invocation.messages if each.receives < self.system.queue.max_receive_count]
+            self.system.deliver(again)
 
     def message(self, number: int) -> Queued:
         """Return one of the queue's messages."""
