@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gatewayapi import clock
-from gatewayapi import message as queue_message
 from gatewayapi.errors import MessageError
+from gatewayapi.message import from_body, from_fields, reference_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +62,9 @@ def from_record(record: Mapping[str, Any], stack: StackRules | None = None) -> D
     sent_at = clock.from_epoch_ms(attributes["SentTimestamp"])
     content: Content | MessageError
     try:
-        fields = queue_message.from_body(record["body"])
-        reference = queue_message.reference(fields) or reference
-        message = queue_message.from_fields(fields, stack)
+        fields = from_body(record["body"])
+        reference = reference_of(fields) or reference
+        message = from_fields(fields, stack)
         content = Content(message, message.deadline(sent_at), message.fingerprint(reference))
     except MessageError as error:
         content = error
@@ -84,6 +84,6 @@ def from_record(record: Mapping[str, Any], stack: StackRules | None = None) -> D
 def _reference_attribute(record: Mapping[str, Any]) -> str | None:
     value = record.get("messageAttributes", {}).get(REFERENCE, {}).get("stringValue")
     try:
-        return queue_message.reference({"reference": value})
+        return reference_of({"reference": value})
     except MessageError:
         return None

@@ -31,7 +31,7 @@ WEBHOOKS: list[tuple[Webhooks, int]] = [
     ("late", 2),
 ]
 SETTINGS = [Setting(resend, webhooks, most) for resend in (False, True) for webhooks, most in WEBHOOKS]
-TWO_INVOCATIONS = [Setting(resend, "none", 2) for resend in (False, True)] + [Setting(resend=True, webhooks="late")]
+TWO_INVOCATIONS = [Setting(max_receive_count=2), Setting(resend=True)]
 SHORT = [Setting(resend=True), Setting(webhooks="late", max_receive_count=2)]
 SCENARIOS = [
     scenarios.one_without_a_reference,
@@ -45,6 +45,9 @@ SCENARIOS = [
     scenarios.an_expiring_one,
     scenarios.one_about_to_expire,
     scenarios.a_poisonous_one,
+    scenarios.an_offer_after_stop,
+    scenarios.an_offer_once_more_after_start,
+    scenarios.a_forgotten_one,
 ]
 
 

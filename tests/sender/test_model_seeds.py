@@ -365,6 +365,34 @@ def plain_redrive(system: System, letters: Sequence[Given]) -> None:
         system.queue.send(letter.body, system.clock.now(), letter.identity, letter.attributes)
 
 
+def opt_outs_are_not_read(patch: Patch) -> None:
+    patch.setattr(Table, "opted_out", lambda *_: set())
+
+
+def a_suppressed_message_is_never_sent_again(patch: Patch) -> None:
+    judged(patch, lambda existing, _claim, _: Duplicate() if existing.status == state.SUPPRESSED else None)
+
+
+def messages_that_need_no_check_wait_for_the_opt_outs(patch: Patch) -> None:
+    real = vars(batch)["check_opt_outs"]
+
+    def check_opt_outs(deliveries: Given, **given: Given) -> Given:
+        others, opted_out, waiting = real(deliveries, **given)
+        if not waiting:
+            return others, opted_out, waiting
+        return [], opted_out, [*waiting, *(replace(waiting[0], delivery=delivery) for delivery in others)]
+
+    patch.setattr(batch, "check_opt_outs", check_opt_outs)
+
+
+def a_forgotten_message_is_sent_again(patch: Patch) -> None:
+    judged(patch, lambda existing, claim, _: claimed(existing, claim) if existing.forgotten_at else None)
+
+
+def an_event_brings_a_forgotten_number_back(patch: Patch) -> None:
+    patch.setattr(table, "_unmoved", lambda event, _existing: event)
+
+
 @dataclass(frozen=True, slots=True)
 class Seed:
     """A mistake, the law that it breaks, and what kind of run shows it."""
@@ -468,6 +496,19 @@ SEEDS = [
         only=("killed",),
     ),
     Seed(what_forbids_a_message_overwrites_its_doubt, BackwardsError, prepare=scenarios.an_expiring_one),  # 21
+]
+
+SEEDS += [
+    Seed(opt_outs_are_not_read, FalseError, prepare=scenarios.an_offer_after_stop),
+    Seed(a_suppressed_message_is_never_sent_again, LostError, prepare=scenarios.an_offer_once_more_after_start),
+    Seed(
+        messages_that_need_no_check_wait_for_the_opt_outs,
+        HarmedError,
+        prepare=scenarios.an_offer_after_stop,
+        only=("unavailable",),
+    ),
+    Seed(a_forgotten_message_is_sent_again, LawError, prepare=scenarios.a_forgotten_one),
+    Seed(an_event_brings_a_forgotten_number_back, FalseError, LATE, scenarios.a_forgotten_one),
 ]
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from gatewayapi import expiration as expirations
-from gatewayapi import message_fields, segments
+from gatewayapi import expiration, message_fields, segments
 from gatewayapi.clock import to_text
 from gatewayapi.errors import MessageError, Problem
 
@@ -61,7 +60,7 @@ class Message:
         if reference is not None:
             fields["reference"] = reference
         if deadline is not None:
-            fields["expiration"] = to_text(expirations.for_provider(deadline, now))
+            fields["expiration"] = to_text(expiration.for_provider(deadline, now))
         return fields
 
     def fingerprint(self, reference: str) -> str:
@@ -82,7 +81,7 @@ class Message:
         if self.expiration is None:
             return None
         try:
-            return expirations.deadline(self.expiration, enqueued_at)
+            return expiration.deadline(self.expiration, enqueued_at)
         except ValueError as error:
             raise MessageError(INVALID_MESSAGE, Problem("$.expiration", str(error))) from error
 
@@ -143,7 +142,7 @@ def from_fields(fields: Mapping[str, object], stack: StackRules | None = None) -
     return Message(**values)
 
 
-def reference(fields: Mapping[str, object]) -> str | None:
+def reference_of(fields: Mapping[str, object]) -> str | None:
     """Return the fields' reference, or None where there is none; raises MessageError where it breaks a rule."""
     try:
         return message_fields.reference(fields)

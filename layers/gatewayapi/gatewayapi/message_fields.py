@@ -11,7 +11,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gatewayapi import expiration as expirations
+from gatewayapi import expiration
 from gatewayapi.errors import Problem
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _expiration(fields: Fields) -> str | float | None:
     ):
         raise ValueError("must be a string or a number")
     # Only a time that is far in the future shows which forms are wrong whenever the message is sent.
-    expirations.deadline(value, datetime(9000, 1, 1, tzinfo=UTC))
+    expiration.deadline(value, datetime(9000, 1, 1, tzinfo=UTC))
     return value
 
 

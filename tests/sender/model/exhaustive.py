@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 Webhooks = Literal["none", "fast", "late", "overdue"]
 
 # What others do while an invocation waits at a call.
-INTERRUPTIONS = ("others", "others much later", "webhooks", "another system's webhook", "the rules change")
+INTERRUPTIONS = (
+    "others",
+    "others much later",
+    "webhooks",
+    "another system's webhook",
+    "the rules change",
+    "the person is forgotten",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,8 @@ class Run:
         system.note(f"at {invocation.call and invocation.call.name}: {interruption}")
         if interruption == "webhooks":
             self._tell()
+        elif interruption == "the person is forgotten":
+            system.finish(system.forget())
         elif interruption == "the rules change":
             system.change(allowed_prefixes=("46",), default_sender="Store")
         elif interruption == "another system's webhook":

@@ -62,11 +62,21 @@ def update(text: str) -> Any:  # noqa: ANN401 - given as Evaluate, but returns a
         new = dict(old)
         for name, value in sets:
             new[names.get(name, name)] = value(old, names, values)
-        for name in removes:
-            new.pop(names.get(name, name), None)
+        for path in removes:
+            _remove(new, [names.get(name, name) for name in path.split(".")])
         return new
 
     return evaluate
+
+
+def _remove(item: Item, path: list[str]) -> None:
+    """Remove an attribute, or one inside of a map; the map is copied, as others still have the old item."""
+    name, *inner = path
+    if not inner:
+        item.pop(name, None)
+    elif name in item:
+        item[name] = {"M": dict(item[name]["M"])}
+        _remove(item[name]["M"], inner)
 
 
 class _Tokens:
@@ -168,7 +178,7 @@ def _operand(tokens: _Tokens) -> Any:  # noqa: ANN401
     if token.startswith(":"):
         return lambda _item, _names, values: values[token]
     if "." in token:
-        raise ValueError(f"a path, which no expression of this project has: {token}")
+        raise ValueError(f"a path, which no condition of this project has: {token}")
     return lambda item, names, _values: item.get(names.get(token, token))
 
 

@@ -50,6 +50,7 @@ class Invocation:
     event: Event | Inbound | None = None  # that of a webhook
     of_operator: bool = False
     opted_out: bool | None = None  # whether the person had when it began; None where that is not certain
+    failed_calls: list[str] = field(default_factory=list)
     interrupted: bool = False  # something else happened while it was paused
     answers: list[tuple[str, str, bool]] = field(default_factory=list)  # reference, msg_id, in doubt before
     _thread: Thread | None = None

@@ -14,12 +14,8 @@ from tests.sender.model.record_laws import (
     FalseError,
     LawError,
     RecordLaws,
-    flag,
-    is_leased,
-    is_promotional,
-    is_settled,
-    text,
 )
+from tests.sender.model.records import flag, is_leased, is_promotional, is_settled, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,6 +155,8 @@ class Laws(RecordLaws):
             if not doubt_before and text(record, "msg_id") != msg_id and not self.system.is_own(record):
                 self.broken(FalseError(f"{reference} is not recorded with the msg_id of the answer"))
         self._copies_of_the_held(invocation, outcomes)
+        if invocation.failed_calls == ["batch_get_item"] and not invocation.interrupted:
+            self._neighbours_of_the_unchecked(invocation, outcomes)
         if (
             set(invocation.faults) <= {"conflict", "long conflict"}
             and invocation.faults
@@ -192,6 +190,14 @@ class Laws(RecordLaws):
             fresh = not invocation.before.get(message.identity)
             if fresh and message.identity not in contended and outcomes[message.message_id] == "retried":
                 self.broken(HarmedError(f"{message.identity} waits because another record is contended"))
+
+    def _neighbours_of_the_unchecked(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
+        """Opt-outs that cannot be read keep promotional messages waiting, and no others."""
+        for message in invocation.messages:
+            fresh = not invocation.before.get(message.identity) and self.is_healthy(message)
+            live = self.system.parameters.let_all_through() and self.system.store.throttled_until is None
+            if live and fresh and not is_promotional(message.text) and outcomes[message.message_id] == "retried":
+                self.broken(HarmedError(f"{message.identity} waits because opt-outs cannot be read"))
 
     def quiet(self) -> None:
         """While nothing runs, all that was put on the queue is there, accepted, dead with its reason, or over."""

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.sender.model import webhooks
-from tests.sender.model.calls import AWS_FAULTS, READ_FAULTS, TABLE_FAULTS
+from tests.sender.model import trouble, webhooks
 from tests.sender.model.clock import START
 from tests.sender.model.ending import settle, tell_unstored
 from tests.sender.model.parameters import Parameters
-from tests.sender.model.provider import CERTAIN_FAULTS, FAULTS_OF_SEVERAL, REFUSALS_OF_SEVERAL, UNCERTAIN_FAULTS
 from tests.sender.model.system import RECIPIENT, System
+from tests.sender.model.trouble import DAMAGE, INTERRUPTIONS, TROUBLE, Plan
 from tests.sender.model.webhooks import Event, Inbound
 
 if TYPE_CHECKING:
@@ -22,47 +21,16 @@ if TYPE_CHECKING:
     from tests.sender.model.provider import Sent
     from tests.sender.model.queue import Queued
 
-Plan = list[tuple[str, str]]
-
 REFERENCES = st.sampled_from(["order-1", "order-2", "order-3"])
 MAX_RUNNING = 3
 MAX_CALLS = 1000
-CALLS = ("transact_write_items", "batch_get_item", "request", "answer", "dead-letter queue", "visibility")
-INTERRUPTIONS = ("webhook", "another system's webhook", "others")
 CONTENTS = st.sampled_from(["Hello", "Hello", "Hello", "Hello you", "Offer", "Offer", "Untyped"])
 BAD_CONTENTS = st.sampled_from(
     ["poison 500", "poison hang", "poison 400", "poison 413", "poison 422", "poison 422 naming none", "invalid"]
 )
 NUMBERS = st.integers(0, 99)
-# What happens at a call of an invocation, by the call's name: it fails, or others act before it is made.
-TROUBLE = [
-    *(("transact_write_items", fault) for fault in TABLE_FAULTS),
-    *(("batch_get_item", fault) for fault in READ_FAULTS),
-    *(("request", fault) for fault in (*CERTAIN_FAULTS, *UNCERTAIN_FAULTS, *REFUSALS_OF_SEVERAL, *FAULTS_OF_SEVERAL)),
-    *(("request", fault) for fault in UNCERTAIN_FAULTS),
-    *((name, fault) for name in ("dead-letter queue", "visibility") for fault in AWS_FAULTS),
-    *((name, "killed") for name in (*CALLS, "return")),
-    *((name, interruption) for name in CALLS for interruption in ("webhook", "another system's webhook", "others")),
-]
 PLANS = st.lists(st.sampled_from(TROUBLE), max_size=4)
 STATUSES = st.sampled_from(webhooks.STATUSES)
-DAMAGE: list[tuple[str, Any]] = [
-    ("attempts", {"S": "three"}),
-    ("attempts", {"NULL": True}),
-    ("status", {"L": []}),
-    ("status", {"N": "1"}),
-    ("error", {"S": "failed"}),
-    ("sender", {"N": "4"}),
-    ("queued_at", {"S": "yesterday"}),
-    ("lease_until", {"N": "5"}),
-    ("in_doubt", {"S": "yes"}),
-    ("doubt_until", {"BOOL": True}),
-    ("msg_id", {"N": "1"}),
-    ("recipient", {"S": "45"}),
-    ("expires_at", {"S": "never"}),
-    ("fingerprint", {"M": {}}),
-    ("record_type", {"S": "other"}),
-]
 
 
 class Search(RuleBasedStateMachine):
@@ -250,17 +218,17 @@ class Search(RuleBasedStateMachine):
     @rule(reference=REFERENCES, seconds=st.sampled_from([0.3, 5, 60]))
     def contend(self, reference: str, seconds: float) -> None:
         """Other writes to a record are under way for a while."""
-        self.system.contend(reference, seconds)
+        trouble.contend(self.system, reference, seconds)
 
     @rule(seconds=st.sampled_from([0.3, 5, 60]))
     def throttle(self, seconds: float) -> None:
         """The table is throttled for a while."""
-        self.system.throttle(seconds)
+        trouble.throttle(self.system, seconds)
 
     @rule(reference=REFERENCES, damage=st.sampled_from(DAMAGE))
     def damage(self, reference: str, damage: tuple[str, Any]) -> None:
         """Somebody edits a record by hand."""
-        self.system.damage(reference, *damage)
+        trouble.damage(self.system, reference, *damage)
 
     def teardown(self) -> None:
         """Bring the run to its end."""

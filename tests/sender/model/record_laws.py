@@ -5,25 +5,21 @@ A record's attributes are those of the design's table.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gatewayapi.clock import to_text
 from tests.sender.model.provider import POISON
+from tests.sender.model.records import PERSONAL, flag, is_leased, is_promotional, is_settled, may_move, rank, text
 from tests.sender.model.webhooks import NEVER_SENT, OPEN, Event, Inbound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from tests.sender.model.expressions import Item
     from tests.sender.model.queue import DeadLetter, Queued
     from tests.sender.model.store import Key
     from tests.sender.model.system import System
-
-PROMOTIONAL = "Offer"  # a text that begins so is promotional
-PERSONAL = ("recipient", "phone_number", "sender", "label", "context", "fingerprint", "body", "signature", "content")
-RANKS = {"ACCEPTED": 1, "DELIVERED": 3, "EXPIRED": 3, "DELETED": 3, "UNDELIVERABLE": 3, "REJECTED": 3, "READ": 4}
-EARLIER, LATER = timedelta(seconds=60), timedelta(seconds=300)
 
 
 class LawError(AssertionError):
@@ -63,10 +59,14 @@ class RecordLaws:
         self.first = self.first or error
 
     def written(self, key: Key, old: Item, new: Item) -> None:
-        """Judge a write of a message record."""
+        """Judge a write."""
         identity, sk = key
-        if sk != "MESSAGE" or identity in self.damaged:
-            return
+        if sk.startswith("EVENT#"):
+            self._event_written(identity, old, new)
+        elif sk == "MESSAGE" and identity not in self.damaged:
+            self._message_written(identity, old, new)
+
+    def _message_written(self, identity: str, old: Item, new: Item) -> None:
         event = self.system.active.event
         if "forgotten_at" in old or "forgotten_at" in new:
             self._forgotten(identity, old, new)
@@ -85,9 +85,22 @@ class RecordLaws:
             self._settled_truly(identity, new)
         else:
             self._unsettled_truly(identity, new)
+        self._queued_once(identity, old, new)
+
+    def _queued_once(self, identity: str, old: Item, new: Item) -> None:
         same = text(old, "fingerprint") and text(old, "fingerprint") == text(new, "fingerprint")
         if same and text(old, "queued_at") != text(new, "queued_at"):
             self.broken(BackwardsError(f"{identity}: queued_at changed, and the content did not"))
+
+    def _event_written(self, identity: str, old: Item, new: Item) -> None:
+        """An event of a message that was forgotten before it came has nothing of the person."""
+        record, invocation = self.system.record(identity), self.system.active
+        forgotten_at = text(record, "forgotten_at")
+        ours = not text(record, "msg_id") or text(record, "msg_id") == text(new, "msg_id")
+        if old or not forgotten_at or not ours or forgotten_at > to_text(invocation.began):
+            return
+        if shown := {name for name in PERSONAL if name in new and new[name] != {"S": ""}}:
+            self.broken(FalseError(f"{identity} was forgotten, and an event of it has {sorted(shown)}"))
 
     def _forgotten(self, identity: str, old: Item, new: Item) -> None:
         """What is forgotten stays forgotten, and nothing of the person returns."""
@@ -218,52 +231,3 @@ class RecordLaws:
 def _order(statement: Inbound) -> tuple[datetime, bool]:
     """Return the order of statements: by time, and at the same time STOP is the later one."""
     return statement.sent_at, statement.message == "STOP"
-
-
-def may_move(record: Item, event: Event) -> bool:
-    """Return whether a record can be an event's own, by the design's rules."""
-    if event.status in OPEN | NEVER_SENT or not record:
-        return False
-    if text(record, "msg_id"):
-        return text(record, "msg_id") == event.msg_id
-    if text(record, "status") != "SENDING" and not flag(record, "in_doubt"):
-        return False
-    if record.get("recipient") != {"N": str(event.recipient)}:
-        return False
-    if event.msg_id_time is None:
-        return True
-    until = max(text(record, "doubt_until"), text(record, "lease_until"))
-    earliest = datetime.fromisoformat(text(record, "queued_at")) - EARLIER
-    return earliest <= event.msg_id_time <= datetime.fromisoformat(until) + LATER
-
-
-def is_settled(record: Item) -> bool:
-    """Return whether the provider accepted a record's message."""
-    return bool(record) and text(record, "status") not in OPEN | NEVER_SENT
-
-
-def is_promotional(content: str) -> bool:
-    """Return whether a message is promotional, which its text shows in the model."""
-    return content.startswith(PROMOTIONAL)
-
-
-def is_leased(record: Item, now: datetime) -> bool:
-    """Return whether an invocation may still be at work on a record."""
-    lease = text(record, "lease_until")
-    return text(record, "status") == "SENDING" and bool(lease) and datetime.fromisoformat(lease) > now
-
-
-def rank(status: str | None) -> int:
-    """Return the rank of a status that settles; one that is not listed ranks with ENROUTE."""
-    return RANKS.get(status or "", 2)
-
-
-def text(item: Item, name: str) -> str:
-    """Return a string attribute, empty where there is none."""
-    value: dict[str, Any] | None = item.get(name)
-    return "" if value is None else str(value.get("S", ""))
-
-
-def flag(item: Item, name: str) -> bool:
-    """Return a boolean attribute."""
-    return item.get(name) == {"BOOL": True}

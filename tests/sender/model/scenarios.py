@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tests.sender.model.system import RECIPIENT
+from tests.sender.model.trouble import damage
+from tests.sender.model.webhooks import Inbound
+
 if TYPE_CHECKING:
     from tests.sender.model.system import System
 
@@ -115,6 +119,29 @@ def a_rotated_key(system: System) -> None:
 def a_damaged_record(system: System) -> None:
     """A message whose record was edited by hand, delivered together with a healthy one."""
     system.deliver([system.produce()])
-    system.damage("order-1", "attempts", {"S": "three"})
+    damage(system, "order-1", "attempts", {"S": "three"})
     system.produce()
     system.produce("order-2", "Hello you")
+
+
+def an_offer_after_stop(system: System) -> None:
+    """A promotional message to a person who has opted out, and a transactional one."""
+    system.change(enforce_opt_outs=True)
+    system.tell(Inbound("stop", RECIPIENT, "STOP", system.clock.now()))
+    system.produce("order-1", "Offer")
+    system.produce("order-2", "Hello")
+
+
+def an_offer_once_more_after_start(system: System) -> None:
+    """A promotional message that was suppressed, and is put on the queue again after the person opted in."""
+    an_offer_after_stop(system)
+    system.deliver(system.queue.visible(system.clock.wall))
+    system.tell(Inbound("start", RECIPIENT, "START", system.clock.now()))
+    system.produce("order-1", "Offer")
+
+
+def a_forgotten_one(system: System) -> None:
+    """A message that was sent and forgotten, and is put on the queue again."""
+    system.deliver([system.produce()])
+    system.finish(system.forget())
+    system.produce()

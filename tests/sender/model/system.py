@@ -8,16 +8,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import timing
-from gatewayapi.errors import GatewayApiError, SignatureError
+from gatewayapi.errors import SignatureError
 from tests.sender.model.calls import Calls
 from tests.sender.model.clock import Clock
+from tests.sender.model.completion import over
 from tests.sender.model.functions import Functions
 from tests.sender.model.invocation import Invocation, Killed
-from tests.sender.model.laws import FalseError, HarmedError, Laws, LostError
+from tests.sender.model.laws import FalseError, Laws, LostError
 from tests.sender.model.parameters import Parameters
 from tests.sender.model.provider import Provider
 from tests.sender.model.queue import Queue
-from tests.sender.model.record_laws import flag, is_promotional, is_settled, text
+from tests.sender.model.records import flag, is_promotional, is_settled, text
 from tests.sender.model.store import Store
 from tests.sender.model.webhooks import Event, Inbound
 
@@ -122,7 +123,8 @@ class System:
         if fault:
             self.note(f"invocation {invocation.number}: {invocation.call.name}: {fault}")
             invocation.faults.append(fault)
-            self._trouble(invocation)
+            invocation.failed_calls.append(invocation.call.name)
+            self.trouble(invocation)
         self.active = invocation
         if fault == "killed" or self.clock.wall >= invocation.deadline:
             invocation.kill()
@@ -184,33 +186,12 @@ class System:
             self._judge()
         self.unstored.remove(event)
 
-    def contend(self, reference: str, seconds: float) -> None:
-        """Have other writes to a record be under way for a while."""
-        self.note(f"{reference} is contended for {seconds} s")
-        self.store.contended[reference, "MESSAGE"] = self.clock.wall + timedelta(seconds=seconds)
-        for invocation in self.running:
-            invocation.interrupted = True
-
-    def throttle(self, seconds: float) -> None:
-        """Have the table be throttled for a while."""
-        self.note(f"the table is throttled for {seconds} s")
-        self.store.throttled_until = self.clock.wall + timedelta(seconds=seconds)
-        for invocation in self.running:
-            invocation.interrupted = True
-
     def redrive(self, letters: Sequence[DeadLetter]) -> None:
         """Put dead letters back on the queue, as an operator does."""
         for letter in list(letters):
             self.laws.redriven(letter)
             message = self.queue.redrive(letter, self.clock.now())
             self.note(f"redriven: {letter.identity} as {message.message_id}")
-
-    def damage(self, identity: str, name: str, value: Item) -> None:
-        """Write an attribute by hand, of a type that it never has."""
-        if (item := self.store.items.get((identity, "MESSAGE"))) is not None:
-            self.note(f"damaged: {name} of {identity}")
-            self.laws.damaged.add(identity)
-            item[name] = value
 
     def check(self) -> None:
         """Hold the run against the laws of a quiet moment, if it is one."""
@@ -251,46 +232,11 @@ class System:
     def _after(self, invocation: Invocation) -> None:
         if invocation.over:
             self.running.remove(invocation)
-            if invocation.event is not None:
-                self._webhook_over(invocation, invocation.event)
-            elif invocation.of_operator:
-                self.note(f"operator {invocation.number}: {invocation.error or invocation.killed or 'done'}")
-            else:
-                self._sender_over(invocation)
+            over(self, invocation)
         self._judge()
 
-    def _sender_over(self, invocation: Invocation) -> None:
-        for message in invocation.messages:
-            message.in_hand -= 1
-        if invocation.error is not None:
-            self.laws.broken(HarmedError(f"a batch fails as a whole: {invocation.error!r}"))
-            return
-        if invocation.killed:
-            self.note(f"invocation {invocation.number}: killed")
-            self._trouble(invocation)
-            return
-        if set(invocation.result) != {message.message_id for message in invocation.messages}:
-            self.laws.broken(LostError("not every delivery has an outcome"))
-        for message_id, outcome in invocation.result.items():
-            if len(invocation.messages) <= 10 or outcome != "acknowledged":
-                self.note(f"invocation {invocation.number}: {message_id} {outcome}")
-            if outcome != "retried":
-                self.queue.delete(message_id)
-        self.laws.finished(invocation, invocation.result)
-
-    def _webhook_over(self, invocation: Invocation, event: Event | Inbound) -> None:
-        if invocation.error is not None and not isinstance(invocation.error, GatewayApiError):
-            self.laws.broken(HarmedError(f"the webhook function fails: {invocation.error!r}"))
-        if invocation.result in {"stored", "duplicate"} and not invocation.killed:
-            if not isinstance(event, Event):
-                self.laws.statements[event] = True
-            elif event not in self.stored.setdefault(event.reference, []):
-                self.stored[event.reference].append(event)
-        else:
-            self.note(f"webhook {invocation.number}: not stored: {invocation.error!r} {invocation.result or ''}")
-            self.unstored.append(event)
-
-    def _trouble(self, invocation: Invocation) -> None:
+    def trouble(self, invocation: Invocation) -> None:
+        """Take note that an invocation was killed or met a failing call, so that its messages may be in doubt."""
         for message in invocation.messages:
             self._mark(message)
 

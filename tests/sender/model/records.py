@@ -1,0 +1,66 @@
+"""Message records as the laws read them: the attributes are those of the design's table."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.sender.model.webhooks import NEVER_SENT, OPEN
+
+if TYPE_CHECKING:
+    from tests.sender.model.expressions import Item
+    from tests.sender.model.webhooks import Event
+
+PROMOTIONAL = "Offer"  # a text that begins so is promotional
+PERSONAL = ("recipient", "phone_number", "sender", "label", "context", "fingerprint", "body", "signature", "content")
+RANKS = {"ACCEPTED": 1, "DELIVERED": 3, "EXPIRED": 3, "DELETED": 3, "UNDELIVERABLE": 3, "REJECTED": 3, "READ": 4}
+EARLIER, LATER = timedelta(seconds=60), timedelta(seconds=300)
+
+
+def may_move(record: Item, event: Event) -> bool:
+    """Return whether a record can be an event's own, by the design's rules."""
+    if event.status in OPEN | NEVER_SENT or not record:
+        return False
+    if text(record, "msg_id"):
+        return text(record, "msg_id") == event.msg_id
+    if text(record, "status") != "SENDING" and not flag(record, "in_doubt"):
+        return False
+    if record.get("recipient") != {"N": str(event.recipient)}:
+        return False
+    if event.msg_id_time is None:
+        return True
+    until = max(text(record, "doubt_until"), text(record, "lease_until"))
+    earliest = datetime.fromisoformat(text(record, "queued_at")) - EARLIER
+    return earliest <= event.msg_id_time <= datetime.fromisoformat(until) + LATER
+
+
+def is_settled(record: Item) -> bool:
+    """Return whether the provider accepted a record's message."""
+    return bool(record) and text(record, "status") not in OPEN | NEVER_SENT
+
+
+def is_promotional(content: str) -> bool:
+    """Return whether a message is promotional, which its text shows in the model."""
+    return content.startswith(PROMOTIONAL)
+
+
+def is_leased(record: Item, now: datetime) -> bool:
+    """Return whether an invocation may still be at work on a record."""
+    lease = text(record, "lease_until")
+    return text(record, "status") == "SENDING" and bool(lease) and datetime.fromisoformat(lease) > now
+
+
+def rank(status: str | None) -> int:
+    """Return the rank of a status that settles; one that is not listed ranks with ENROUTE."""
+    return RANKS.get(status or "", 2)
+
+
+def text(item: Item, name: str) -> str:
+    """Return a string attribute, empty where there is none."""
+    value: dict[str, Any] | None = item.get(name)
+    return "" if value is None else str(value.get("S", ""))
+
+
+def flag(item: Item, name: str) -> bool:
+    """Return a boolean attribute."""
+    return item.get(name) == {"BOOL": True}
