@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stack.aws_proxy import claim_of, copy_of, result_of
+from tests.stack.aws_proxy import acceptance_of, claim_of, copy_of, result_of
 from tests.stack.deployed_stack import DeployedStack, Fields
 from tests.stack.direct_invocations import TIMEOUT_S
 
@@ -57,11 +57,11 @@ def freeze(deployed: DeployedStack) -> None:
 
 
 def lose_the_table(deployed: DeployedStack) -> None:
-    # A result is written again for as long as the invocation has time, so its faults last.
+    # An acceptance is written again for as long as the invocation has time, so its faults last.
     for point, matches, count in (
         ("claim", claim_of, ATTEMPTS),
-        ("result", result_of, None),
-        ("silent-result", result_of, None),
+        ("result", acceptance_of, None),
+        ("silent-result", acceptance_of, None),
     ):
         deployed.aws_proxy.order(matches(f"throttled-{point}"), "refuse", count=count)
         deployed.aws_proxy.order(matches(f"cut-{point}"), "cut", count=count)
@@ -138,7 +138,7 @@ def test_a_message_is_sent_later_if_it_cannot_be_claimed(deployed: DeployedStack
 @pytest.mark.parametrize("fault", TABLE_FAULTS)
 def test_a_webhook_settles_a_message_whose_result_cannot_be_recorded(deployed: DeployedStack, fault: str) -> None:
     reference = f"{fault}-result"
-    assert sum(map(result_of(reference), deployed.aws_proxy.calls())) >= ATTEMPTS
+    assert sum(map(acceptance_of(reference), deployed.aws_proxy.calls())) >= ATTEMPTS
     assert deployed.statuses_without_enroute(reference) == SETTLED
     assert len(deployed.simulator.sms(reference)) == 1
     assert deployed.dead_letters(reference) == []
