@@ -32,6 +32,7 @@ WEBHOOKS: list[tuple[Webhooks, int]] = [
 ]
 SETTINGS = [Setting(resend, webhooks, most) for resend in (False, True) for webhooks, most in WEBHOOKS]
 TWO_INVOCATIONS = [Setting(max_receive_count=2), Setting(resend=True)]
+TROUBLE = frozenset({"killed", "reset+", "429", "answer lost", "others", "another system's webhook"})
 SHORT = [Setting(resend=True), Setting(webhooks="late", max_receive_count=2)]
 SCENARIOS = [
     scenarios.one_without_a_reference,
@@ -59,8 +60,8 @@ def test_one_message_survives_every_fault_at_every_call_of_its_first_invocation(
 
 @NO_LOG
 @pytest.mark.parametrize("setting", TWO_INVOCATIONS, ids=str)
-def test_one_message_survives_every_fault_at_every_call_of_two_invocations(setting: Setting) -> None:
-    assert explore(setting, scenarios.one, invocations=2) > 1000
+def test_one_message_survives_trouble_at_every_call_of_two_invocations(setting: Setting) -> None:
+    assert explore(setting, scenarios.one, invocations=2, only=TROUBLE) > 100
 
 
 @NO_LOG
@@ -69,7 +70,7 @@ def test_one_message_survives_every_fault_at_every_call_of_two_invocations(setti
 def test_messages_that_meet_survive_every_fault_at_every_call_of_the_first_invocation(
     setting: Setting, prepare: Callable[[System], object]
 ) -> None:
-    assert explore(setting, prepare, invocations=1) > 50
+    assert explore(setting, prepare, invocations=1) > 30
 
 
 @NO_LOG
