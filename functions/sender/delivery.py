@@ -1,4 +1,4 @@
-"""One SQS delivery of a queue message: its SQS data, its reference, and its content or what is wrong with it."""
+"""One SQS delivery of a queue message: its SQS data, its reference, and its content or its error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFERENCE, ERROR_CODE, ERROR_MESSAGE = "Reference", "ErrorCode", "ErrorMessage"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A message whose own content is valid, with its deadline and its fingerprint."""
+    """A message that is valid apart from the stack's rules, with its deadline and its fingerprint."""
 
     message: Message
     deadline: datetime | None
@@ -30,7 +30,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery.
+    """One delivery of a queue message.
 
     Arguments:
         receive_count: how often SQS has delivered the message, this time included.
@@ -52,10 +52,11 @@ class Delivery:
 
 
 def from_record(record: Mapping[str, Any], stack: StackRules | None = None) -> Delivery:
-    """Return the delivery of one record of a Lambda SQS event. It does not raise, whatever a producer wrote.
+    """Return the delivery of one record of a Lambda SQS event. Invalid content is returned, not raised.
 
-    The reference is the first of these that is a valid one: the field in the body, the `Reference` attribute, and the
-    SQS message id. So even a body that is not JSON has a reference. `stack` is used to name all mistakes at once.
+    The reference is the first valid one of these: the field in the body, the `Reference` attribute, and the SQS
+    message id. So even a body that is not JSON has a reference. With `stack`, the error of an invalid message also
+    lists the fields that this stack requires.
     """
     attributes = record["attributes"]
     reference = _reference_attribute(record) or record["messageId"]
