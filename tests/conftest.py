@@ -1,4 +1,4 @@
-"""What all tests share: repeatable hypothesis runs, and an environment in which no real account is in reach."""
+"""Shared by all tests: hypothesis profiles, marks, and an environment without real AWS credentials."""
 
 import os
 
@@ -7,13 +7,13 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.browser", "tests.moto_aws"]
 
-# A test that starts the deployed stack is end to end, one that has an AWS in this process is an integration test, and
-# all others are unit tests. Files that start a stack without these fixtures set `pytestmark` themselves.
+# A test with the deployed stack is an end-to-end test. A test with the AWS of this process is an integration test.
+# All others are unit tests. Files that start a stack without these fixtures set `pytestmark` themselves.
 MARKS = ("unit", "integration", "e2e")
 FIXTURE_MARKS = {"stack": "e2e", "aws": "integration"}
 
-# Read by boto3 and by the functions when they are imported, so set before any test module is.
-# The credentials are none: a client that slips past moto and the local AWS is refused, not billed.
+# boto3 and the functions read the environment when they are imported, so it is set before any test module is.
+# The credentials are not valid, so AWS would refuse a call that does not go to moto or to the local AWS.
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -49,8 +49,8 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "GatewayApi",
 }
 
-# No deadline anywhere: a shared machine's pause is no bug. CI draws the same examples each time, so that a red
-# run there can be had again; a developer's runs keep looking for new ones.
+# There is no deadline, because a slow machine is not a bug. CI uses the same examples in every run, so that a failure
+# can be reproduced. Other runs use new examples each time.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("developer", deadline=None)
 
@@ -64,7 +64,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by the fixtures that it uses, so that `-m "not e2e"` needs no line in any test."""
+    """Mark each test by the fixtures that it uses, so that no test has to set its own mark."""
     for item in items:
         if any(item.get_closest_marker(mark) for mark in MARKS):
             continue

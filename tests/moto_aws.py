@@ -63,7 +63,7 @@ def aws(clients: dict[str, Any]) -> Iterator[Aws]:
 
 @pytest.fixture
 def table(aws: Aws) -> Table:
-    """The table, empty; `scan` reads it past the code under test."""
+    """The table, empty."""
     name = ENVIRONMENT["TABLE_NAME"]
     aws.dynamodb.create_table(
         TableName=name,
@@ -81,7 +81,7 @@ def table(aws: Aws) -> Table:
 @pytest.fixture
 def queues(aws: Aws) -> QueueUrls:
     names = [
-        ENVIRONMENT[each].rpartition("/")[2] for each in ("QUEUE_URL", "URGENT_QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
+        ENVIRONMENT[name].rpartition("/")[2] for name in ("QUEUE_URL", "URGENT_QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
     ]
     made = QueueUrls(*(aws.sqs.create_queue(QueueName=name)["QueueUrl"] for name in names))
     aws.calls.forget()

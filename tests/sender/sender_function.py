@@ -1,6 +1,6 @@
-"""The sender function between the AWS of the fixtures and the simulated provider, invoked as the queues invoke it.
+"""The sender function with the fixtures' AWS and the simulated provider. Tests invoke it as Lambda does.
 
-The function's module is imported again for each test, as in a cold start, so its own wiring runs.
+The function's module is imported again for each test, as in a cold start, so that its start-up code runs.
 """
 
 import importlib
@@ -33,10 +33,14 @@ SEND_DEAD_LETTER, SET_VISIBILITY = "SendMessage", "ChangeMessageVisibility"
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One invocation.
+    """The results of one invocation.
 
-    The message ids that it reported as failed, what it wrote to its log, what it called and how often, and the
-    visibility time-outs that it set, in order.
+    Arguments:
+        failed: the message ids that it reported to SQS as failed.
+        log: the text of its log.
+        calls: the number of its calls to AWS by operation.
+        visibility_timeouts_s: the visibility timeouts that it set, in order.
+
     """
 
     failed: list[str]
@@ -45,7 +49,7 @@ class Invocation:
     visibility_timeouts_s: list[int]
 
     def outcomes(self) -> Fields:
-        """Return how often each outcome was, by the line that is there for each batch."""
+        """Return the number of messages by outcome, from the log line of the batch."""
         lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
         (batch,) = [line for line in lines if line.get("message") == "batch"]
         return dict(batch["outcomes"])
@@ -53,7 +57,10 @@ class Invocation:
 
 @dataclass
 class Sender:
-    """One sender. `clock_ahead` moves its clock; `remaining_s` is what Lambda says is left, or `context` does."""
+    """One sender function. `clock_ahead` moves its clock.
+
+    `remaining_s` is the time left in the invocation, unless a test sets its own `context`.
+    """
 
     aws: Aws
     queues: QueueUrls
@@ -66,7 +73,7 @@ class Sender:
 
     @property
     def calls(self) -> Calls:
-        """What is asked of AWS, by the function and by the test."""
+        """The recorded calls to AWS, made by the function and by the test."""
         return self.aws.calls
 
     def start(self, **environment: str) -> None:
@@ -74,7 +81,7 @@ class Sender:
         for name, value in environment.items():
             self.patch.setitem(os.environ, name, value)
         importlib.reload(sender)
-        # The pauses between DynamoDB calls are counted, and not waited for.
+        # Tests do not wait for the pauses between DynamoDB calls.
         table = Table(self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None)
         self.patch.setattr(sender, "CLIENTS", replace(sender.CLIENTS, now=self.now, table=table))
 
@@ -84,7 +91,7 @@ class Sender:
 
     @contextmanager
     def answered_with(self, status: int, body: bytes) -> Iterator[None]:
-        """Have the provider's first answer be these bytes, which no fault of the simulator's can be."""
+        """Make the provider's first answer these bytes, which none of the simulator's faults can produce."""
         answers = iter([Answer(status, body)])
         server = Server(
             ("127.0.0.1", 0),
@@ -101,19 +108,21 @@ class Sender:
             server.join()
 
     def put(self, *messages: Fields | str, url: str = "", attributes: Fields | None = None) -> list[Record]:
-        """Put messages on a queue, and return the records with which it delivers them."""
+        """Put messages on a queue, and return the records of their deliveries."""
         queue_url = url or self.queues.main
-        bodies = [each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in messages]
+        bodies = [
+            message if isinstance(message, str) else json.dumps(message, ensure_ascii=False) for message in messages
+        ]
         for group in _tens(bodies):
             entries = [
-                {"Id": str(place), "MessageBody": body, "MessageAttributes": attributes or {}}
-                for place, body in enumerate(group)
+                {"Id": str(index), "MessageBody": body, "MessageAttributes": attributes or {}}
+                for index, body in enumerate(group)
             ]
             self.aws.sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
         return self.receive(queue_url)
 
     def receive(self, queue_url: str) -> list[Record]:
-        """Return a record for each message that is visible on a queue, enqueued by the test's clock."""
+        """Return a record for each visible message of a queue, with the enqueue time of the test's clock."""
         records: list[Record] = []
         while True:
             answer = self.aws.sqs.receive_message(
@@ -131,7 +140,7 @@ class Sender:
                 records.append(record)
 
     def deliver(self, records: Iterable[Record], *, receive_count: int | None = None) -> Invocation:
-        """Invoke the function with a batch, and delete what it handled, as an event source mapping does."""
+        """Invoke the function with a batch, and delete the handled messages, as an event source mapping does."""
         batch = [dict(record) for record in records]
         for record in batch:
             if receive_count is not None:
@@ -149,7 +158,9 @@ class Sender:
         failed = [item["itemIdentifier"] for item in answer["batchItemFailures"]]
         done = [record for record in batch if record["messageId"] not in failed]
         for group in _tens(done):
-            entries = [{"Id": str(place), "ReceiptHandle": each["receiptHandle"]} for place, each in enumerate(group)]
+            entries = [
+                {"Id": str(index), "ReceiptHandle": record["receiptHandle"]} for index, record in enumerate(group)
+            ]
             self.aws.sqs.delete_message_batch(QueueUrl=self.queue_url(group[0]), Entries=entries)
         return Invocation(failed, log.getvalue(), calls, visibility_timeouts_s)
 
@@ -158,22 +169,22 @@ class Sender:
         return self.deliver(self.put(*messages))
 
     def queue_url(self, record: Record) -> str:
-        """Return the queue that a record came from."""
+        """Return the URL of a record's queue."""
         name = record["eventSourceARN"].rpartition(":")[2]
         return self.queues.urgent if self.queues.urgent.endswith(f"/{name}") else self.queues.main
 
     def waiting(self) -> int:
-        """Return how many messages the queue still has, hidden or not."""
+        """Return how many messages are on the queue, visible or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.aws.sqs.get_queue_attributes(QueueUrl=self.queues.main, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def dead_letters(self) -> list[DeadLetter]:
-        """Return what is in the dead-letter queue, and take it out."""
+        """Receive and return the messages of the dead-letter queue."""
         return [dead_letter(record) for record in self.receive(self.queues.dead_letters)]
 
     def redrive(self) -> list[Record]:
-        """Move the dead letters back to the queue as SQS does, as new and with its attributes; return the records."""
+        """Move the dead letters to the queue as an SQS redrive does: as new messages with the same attributes."""
         for record in self.receive(self.queues.dead_letters):
             attributes = {
                 name: {"DataType": "String", "StringValue": value["stringValue"]}
@@ -196,22 +207,22 @@ class Sender:
         """Return the status of every message."""
         pages = self.aws.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
         found = [from_item(item) for page in pages for item in page["Items"]]
-        return {each.reference: each.status for each in found if isinstance(each, MessageRecord)}
+        return {record.reference: record.status for record in found if isinstance(record, MessageRecord)}
 
     def webhook(self, event: EventRecord) -> None:
-        """Have the webhook function's table store an event."""
+        """Store an event, as the webhook function does."""
         assert Table(self.aws.dynamodb, TABLE, 90).store(event)
 
 
 @pytest.fixture
 def function(
     aws: Aws,
-    table: Table,  # noqa: ARG001 - it has to be there, and is reached by its name
+    table: Table,  # noqa: ARG001 - the function uses it by name
     queues: QueueUrls,
     secrets: SecretArns,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Sender]:
-    """A sender that has just started, with nothing on its queues and no provider's fault."""
+    """A sender that has just started, with empty queues and a provider without faults."""
     with Provider(Settings(token=TOKEN)) as provider:
         monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
         started = Sender(aws, queues, secrets, provider, monkeypatch)
@@ -228,6 +239,6 @@ def function(
 T = TypeVar("T")
 
 
-def _tens(things: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(things), 10):
-        yield things[start : start + 10]
+def _tens(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), 10):
+        yield items[start : start + 10]

@@ -1,4 +1,4 @@
-"""The sender's messages: as producers write them, as Lambda delivers them, and as the dead-letter queue has them."""
+"""The sender's messages in the forms of producers, of Lambda's events, and of the dead-letter queue."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,18 +21,18 @@ class DeadLetter:
 
 
 def message(reference: object = "order-1", **fields: object) -> Fields:
-    """Return a message that can be sent, but for the given fields."""
+    """Return a valid message with the given fields changed or added."""
     given = {"message": TEXT, "recipient": NUMBER, "sender": "Shop", **fields}
     return given if reference is None else {**given, "reference": reference}
 
 
 def messages(count: int) -> list[Fields]:
-    """Return so many messages, each with a reference and a recipient of its own."""
+    """Return `count` messages, each with a reference and a recipient of its own."""
     return [message(f"order-{number}", recipient=NUMBER + number) for number in range(1, count + 1)]
 
 
 def delivered(received: Fields, queue_url: str) -> Record:
-    """Return the record with which Lambda is given a message that was received from a queue."""
+    """Return the record of a Lambda event for a message that was received from a queue."""
     return {
         "messageId": received["MessageId"],
         "receiptHandle": received["ReceiptHandle"],
@@ -49,6 +49,6 @@ def delivered(received: Fields, queue_url: str) -> Record:
 
 
 def dead_letter(record: Record) -> DeadLetter:
-    """Return what a message from the dead-letter queue says."""
+    """Return the dead letter of a record."""
     names = ("ErrorCode", "ErrorMessage", "Reference")
     return DeadLetter(record["body"], *(record["messageAttributes"][name]["stringValue"] for name in names))

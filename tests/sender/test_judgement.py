@@ -61,18 +61,18 @@ def judged(
 
 
 @pytest.mark.parametrize("status", ["RETRYING", "INVALID", "LAPSED", "SUPPRESSED"])
-def test_a_message_that_was_not_sent_is_claimed_and_keeps_its_time_in_the_index(status: str) -> None:
+def test_a_message_that_was_not_sent_is_claimed_and_keeps_its_first_enqueue_time(status: str) -> None:
     existing = replace(EXISTING, status=status, attempts=2, lease_until=None, error={"code": "X"})
     assert judged(existing) == Proceed(replace(CLAIM, attempts=3, queued_at=QUEUED))
 
 
 @pytest.mark.parametrize("status", ["INVALID", "LAPSED", "SUPPRESSED", "HELD"])
-def test_other_content_takes_over_a_reference_that_was_certainly_not_used(status: str) -> None:
+def test_other_content_can_use_a_reference_whose_message_was_not_sent(status: str) -> None:
     assert judged(replace(EXISTING, status=status, fingerprint="other", attempts=4)) == Proceed(CLAIM)
 
 
 @pytest.mark.parametrize("status", ["RETRYING", "SENDING", "UNCERTAIN", *SETTLED])
-def test_other_content_is_refused_where_the_first_can_be_sent(status: str) -> None:
+def test_other_content_is_refused_if_the_first_content_can_be_sent(status: str) -> None:
     assert judged(replace(EXISTING, status=status, fingerprint="other")) == Reused()
 
 
@@ -130,7 +130,7 @@ def test_a_message_that_another_invocation_sends_waits_for_the_lease() -> None:
 
 
 @pytest.mark.parametrize("lease", [NOW, NOW - timedelta(days=1), None])
-def test_a_message_whose_invocation_is_gone_is_in_doubt(lease: datetime | None) -> None:
+def test_a_message_whose_invocation_has_ended_is_in_doubt(lease: datetime | None) -> None:
     existing = replace(EXISTING, lease_until=lease)
     record = replace(
         existing,

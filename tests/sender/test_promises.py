@@ -1,4 +1,4 @@
-"""Nothing lost, nothing sent twice, nothing false: interleavings that once broke a promise, through the handler."""
+"""No message is lost, sent twice or recorded wrongly, in interleavings that were bugs once."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,38 +20,38 @@ CONFLICT, NO_REASON = {"Code": "TransactionConflict"}, {"Code": "None"}
 
 
 def webhook(function: Sender, status: str, **fields: Any) -> None:  # noqa: ANN401 - any field of an event
-    """Store a status event whose msg_id was made now, as the provider's are."""
+    """Store a status event. Its msg_id is a ULID of this moment, like the provider's."""
     given = {"msg_id": ulid(function.now()), "recipient": NUMBER, **fields}
     function.webhook(event(status, event_id=f"{status}-{given['msg_id']}", **given))
 
 
-def in_doubt(function: Sender, **fields: object) -> list[Record]:
-    """Have a message accepted and the answer lost."""
+def put_in_doubt(function: Sender, **fields: object) -> list[Record]:
+    """Make the provider accept a message and lose the answer."""
     function.provider.order(kind="reset")
     queued = function.put(message(**fields))
     assert function.deliver(queued).outcomes() == {"uncertain": 1}
     return queued
 
 
-def held(function: Sender, **fields: object) -> list[Record]:
-    """Have a message in doubt whose time for a webhook is over."""
-    queued = in_doubt(function, **fields)
+def hold_in_doubt(function: Sender, **fields: object) -> list[Record]:
+    """Hold a message in doubt, because no webhook arrived in time."""
+    queued = put_in_doubt(function, **fields)
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
     return queued
 
 
-def cancelled(function: Sender, *codes: str, skip: int, count: int = 1) -> None:
-    """Have transactions cancelled for these reasons, one for each of their items."""
+def cancel_transactions(function: Sender, *codes: str, skip: int, count: int = 1) -> None:
+    """Cancel transactions for these reasons, one for each item."""
     reasons = tuple({"Code": code} for code in codes)
     function.calls.refuse(WRITE, Refusal("TransactionCanceledException", 400, reasons), skip=skip, count=count)
 
 
-# Lost
+# No message is lost
 
 
 def test_other_content_is_refused_while_a_hold_is_in_doubt(function: Sender) -> None:
-    held(function)
+    hold_in_doubt(function)
     assert function.send(message(message="Another text")).outcomes() == {"reference_reused": 1}
     webhook(function, "DELIVERED", msg_id=function.provider.messages()[0].msg_id)
     assert function.statuses() == {"order-1": "DELIVERED"}
@@ -70,11 +70,11 @@ def test_an_event_does_not_move_a_message_that_was_certainly_not_accepted(functi
 
 def test_every_acceptance_of_a_batch_is_recorded_while_webhooks_arrive(function: Sender) -> None:
     queued = function.put(*messages(30))
-    answered = iter(range(30))
+    numbers = iter(range(30))
 
     def deliver_webhooks(_: object) -> None:
         accepted = {entry.message.reference: entry for entry in function.provider.messages()}
-        for number in [next(answered, None) for _ in range(2)]:
+        for number in [next(numbers, None) for _ in range(2)]:
             if number is not None:
                 entry = accepted[f"order-{number + 1}"]
                 function.webhook(
@@ -89,7 +89,7 @@ def test_every_acceptance_of_a_batch_is_recorded_while_webhooks_arrive(function:
                 )
 
     for round_number in range(6):
-        # Each webhook is a transaction of its own, so the sender's next write comes 2 calls later.
+        # Each webhook is a transaction of its own, so the sender's next write is 2 calls later.
         function.calls.before(WRITE, deliver_webhooks, skip=1 + 2 * round_number)
     run = function.deliver(queued)
     assert (run.outcomes(), run.failed) == ({"accepted": 30}, [])
@@ -98,7 +98,7 @@ def test_every_acceptance_of_a_batch_is_recorded_while_webhooks_arrive(function:
 
 def test_an_acceptance_is_recorded_after_many_throttled_writes(function: Sender) -> None:
     queued = function.put(*messages(3))
-    cancelled(function, "ThrottlingError", "ThrottlingError", "ThrottlingError", skip=1, count=10)
+    cancel_transactions(function, "ThrottlingError", "ThrottlingError", "ThrottlingError", skip=1, count=10)
     assert function.deliver(queued).outcomes() == {"accepted": 3}
     assert set(function.statuses().values()) == {"ACCEPTED"}
 
@@ -119,11 +119,11 @@ def test_a_contended_record_does_not_delay_the_other_messages_of_its_batch(funct
     assert run.failed == [queued[1]["messageId"]]
 
 
-# Twice
+# No message is sent twice
 
 
 def test_a_message_enqueued_again_after_a_hold_in_doubt_is_not_sent(function: Sender) -> None:
-    held(function)
+    hold_in_doubt(function)
     run = function.send(message())
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
     assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN", "UNCERTAIN"]
@@ -131,14 +131,14 @@ def test_a_message_enqueued_again_after_a_hold_in_doubt_is_not_sent(function: Se
 
 
 def test_a_redrive_sends_a_message_that_is_held_in_doubt(function: Sender) -> None:
-    held(function)
+    hold_in_doubt(function)
     assert function.deliver(function.redrive()).outcomes() == {"accepted": 1}
     assert function.provider.counts() == {"order-1": 2}
 
 
-def test_a_resent_message_stays_in_doubt_through_a_refusal_for_now(function: Sender) -> None:
+def test_a_resent_message_stays_in_doubt_after_a_temporary_refusal(function: Sender) -> None:
     function.start(UNCERTAIN_SENDS="Resend")
-    queued = in_doubt(function)
+    queued = put_in_doubt(function)
     function.clock_ahead += RECONCILED
     function.provider.order(kind="503")
     assert function.deliver(queued, receive_count=8).outcomes() == {"held": 1}
@@ -155,7 +155,7 @@ def test_a_resent_message_stays_in_doubt_through_a_refusal_for_now(function: Sen
 
 def test_a_resent_message_that_the_provider_refuses_keeps_its_reference(function: Sender) -> None:
     function.start(UNCERTAIN_SENDS="Resend")
-    queued = in_doubt(function)
+    queued = put_in_doubt(function)
     function.clock_ahead += RECONCILED
     function.provider.order(kind="422")
     assert function.deliver(queued).outcomes() == {"held": 1}
@@ -163,7 +163,7 @@ def test_a_resent_message_that_the_provider_refuses_keeps_its_reference(function
     assert function.send(message(message="Another text")).outcomes() == {"reference_reused": 1}
 
 
-# False
+# No record is wrong
 
 
 def test_an_event_of_another_message_does_not_move_an_accepted_record(function: Sender) -> None:
@@ -175,29 +175,29 @@ def test_an_event_of_another_message_does_not_move_an_accepted_record(function: 
     assert (function.record("order-1").status, function.record("order-1").msg_id) == ("REJECTED", accepted.msg_id)
 
 
-def test_the_answer_to_our_request_replaces_the_msg_id_of_a_foreign_event(function: Sender) -> None:
-    def foreign_event_then_our_own(_: object) -> None:
+def test_the_answer_to_our_request_replaces_the_msg_id_of_another_systems_event(function: Sender) -> None:
+    def event_of_another_system_then_our_own(_: object) -> None:
         webhook(function, "DELIVERED")
         (accepted,) = function.provider.messages()
         webhook(function, "ENROUTE", msg_id=accepted.msg_id)
 
-    function.calls.before(WRITE, foreign_event_then_our_own, skip=1)
+    function.calls.before(WRITE, event_of_another_system_then_our_own, skip=1)
     assert function.send(message()).outcomes() == {"accepted": 1}
     (accepted,) = function.provider.messages()
     record = function.record("order-1")
     assert (record.status, record.msg_id) == ("ENROUTE", accepted.msg_id)
 
 
-def test_an_event_from_before_the_message_was_enqueued_does_not_settle_a_doubt(function: Sender) -> None:
-    queued = in_doubt(function)
+def test_an_event_from_before_the_message_was_enqueued_does_not_settle_it(function: Sender) -> None:
+    queued = put_in_doubt(function)
     webhook(function, "DELIVERED", msg_id=ulid(function.now() - timedelta(days=1)))
     assert function.statuses() == {"order-1": "UNCERTAIN"}
-    webhook(function, "DELIVERED", msg_id="an id that is no ULID")
+    webhook(function, "DELIVERED", msg_id="an id that is not a ULID")
     assert function.statuses() == {"order-1": "DELIVERED"}
     assert function.deliver(queued).outcomes() == {"settled": 1}
 
 
-def test_a_message_whose_deadline_passes_on_the_way_to_the_provider_lapses(function: Sender) -> None:
+def test_a_message_whose_deadline_passes_after_the_claim_lapses(function: Sender) -> None:
     queued = function.put(message(expiration=3600))
 
     def deadline_passes(_: object) -> None:
@@ -209,7 +209,7 @@ def test_a_message_whose_deadline_passes_on_the_way_to_the_provider_lapses(funct
     assert function.statuses() == {"order-1": "LAPSED"}
 
 
-def test_two_copies_of_a_message_in_one_batch_at_their_last_delivery_are_one_sms(function: Sender) -> None:
+def test_two_copies_of_a_message_in_one_batch_at_their_last_delivery_send_one_sms(function: Sender) -> None:
     queued = function.put(message(), message())
     run = function.deliver(queued, receive_count=8)
     assert (run.outcomes(), run.failed, function.dead_letters()) == ({"accepted": 1, "duplicate": 1}, [], [])
@@ -222,10 +222,10 @@ def test_two_copies_of_a_message_in_one_batch_at_their_last_delivery_are_one_sms
         ({"SEND_MODE": "DryRun"}, "DryRun"),
     ],
 )
-def test_a_changed_parameter_does_not_overwrite_a_doubt(
+def test_a_message_in_doubt_stays_in_doubt_after_a_parameter_changed(
     function: Sender, changed: dict[str, str], cause: str
 ) -> None:
-    queued = in_doubt(function)
+    queued = put_in_doubt(function)
     function.start(**changed)
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
@@ -236,7 +236,7 @@ def test_a_changed_parameter_does_not_overwrite_a_doubt(
     assert (record.status, record.in_doubt) == ("HELD", True)
 
 
-def test_a_removed_default_sender_does_not_overwrite_a_doubt(function: Sender) -> None:
+def test_a_message_in_doubt_stays_in_doubt_after_the_default_sender_was_removed(function: Sender) -> None:
     function.start(DEFAULT_SENDER="Shop")
     function.provider.order(kind="reset")
     fields = message()
@@ -249,8 +249,8 @@ def test_a_removed_default_sender_does_not_overwrite_a_doubt(function: Sender) -
     assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
-def test_an_expired_deadline_does_not_overwrite_a_doubt(function: Sender) -> None:
-    queued = in_doubt(function, expiration=600)
+def test_a_message_in_doubt_stays_in_doubt_after_its_deadline(function: Sender) -> None:
+    queued = put_in_doubt(function, expiration=600)
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
     (letter,) = function.dead_letters()
@@ -258,8 +258,8 @@ def test_an_expired_deadline_does_not_overwrite_a_doubt(function: Sender) -> Non
     assert "expired" in letter.details
 
 
-def test_a_redrive_that_is_delivered_again_after_its_own_doubt_is_not_sent_again(function: Sender) -> None:
-    held(function)
+def test_a_redriven_message_with_an_unknown_outcome_is_not_sent_again(function: Sender) -> None:
+    hold_in_doubt(function)
     (copy,) = function.redrive()
     function.provider.order(kind="reset")
     assert function.deliver([copy]).outcomes() == {"uncertain": 1}
@@ -269,10 +269,10 @@ def test_a_redrive_that_is_delivered_again_after_its_own_doubt_is_not_sent_again
     assert function.provider.counts() == {"order-1": 2}
 
 
-# One bad one costs its neighbours
+# One bad message does not affect others
 
 
-def test_messages_in_doubt_travel_alone_so_that_a_poisonous_one_harms_no_other(function: Sender) -> None:
+def test_messages_in_doubt_are_sent_alone_so_that_one_that_fails_does_not_affect_others(function: Sender) -> None:
     function.provider.order(kind="500", reference="order-2", when="before", count=None)
     queued = function.put(*messages(3))
     assert function.deliver(queued).outcomes() == {"uncertain": 3}
@@ -308,7 +308,7 @@ def test_a_request_refused_as_a_whole_is_split(function: Sender, status: int) ->
     ],
     ids=lambda damage: next(iter(damage)),
 )
-def test_a_damaged_record_costs_its_own_message_only(function: Sender, damage: dict[str, Any]) -> None:
+def test_a_damaged_record_delays_only_its_own_message(function: Sender, damage: dict[str, Any]) -> None:
     function.provider.order(kind="503", count=1)
     queued = function.put(*messages(3))
     function.deliver(queued)
@@ -330,6 +330,6 @@ def test_the_longest_expiration_is_accepted_by_a_provider_whose_clock_is_behind(
     assert sent < function.now() + timedelta(days=5) - timedelta(seconds=30)
 
 
-def test_no_record_is_needed_to_tell_a_control_character(function: Sender) -> None:
+def test_a_message_with_a_control_character_is_invalid(function: Sender) -> None:
     assert function.send(message(message="a\x00b")).outcomes() == {"invalid": 1}
     assert from_fields(message(message="a\tb\r\nc")).message == "a\tb\r\nc"

@@ -26,7 +26,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("body", "code", "details"), BAD, ids=lambda value: value[:30])
-def test_a_message_that_cannot_be_sent_is_dead_with_its_reason(
+def test_an_invalid_message_is_a_dead_letter_with_its_reason(
     function: Sender, body: str, code: str, details: str
 ) -> None:
     (queued,) = function.put(body)
@@ -44,15 +44,15 @@ def test_a_message_that_cannot_be_sent_is_dead_with_its_reason(
     assert function.waiting() == 0
 
 
-def test_a_body_comes_to_the_dead_letters_as_it_came(function: Sender) -> None:
+def test_the_body_of_a_dead_letter_is_unchanged(function: Sender) -> None:
     body = ' {\n\t"message" : "\\u0041 é 🚀 \\" <&>",\r\n "recipient":1 }  '
     function.send(body)
     assert [letter.body for letter in function.dead_letters()] == [body]
 
 
-def test_a_whole_batch_of_bad_messages_does_not_fail_the_invocation(function: Sender) -> None:
-    # Each of those with a reference gets one of its own: two of one reference take turns.
-    bodies = [body.replace("order-1", f"order-{place}") for place, (body, _, _) in enumerate(BAD)]
+def test_a_batch_of_only_invalid_messages_does_not_fail_the_invocation(function: Sender) -> None:
+    # Every reference must differ, because two messages of one reference are handled one after the other.
+    bodies = [body.replace("order-1", f"order-{index}") for index, (body, _, _) in enumerate(BAD)]
     run = function.send(*bodies)
     assert run.failed == []
     assert run.outcomes() == {"invalid": len(bodies)}
@@ -60,7 +60,7 @@ def test_a_whole_batch_of_bad_messages_does_not_fail_the_invocation(function: Se
     assert function.provider.requests() == []
 
 
-def test_one_bad_message_of_a_hundred_costs_the_others_nothing(function: Sender) -> None:
+def test_one_invalid_message_of_a_hundred_does_not_affect_the_others(function: Sender) -> None:
     run = function.send(*messages(99), message("bad", recipient=1))
     assert run.failed == []
     assert run.outcomes() == {"accepted": 99, "invalid": 1}
@@ -69,7 +69,7 @@ def test_one_bad_message_of_a_hundred_costs_the_others_nothing(function: Sender)
     assert len(function.provider.counts()) == 99
 
 
-def test_one_message_of_a_hundred_that_the_provider_refuses_costs_the_others_one_request(
+def test_one_refused_message_of_a_hundred_causes_one_more_request_for_the_others(
     function: Sender,
 ) -> None:
     function.provider.order(kind="422", references=["order-42"], count=None)
@@ -86,7 +86,7 @@ def test_one_message_of_a_hundred_that_the_provider_refuses_costs_the_others_one
     assert record.error == {"code": "PROVIDER_REFUSED", "details": letter.details}
 
 
-def test_a_refusal_that_names_all_sends_none_and_asks_once(function: Sender) -> None:
+def test_if_a_refusal_names_all_messages_there_is_one_request(function: Sender) -> None:
     function.provider.order(kind="422", indexes=[0, 1, 2])
     run = function.send(*messages(3))
     assert run.outcomes() == {"provider_refused": 3}
@@ -96,7 +96,7 @@ def test_a_refusal_that_names_all_sends_none_and_asks_once(function: Sender) -> 
     assert len(function.dead_letters()) == 3
 
 
-def test_refusals_one_after_another_each_cost_their_own_messages_only(function: Sender) -> None:
+def test_consecutive_refusals_affect_only_the_messages_that_they_name(function: Sender) -> None:
     function.provider.order(kind="422", references=["order-1"])
     function.provider.order(kind="422", references=["order-4"])
     run = function.send(*messages(5))
@@ -104,7 +104,7 @@ def test_refusals_one_after_another_each_cost_their_own_messages_only(function: 
     assert sorted(map(str, function.provider.counts())) == ["order-2", "order-3", "order-5"]
 
 
-def test_a_refusal_that_names_none_has_each_message_sent_alone(function: Sender) -> None:
+def test_after_a_refusal_that_names_no_message_each_is_sent_alone(function: Sender) -> None:
     function.provider.order(kind="422")
     function.provider.order(kind="422", references=["order-2"])
     run = function.send(*messages(4))
@@ -113,20 +113,22 @@ def test_a_refusal_that_names_none_has_each_message_sent_alone(function: Sender)
     assert function.statuses()["order-2"] == "INVALID"
 
 
-def test_a_single_message_that_is_refused_as_a_whole_is_invalid(function: Sender) -> None:
+def test_a_refusal_of_a_request_with_one_message_is_about_that_message(function: Sender) -> None:
     function.provider.order(kind="422")
     function.send(message())
     (letter,) = function.dead_letters()
     assert (letter.code, letter.details) == ("PROVIDER_REFUSED", "body: Value error, the whole request is refused")
 
 
-def test_each_alone_takes_no_longer_than_the_invocation_has(function: Sender) -> None:
+def test_messages_that_are_sent_alone_are_retried_later_if_no_time_is_left(function: Sender) -> None:
     function.provider.order(kind="422")
-    left = iter([30, 30, 30, 20, 8, 8])  # when it is asked for: claim, three requests, one too late, and recording
+    remaining_s = iter(
+        [30, 30, 30, 20, 8, 8]
+    )  # at the claim, three requests, one that is too late, and the recording
 
     class Context:
         def get_remaining_time_in_millis(self) -> float:
-            return next(left) * 1000
+            return next(remaining_s) * 1000
 
     function.context = Context()
     run = function.send(*messages(5))
@@ -136,7 +138,10 @@ def test_each_alone_takes_no_longer_than_the_invocation_has(function: Sender) ->
 
 
 @pytest.mark.parametrize("refused", [False, True], ids=["invalid", "refused by the provider"])
-def test_a_message_whose_copy_fails_stays_on_the_queue_until_there_is_one(function: Sender, refused: bool) -> None:  # noqa: FBT001
+def test_a_message_stays_on_the_queue_until_its_copy_is_in_the_dead_letter_queue(
+    function: Sender,
+    refused: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InternalError", 500))
     if refused:
         function.provider.order(kind="422", count=None)
@@ -152,23 +157,23 @@ def test_a_message_whose_copy_fails_stays_on_the_queue_until_there_is_one(functi
     assert function.statuses() == {"order-1": "INVALID"}
 
 
-def test_one_copy_that_fails_keeps_back_its_own_message_only(function: Sender) -> None:
+def test_a_copy_that_fails_affects_only_its_own_message(function: Sender) -> None:
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InvalidMessageContents"), skip=1)
     queued = function.put(*(message(f"order-{number}", recipient=1) for number in (1, 2, 3)))
     assert function.deliver(queued).failed == [queued[1]["messageId"]]
     assert {letter.reference for letter in function.dead_letters()} == {"order-1", "order-3"}
 
 
-def test_a_dead_letter_queue_out_of_reach_is_tried_once(function: Sender) -> None:
+def test_an_unreachable_dead_letter_queue_is_called_once(function: Sender) -> None:
     function.calls.lose_answer(SEND_DEAD_LETTER, count=None)
     run = function.send(*(message(f"order-{number}", recipient=1) for number in range(5)))
     assert run.calls[SEND_DEAD_LETTER] == 1
     assert len(run.failed) == 5
 
 
-def test_a_refusal_in_strange_words_is_recorded_as_far_as_it_can_be(function: Sender) -> None:
-    words = "\\ud800 " + "x" * 400_000
-    body = f'{{"detail": [{{"loc": ["body", "messages", 0, "message"], "msg": "{words}", "type": "t"}}]}}'
+def test_a_refusal_with_a_long_and_invalid_text_is_recorded_in_a_shorter_form(function: Sender) -> None:
+    reason = "\\ud800 " + "x" * 400_000
+    body = f'{{"detail": [{{"loc": ["body", "messages", 0, "message"], "msg": "{reason}", "type": "t"}}]}}'
     with function.answered_with(422, body.encode()):
         run = function.send(*messages(2))
     assert run.failed == []
@@ -178,8 +183,8 @@ def test_a_refusal_in_strange_words_is_recorded_as_far_as_it_can_be(function: Se
     assert TEXT not in run.log
 
 
-@pytest.mark.parametrize("msg_id", ["\\ud800", "x" * 300_000], ids=["no Unicode", "too long to keep"])
-def test_an_acceptance_that_cannot_be_kept_costs_the_others_nothing(function: Sender, msg_id: str) -> None:
+@pytest.mark.parametrize("msg_id", ["\\ud800", "x" * 300_000], ids=["invalid Unicode", "too long to store"])
+def test_an_acceptance_that_cannot_be_stored_does_not_affect_the_others(function: Sender, msg_id: str) -> None:
     entries = [
         f'{{"msg_id": "{msg_id}", "recipient": 1, "reference": "order-1"}}',
         '{"msg_id": "01JQRJWK259Y1YEECJZB50908V", "recipient": 1, "reference": "order-2"}',

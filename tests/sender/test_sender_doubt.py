@@ -1,4 +1,4 @@
-"""What nobody can know is never guessed: the life of an uncertain message."""
+"""A message whose outcome is unknown is not sent again until a webhook, the policy or a redrive decides."""
 
 from datetime import timedelta
 
@@ -14,8 +14,8 @@ __all__ = ["function"]
 RECONCILED = timedelta(seconds=905)
 
 
-def doubted(function: Sender) -> list[Record]:
-    """Have a message accepted and the answer lost."""
+def put_in_doubt(function: Sender) -> list[Record]:
+    """Make the provider accept a message and lose the answer."""
     function.provider.order(kind="reset")
     queued = function.put(message())
     assert function.deliver(queued).outcomes() == {"uncertain": 1}
@@ -26,8 +26,8 @@ def redrive(function: Sender) -> dict[str, int]:
     return function.deliver(function.redrive()).outcomes()
 
 
-def test_an_unsettled_message_is_held_when_its_time_is_over(function: Sender) -> None:
-    queued = doubted(function)
+def test_an_unsettled_message_is_held_after_the_reconciliation_time(function: Sender) -> None:
+    queued = put_in_doubt(function)
     function.clock_ahead += RECONCILED
     run = function.deliver(queued)
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
@@ -40,7 +40,7 @@ def test_an_unsettled_message_is_held_when_its_time_is_over(function: Sender) ->
 
 
 def test_a_held_message_is_sent_when_it_is_redriven(function: Sender) -> None:
-    queued = doubted(function)
+    queued = put_in_doubt(function)
     function.start(RECONCILE_AFTER_S="0")
     assert function.deliver(queued).outcomes() == {"held": 1}
     assert redrive(function) == {"accepted": 1}
@@ -49,7 +49,7 @@ def test_a_held_message_is_sent_when_it_is_redriven(function: Sender) -> None:
 
 
 def test_a_held_message_that_a_webhook_settles_is_not_sent_when_it_is_redriven(function: Sender) -> None:
-    queued = doubted(function)
+    queued = put_in_doubt(function)
     function.clock_ahead += RECONCILED
     function.deliver(queued)
     function.webhook(event("DELIVERED", msg_id=function.provider.messages()[0].msg_id))
@@ -59,7 +59,7 @@ def test_a_held_message_that_a_webhook_settles_is_not_sent_when_it_is_redriven(f
 
 def test_another_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(function: Sender) -> None:
     copy = function.put(message())
-    queued = doubted(function)
+    queued = put_in_doubt(function)
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
     run = function.deliver(copy)
@@ -70,7 +70,7 @@ def test_another_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(f
 
 def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_it(function: Sender) -> None:
     function.start(UNCERTAIN_SENDS="Resend")
-    queued = doubted(function)
+    queued = put_in_doubt(function)
     for kind, outcome in (("429", "throttled"), ("reset", "uncertain")):
         function.clock_ahead += RECONCILED
         function.provider.order(kind=kind)
@@ -81,17 +81,17 @@ def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_i
     assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
-def test_a_webhook_that_comes_in_time_prevents_the_resending(function: Sender) -> None:
+def test_a_webhook_that_arrives_in_time_prevents_the_resending(function: Sender) -> None:
     function.start(UNCERTAIN_SENDS="Resend")
-    queued = doubted(function)
+    queued = put_in_doubt(function)
     function.webhook(event("ENROUTE", msg_id=function.provider.messages()[0].msg_id))
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"settled": 1}
     assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_message_whose_copy_fails_is_not_held_before_there_is_one(function: Sender) -> None:
-    queued = doubted(function)
+def test_a_message_is_not_held_before_its_copy_is_in_the_dead_letter_queue(function: Sender) -> None:
+    queued = put_in_doubt(function)
     function.clock_ahead += RECONCILED
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InternalError", 500))
     assert function.deliver(queued).failed == [queued[0]["messageId"]]
@@ -103,17 +103,17 @@ def test_a_message_whose_copy_fails_is_not_held_before_there_is_one(function: Se
 @pytest.mark.parametrize(
     ("kind", "code"), [("503", "RETRIES_EXHAUSTED"), ("403", "RETRIES_EXHAUSTED"), ("reset", "UNCERTAIN")]
 )
-def test_the_last_delivery_takes_a_message_to_the_dead_letters_with_its_reason_and_identity(
+def test_after_the_last_delivery_a_message_is_a_dead_letter_with_its_reason_and_reference(
     function: Sender, kind: str, code: str
 ) -> None:
     function.provider.order(kind=kind)
     queued = function.put(message(None))
     run = function.deliver(queued, receive_count=8)
     assert (run.outcomes(), run.failed, run.visibility_timeouts_s) == ({"held": 1}, [], [])
-    identity = queued[0]["messageId"]
-    assert function.statuses() == {identity: "HELD"}
+    reference = queued[0]["messageId"]
+    assert function.statuses() == {reference: "HELD"}
     (copy,) = function.redrive()
-    assert copy["messageId"] != identity
+    assert copy["messageId"] != reference
     assert copy["messageAttributes"]["ErrorCode"]["stringValue"] == code
     assert function.deliver([copy]).outcomes() == {"accepted": 1}
-    assert function.statuses() == {identity: "ACCEPTED"}
+    assert function.statuses() == {reference: "ACCEPTED"}

@@ -1,4 +1,4 @@
-"""Expiration counts from when a message was put on the queue, in each of its four forms."""
+"""The expiration counts from when a message was enqueued, in all four forms."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from tests.sender.sqs_records import Record, message
 __all__ = ["function"]
 
 HOUR = timedelta(hours=1)
-# Each means two hours from the given time of putting it on the queue.
+# Each form of two hours after the enqueue time, which is the argument.
 FORMS: dict[str, Any] = {
     "duration": lambda _: "PT2H",
     "long duration": lambda _: "P0DT1H59M60S",
@@ -24,8 +24,13 @@ FORMS: dict[str, Any] = {
 }
 
 
-def put_ago(function: Sender, ago: timedelta, expiration: Any, reference: str = "order-1") -> tuple[Record, datetime]:  # noqa: ANN401
-    """Put a message on the queue as if it had been there for a while; `expiration` is given the time it came."""
+def put_earlier(
+    function: Sender,
+    ago: timedelta,
+    expiration: Any,  # noqa: ANN401 - a function of the enqueue time
+    reference: str = "order-1",
+) -> tuple[Record, datetime]:
+    """Put a message on the queue as if it was enqueued earlier. `expiration` is called with the enqueue time."""
     sent_at = (datetime.now(UTC) - ago).replace(microsecond=0)
     (record,) = function.put(message(reference, expiration=expiration(sent_at)))
     record["attributes"]["SentTimestamp"] = str(int(sent_at.timestamp() * 1000))
@@ -33,8 +38,8 @@ def put_ago(function: Sender, ago: timedelta, expiration: Any, reference: str = 
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_provider_is_given_what_is_left(function: Sender, form: str) -> None:
-    record, sent_at = put_ago(function, HOUR, FORMS[form])
+def test_the_provider_gets_the_deadline_as_a_point_in_time(function: Sender, form: str) -> None:
+    record, sent_at = put_earlier(function, HOUR, FORMS[form])
     assert function.deliver([record]).outcomes() == {"accepted": 1}
     (accepted,) = function.provider.messages()
     assert datetime.fromisoformat(str(accepted.message.expiration)) == sent_at + 2 * HOUR
@@ -42,7 +47,7 @@ def test_the_provider_is_given_what_is_left(function: Sender, form: str) -> None
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_message_that_waited_too_long_is_lapsed_and_not_sent(function: Sender, form: str) -> None:
-    record, _ = put_ago(function, 2 * HOUR + timedelta(seconds=2), FORMS[form])
+    record, _ = put_earlier(function, 2 * HOUR + timedelta(seconds=2), FORMS[form])
     run = function.deliver([record])
     assert (run.outcomes(), run.failed) == ({"lapsed": 1}, [])
     assert function.provider.requests() == []
@@ -52,9 +57,9 @@ def test_a_message_that_waited_too_long_is_lapsed_and_not_sent(function: Sender,
     assert function.waiting() == 0
 
 
-def test_the_others_of_a_batch_are_sent(function: Sender) -> None:
-    late, _ = put_ago(function, HOUR, lambda _: 1800, "late")
-    early, _ = put_ago(function, HOUR, lambda _: "PT2H", "early")
+def test_only_the_messages_of_a_batch_whose_deadlines_have_passed_lapse(function: Sender) -> None:
+    late, _ = put_earlier(function, HOUR, lambda _: 1800, "late")
+    early, _ = put_earlier(function, HOUR, lambda _: "PT2H", "early")
     run = function.deliver([late, early, *function.put(message("whenever"))])
     assert run.outcomes() == {"accepted": 2, "lapsed": 1}
     assert function.statuses() == {"late": "LAPSED", "early": "ACCEPTED", "whenever": "ACCEPTED"}
@@ -62,7 +67,7 @@ def test_the_others_of_a_batch_are_sent(function: Sender) -> None:
 
 def test_a_message_lapses_between_two_tries(function: Sender) -> None:
     function.provider.order(kind="503")
-    record, _ = put_ago(function, timedelta(0), lambda _: 60)
+    record, _ = put_earlier(function, timedelta(0), lambda _: 60)
     assert function.deliver([record]).outcomes() == {"throttled": 1}
     function.clock_ahead += timedelta(seconds=61)
     assert function.deliver([record]).outcomes() == {"lapsed": 1}
@@ -71,7 +76,7 @@ def test_a_message_lapses_between_two_tries(function: Sender) -> None:
 
 def test_a_message_that_may_have_been_sent_does_not_lapse(function: Sender) -> None:
     function.provider.order(kind="reset")
-    record, _ = put_ago(function, timedelta(0), lambda _: 60)
+    record, _ = put_earlier(function, timedelta(0), lambda _: 60)
     assert function.deliver([record]).outcomes() == {"uncertain": 1}
     function.clock_ahead += timedelta(seconds=905)
     assert function.deliver([record]).outcomes() == {"held": 1}

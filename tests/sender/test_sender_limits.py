@@ -1,4 +1,4 @@
-"""MaxSegments and SendMode: no message costs more than allowed, and a staging stack texts only listed people."""
+"""MaxSegments limits the length of a message, and SendMode Listed limits the recipients."""
 
 import json
 from typing import Any
@@ -13,8 +13,8 @@ __all__ = ["function"]
 UCS2 = "Smørrebrød \u2013 20 kr."
 
 
-def logged(log: str) -> dict[str, Any]:
-    """The batch's line of the log, and its metrics."""
+def batch_line(log: str) -> dict[str, Any]:
+    """Return the log line of the batch, and the metric SegmentsSent."""
     lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines()]
     metrics: dict[str, Any] = {}
     for line in lines:
@@ -32,14 +32,14 @@ def test_a_record_has_the_segments_and_the_encoding_of_its_text(function: Sender
 
 def test_the_segments_of_accepted_messages_are_counted_and_logged(function: Sender) -> None:
     sent = [message(message="x" * 161), message("order-2", message=UCS2), message("order-3", sender="x")]
-    batch = logged(function.send(*sent).log)
+    batch = batch_line(function.send(*sent).log)
     assert batch["outcomes"]["accepted"] == 2
     assert (batch["segments"], batch["encodings"]) == (3, {"GSM-7": 1, "UCS-2": 1})
     assert batch["SegmentsSent"] == [3.0]
 
 
-def test_a_batch_of_which_nothing_was_accepted_has_no_segments(function: Sender) -> None:
-    batch = logged(function.send(message(sender="x")).log)
+def test_a_batch_without_accepted_messages_has_no_segments(function: Sender) -> None:
+    batch = batch_line(function.send(message(sender="x")).log)
     assert (batch["segments"], batch["encodings"], "SegmentsSent" in batch) == (0, {}, False)
 
 
@@ -57,14 +57,14 @@ def test_a_message_of_more_segments_than_the_stack_allows_is_not_sent(function: 
     assert "smørrebrød" not in run.log.lower()
 
 
-def test_what_was_too_long_is_sent_when_the_stack_allows_it(function: Sender) -> None:
+def test_a_message_that_was_too_long_is_sent_after_the_limit_was_raised(function: Sender) -> None:
     function.start(MAX_SEGMENTS="1")
     function.send(message(message="x" * 161))
     function.start(MAX_SEGMENTS="2")
     assert function.send(message(message="x" * 161)).outcomes() == {"accepted": 1}
 
 
-def test_a_dead_letter_names_every_mistake_at_once(function: Sender) -> None:
+def test_a_dead_letter_lists_every_mistake(function: Sender) -> None:
     function.start(OPT_OUTS="Enforce")
     function.send({"to": NUMBER, "message": "Hello", "reference": "order-1"})
     (letter,) = function.dead_letters()
@@ -84,14 +84,14 @@ def test_message_type_and_context_are_in_the_record(function: Sender) -> None:
     assert (record.message_type, record.context) == ("promotional", "tenant-7")
 
 
-def test_another_context_under_the_same_reference_is_the_same_message(function: Sender) -> None:
+def test_the_same_message_with_another_context_is_a_duplicate(function: Sender) -> None:
     function.send(message(context="trace-1"))
     assert function.send(message(context="trace-2")).outcomes() == {"duplicate": 1}
     assert function.record("order-1").context == "trace-1"
 
 
 @pytest.mark.parametrize("listed", [str(NUMBER), "4512", "46, +45 12 34 56 78 ,"])
-def test_under_listed_only_listed_recipients_are_sent_to(function: Sender, listed: str) -> None:
+def test_in_mode_listed_only_listed_recipients_get_messages(function: Sender, listed: str) -> None:
     function.start(SEND_MODE="Listed", LISTED_RECIPIENTS=listed)
     run = function.send(message(recipient="+45 12 34 56 78"), message("order-2", recipient=4587654321))
     assert run.failed == []
@@ -112,7 +112,7 @@ def test_an_empty_list_sends_nothing(function: Sender) -> None:
     assert function.provider.requests() == []
 
 
-def test_a_message_that_breaks_a_rule_is_a_dead_letter_in_staging_too(function: Sender) -> None:
+def test_an_invalid_message_is_a_dead_letter_in_mode_listed_too(function: Sender) -> None:
     function.start(SEND_MODE="Listed", LISTED_RECIPIENTS="")
     run = function.send(message(recipient=1), message("order-2", message="x" * 40_000))
     assert run.outcomes() == {"invalid": 2}

@@ -1,4 +1,4 @@
-"""What the operator sets, which queue a message came from, and what the log says of all of it."""
+"""The operator's settings, the queue of a message, the log and the metrics."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.sender.sqs_records import NUMBER, TEXT, message, messages
 __all__ = ["function"]
 
 
-def test_a_dry_run_does_everything_but_the_request(function: Sender) -> None:
+def test_a_dry_run_makes_no_request(function: Sender) -> None:
     function.start(SEND_MODE="DryRun")
     run = function.send(*messages(2), message("bad", recipient=1))
     assert run.failed == []
@@ -26,7 +26,7 @@ def test_a_dry_run_does_everything_but_the_request(function: Sender) -> None:
     assert [letter.reference for letter in function.dead_letters()] == ["bad"]
 
 
-def test_what_a_dry_run_held_is_sent_when_it_is_queued_again_for_real(function: Sender) -> None:
+def test_a_message_held_by_a_dry_run_is_sent_if_it_is_enqueued_again_in_mode_live(function: Sender) -> None:
     function.start(SEND_MODE="DryRun")
     function.send(message())
     function.start(SEND_MODE="Live")
@@ -34,7 +34,7 @@ def test_what_a_dry_run_held_is_sent_when_it_is_queued_again_for_real(function: 
 
 
 @pytest.mark.parametrize("prefixes", ["45,4670", " 45 , 4670 ,"])
-def test_only_recipients_under_the_allowed_prefixes_are_sent_to(function: Sender, prefixes: str) -> None:
+def test_only_recipients_with_an_allowed_prefix_get_messages(function: Sender, prefixes: str) -> None:
     function.start(ALLOWED_PREFIXES=prefixes)
     allowed = {"dane": 4512345678, "swede": 46701234567}
     refused = {"other swede": 46731234567, "german": 491701234567}
@@ -48,17 +48,17 @@ def test_only_recipients_under_the_allowed_prefixes_are_sent_to(function: Sender
     assert {function.record(name).status for name in refused} == {"INVALID"}
 
 
-def test_the_default_sender_is_used_where_a_message_names_none(function: Sender) -> None:
+def test_the_default_sender_is_used_for_a_message_without_a_sender(function: Sender) -> None:
     unnamed = message()
     del unnamed["sender"]
     assert function.send(unnamed).outcomes() == {"invalid": 1}
     function.start(DEFAULT_SENDER="MyShop")
     function.send({**unnamed, "reference": "order-2"}, message("order-3"))
-    assert [each.message.sender for each in function.provider.messages()] == ["MyShop", "Shop"]
+    assert [accepted.message.sender for accepted in function.provider.messages()] == ["MyShop", "Shop"]
     assert function.record("order-2").sender == "MyShop"
 
 
-def test_each_queues_messages_are_hidden_on_their_own_queue(function: Sender) -> None:
+def test_the_visibility_timeout_of_a_message_is_set_on_its_own_queue(function: Sender) -> None:
     function.provider.order(kind="503", count=None)
     for url in (function.queues.main, function.queues.urgent):
         queued = function.put(message(url.rpartition("/")[2]), url=url)
@@ -67,7 +67,7 @@ def test_each_queues_messages_are_hidden_on_their_own_queue(function: Sender) ->
         assert (call["QueueUrl"], call["ReceiptHandle"]) == (url, queued[0]["receiptHandle"])
 
 
-def test_a_message_larger_than_its_copy_may_be_does_not_fail_the_invocation(function: Sender) -> None:
+def test_a_message_whose_copy_would_be_too_large_does_not_fail_the_invocation(function: Sender) -> None:
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InvalidParameterValue"), count=None)
     queued = function.put("x" * 262_000, message())
     run = function.deliver(queued)
@@ -75,14 +75,14 @@ def test_a_message_larger_than_its_copy_may_be_does_not_fail_the_invocation(func
     assert run.failed == [queued[0]["messageId"]]
 
 
-def logged(function: Sender) -> str:
-    """What a day of trouble writes: each outcome there is, one after another."""
+def log_of_many_outcomes(function: Sender) -> str:
+    """Return the log of messages with many different outcomes."""
     log = function.send(*messages(2)).log
     log += function.send(*messages(2)).log  # duplicates
     log += function.send(message(message="Another secret"), message("bad", recipient=f"{NUMBER}x"), TEXT).log
-    for place, kind in enumerate(("422", "429", "503", "403", "500", "reset", "rubbish")):
+    for index, kind in enumerate(("422", "429", "503", "403", "500", "reset", "rubbish")):
         function.provider.order(kind=kind)
-        queued = function.put(message(f"trouble-{place}"))
+        queued = function.put(message(f"fault-{index}"))
         log += function.deliver(queued).log + function.deliver(queued, receive_count=8).log
     for operation in (WRITE, SEND_DEAD_LETTER, SET_VISIBILITY):
         function.calls.refuse(operation, Refusal("InternalServerError", 500), count=None)
@@ -90,15 +90,15 @@ def logged(function: Sender) -> str:
     return log
 
 
-def test_no_text_no_token_and_no_number_is_logged(function: Sender) -> None:
-    log = logged(function)
+def test_texts_tokens_and_phone_numbers_are_not_logged(function: Sender) -> None:
+    log = log_of_many_outcomes(function)
     for secret in (TEXT, "Another secret", TOKEN, str(NUMBER), "12345678", function.secrets.token):
         assert secret not in log
-    for said in ("order-1", "invalid", "reference_reused", "uncertain", "held", "table_unavailable"):
-        assert said in log
+    for text in ("order-1", "invalid", "reference_reused", "uncertain", "held", "table_unavailable"):
+        assert text in log
 
 
-def test_the_providers_words_are_not_logged_where_their_copy_fails(function: Sender) -> None:
+def test_the_providers_text_is_not_logged_if_the_copy_fails(function: Sender) -> None:
     function.provider.order(kind="422")
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InvalidParameterValue"))
     lines = [json.loads(line) for line in function.send(message()).log.splitlines()]
@@ -109,7 +109,7 @@ def test_the_providers_words_are_not_logged_where_their_copy_fails(function: Sen
     )
 
 
-def test_each_message_that_was_not_simply_accepted_is_logged_with_its_ids_and_its_outcome(
+def test_each_message_that_was_not_accepted_is_logged_with_its_ids_and_its_outcome(
     function: Sender,
 ) -> None:
     accepted, bad = function.put(message(), message("bad", recipient=1))

@@ -1,4 +1,4 @@
-"""What an answer makes of a message: the rows of the design's table, each against a provider that gives it."""
+"""The outcome of a message for every kind of answer of the provider."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -36,7 +36,7 @@ def test_an_accepted_message_is_recorded_and_acknowledged(function: Sender) -> N
     assert (sent.recipient, sent.sender, sent.label, sent.priority) == (NUMBER, "Shop", "spring", "urgent")
 
 
-def test_answers_in_another_order_find_their_messages(function: Sender) -> None:
+def test_answers_in_another_order_are_matched_to_their_messages(function: Sender) -> None:
     function.provider.order(kind="reorder")
     assert function.send(*messages(5)).failed == []
     for accepted in function.provider.messages():
@@ -60,7 +60,7 @@ def test_answers_in_another_order_find_their_messages(function: Sender) -> None:
     ],
     ids=str,
 )
-def test_a_message_whose_acceptance_nobody_heard_is_uncertain_until_a_webhook_settles_it(
+def test_a_message_whose_acceptance_was_lost_is_uncertain_until_a_webhook_settles_it(
     function: Sender, fault: dict[str, Any]
 ) -> None:
     function.provider.order(**fault)
@@ -87,7 +87,7 @@ def test_a_message_whose_acceptance_nobody_heard_is_uncertain_until_a_webhook_se
     assert function.waiting() == 0
 
 
-def test_the_message_that_an_answer_leaves_out_is_uncertain_and_the_others_are_accepted(
+def test_a_message_that_is_missing_in_the_answer_is_uncertain_and_the_others_are_accepted(
     function: Sender,
 ) -> None:
     function.provider.order(kind="omit", reference="order-2")
@@ -98,7 +98,7 @@ def test_the_message_that_an_answer_leaves_out_is_uncertain_and_the_others_are_a
     assert set(function.provider.counts().values()) == {1}
 
 
-def test_a_batch_without_an_answer_is_uncertain_as_a_whole_and_asked_for_once(function: Sender) -> None:
+def test_all_messages_of_a_request_without_an_answer_are_uncertain_and_it_is_not_repeated(function: Sender) -> None:
     function.provider.order(kind="reset")
     run = function.send(*messages(10))
     assert run.outcomes() == {"uncertain": 10}
@@ -106,29 +106,29 @@ def test_a_batch_without_an_answer_is_uncertain_as_a_whole_and_asked_for_once(fu
     assert len(function.provider.requests()) == 1
 
 
-def gone(provider: Provider, _start: Callable[..., None]) -> None:
+def refused_connection(provider: Provider, _start: Callable[..., None]) -> None:
     provider.refuse_connections()
 
 
-def no_such_name(_provider: Provider, start: Callable[..., None]) -> None:
+def unknown_host(_provider: Provider, start: Callable[..., None]) -> None:
     start(GATEWAYAPI_URL="http://gatewayapi.invalid")
 
 
-def no_tls(provider: Provider, start: Callable[..., None]) -> None:
+def failing_tls(provider: Provider, start: Callable[..., None]) -> None:
     start(GATEWAYAPI_URL=f"https://127.0.0.1:{provider.port}")
 
 
-@pytest.mark.parametrize("cut", [gone, no_such_name, no_tls])
-def test_a_message_that_never_left_is_sent_once_the_way_is_free(
+@pytest.mark.parametrize("cut", [refused_connection, unknown_host, failing_tls])
+def test_a_message_is_sent_after_the_provider_was_unreachable(
     function: Sender, cut: Callable[[Provider, Callable[..., None]], None]
 ) -> None:
     cut(function.provider, function.start)
     queued = function.put(*messages(2))
     run = function.deliver(queued)
     assert run.outcomes() == {"unreachable": 2}
-    assert run.failed == [each["messageId"] for each in queued]
+    assert run.failed == [record["messageId"] for record in queued]
     assert set(function.statuses().values()) == {"RETRYING"}
-    if cut is gone:
+    if cut is refused_connection:
         function.provider.accept_connections()
     function.start(GATEWAYAPI_URL=function.provider.url)
     assert function.deliver(queued).failed == []
@@ -137,7 +137,7 @@ def test_a_message_that_never_left_is_sent_once_the_way_is_free(
 
 
 @pytest.mark.parametrize("kind", ["429", "503"])
-def test_a_message_that_was_turned_away_is_sent_later(function: Sender, kind: str) -> None:
+def test_a_throttled_message_is_sent_later(function: Sender, kind: str) -> None:
     function.provider.order(kind=kind)
     queued = function.put(message())
     run = function.deliver(queued)
@@ -154,13 +154,13 @@ def test_a_message_that_was_turned_away_is_sent_later(function: Sender, kind: st
 
 
 @pytest.mark.parametrize("status", [301, 404, 418])
-def test_an_answer_that_is_about_the_host_or_the_request_is_no_messages_fault(function: Sender, status: int) -> None:
+def test_a_redirect_or_another_4xx_does_not_make_a_message_invalid(function: Sender, status: int) -> None:
     function.provider.order(kind="status", status=status)
     assert function.send(message()).outcomes() == {"throttled": 1}
     assert function.statuses() == {"order-1": state.RETRYING}
 
 
-def test_without_time_for_a_request_none_is_begun(function: Sender) -> None:
+def test_no_request_is_made_if_the_time_is_too_short(function: Sender) -> None:
     function.remaining_s = 8.5
     run = function.send(*messages(2))
     assert run.outcomes() == {"unreachable": 2}

@@ -1,4 +1,4 @@
-"""One reference, one SMS: duplicates, other content under a used reference, and references of every form."""
+"""A reference sends one SMS: duplicates, other content with a used reference, and all forms of references."""
 
 import json
 from datetime import timedelta
@@ -29,14 +29,14 @@ def test_a_message_put_on_the_queue_twice_is_a_duplicate_whatever_its_deadline(f
     assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_duplicate_of_a_message_that_is_further_is_one_too(function: Sender) -> None:
+def test_a_copy_of_a_delivered_message_is_a_duplicate(function: Sender) -> None:
     function.send(message())
     function.webhook(event("DELIVERED", msg_id=function.provider.messages()[0].msg_id))
     assert function.send(message()).outcomes() == {"duplicate": 1}
     assert function.statuses() == {"order-1": "DELIVERED"}
 
 
-def test_a_copy_in_the_same_batch_finds_the_result_of_the_first(function: Sender) -> None:
+def test_a_copy_in_the_same_batch_is_a_duplicate_of_the_first(function: Sender) -> None:
     queued = function.put(message(), message(), message("order-2"), message(message="Another text"))
     run = function.deliver(queued)
     assert run.outcomes() == {"accepted": 2, "duplicate": 1, "reference_reused": 1}
@@ -44,7 +44,7 @@ def test_a_copy_in_the_same_batch_finds_the_result_of_the_first(function: Sender
     assert function.provider.counts() == {"order-1": 1, "order-2": 1}
 
 
-def test_a_copy_in_the_same_batch_waits_where_no_time_is_left(function: Sender) -> None:
+def test_a_copy_in_the_same_batch_waits_if_no_time_is_left(function: Sender) -> None:
     queued = function.put(message(), message())
     function.remaining_s = 8.5
     run = function.deliver(queued)
@@ -89,7 +89,7 @@ def test_a_reference_reused_for_other_content_is_refused(function: Sender, other
     assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_reference_is_free_again_for_other_content_where_the_first_was_never_sent(function: Sender) -> None:
+def test_a_reference_can_be_used_for_other_content_if_the_first_was_not_sent(function: Sender) -> None:
     function.provider.order(kind="422")
     assert function.send(message("refused")).outcomes() == {"provider_refused": 1}
     lapsed = function.put(message("lapsed", expiration=1))
@@ -101,7 +101,7 @@ def test_a_reference_is_free_again_for_other_content_where_the_first_was_never_s
         assert function.send(message(reference, message="Another text")).outcomes() == {"accepted": 1}
 
 
-def test_a_redriven_message_that_the_provider_takes_now_is_sent(function: Sender) -> None:
+def test_a_redriven_message_that_the_provider_accepts_now_is_sent(function: Sender) -> None:
     function.provider.order(kind="422")
     function.send(message())
     assert function.deliver(function.redrive()).outcomes() == {"accepted": 1}
@@ -109,14 +109,14 @@ def test_a_redriven_message_that_the_provider_takes_now_is_sent(function: Sender
     assert function.record("order-1").error is None
 
 
-def test_a_redriven_message_that_lapsed_is_sent_while_its_new_time_lasts(function: Sender) -> None:
+def test_a_lapsed_message_that_is_enqueued_again_is_sent_before_its_new_deadline(function: Sender) -> None:
     queued = function.put(message(expiration=60))
     queued[0]["attributes"]["SentTimestamp"] = str(int(function.now().timestamp() * 1000) - 61_000)
     assert function.deliver(queued).outcomes() == {"lapsed": 1}
     assert function.send(message(expiration=60)).outcomes() == {"accepted": 1}
 
 
-def test_a_redriven_message_without_a_reference_keeps_its_identity(function: Sender) -> None:
+def test_a_redriven_message_without_a_reference_keeps_its_first_message_id_as_the_reference(function: Sender) -> None:
     function.provider.order(kind="422", count=2)
     (queued,) = function.put(message(None))
     function.deliver([queued])
@@ -128,16 +128,16 @@ def test_a_redriven_message_without_a_reference_keeps_its_identity(function: Sen
     assert function.statuses() == {queued["messageId"]: "ACCEPTED"}
 
 
-def test_without_a_reference_the_queues_id_is_sent_along_so_that_webhooks_find_it(function: Sender) -> None:
+def test_without_a_reference_the_sqs_message_id_is_the_reference(function: Sender) -> None:
     queued = function.put(message(None), message(None, recipient=4512345679))
     function.deliver(queued)
-    assert set(function.provider.counts()) == {each["messageId"] for each in queued} == set(function.statuses())
+    assert set(function.provider.counts()) == {record["messageId"] for record in queued} == set(function.statuses())
 
 
 @pytest.mark.parametrize(
     "reference", ["x" * 255, "🚀" * 255, "a b", " ", "Ünï-cødé/#?&=\\\"'", "نص", "EVENT#1", "QUARANTINE", "MESSAGE"]
 )
-def test_any_reference_that_can_be_a_key_is_one(function: Sender, reference: str) -> None:
+def test_every_valid_reference_can_be_a_key(function: Sender, reference: str) -> None:
     assert function.send(message(reference)).outcomes() == {"accepted": 1}
     assert function.send(message(reference)).outcomes() == {"duplicate": 1}
     assert function.provider.counts() == {reference: 1}
@@ -146,7 +146,7 @@ def test_any_reference_that_can_be_a_key_is_one(function: Sender, reference: str
 
 
 @pytest.mark.parametrize("reference", ["", "x" * 256, *(f"a{letter}b" for letter in CONTROL), 7, ["a"]], ids=repr)
-def test_a_reference_that_cannot_be_one_makes_its_message_invalid_under_the_queues_id(
+def test_a_message_with_an_invalid_reference_is_recorded_with_its_sqs_message_id(
     function: Sender, reference: object
 ) -> None:
     (queued,) = function.put(json.dumps(message(reference)))
@@ -157,14 +157,14 @@ def test_a_reference_that_cannot_be_one_makes_its_message_invalid_under_the_queu
     assert function.statuses() == {queued["messageId"]: "INVALID"}
 
 
-def test_a_reference_attribute_that_cannot_be_one_is_ignored(function: Sender) -> None:
+def test_an_invalid_reference_attribute_is_ignored(function: Sender) -> None:
     attributes = {"Reference": {"DataType": "String", "StringValue": "x" * 256}}
     (queued,) = function.put(message(None), attributes=attributes)
     function.deliver([queued])
     assert function.statuses() == {queued["messageId"]: "ACCEPTED"}
 
 
-def test_a_broken_message_under_a_used_reference_leaves_the_record_alone(function: Sender) -> None:
+def test_an_invalid_message_with_a_used_reference_does_not_change_the_record(function: Sender) -> None:
     function.send(message())
     before = function.record("order-1")
     run = function.send(message(recipient=1))
@@ -173,7 +173,7 @@ def test_a_broken_message_under_a_used_reference_leaves_the_record_alone(functio
     assert function.record("order-1") == before
 
 
-def test_a_record_that_nobody_can_read_costs_its_own_message_only(function: Sender) -> None:
+def test_an_unreadable_record_delays_only_its_own_message(function: Sender) -> None:
     broken = {"pk": {"S": "order-2"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
     function.aws.dynamodb.put_item(TableName="gatewayapi-test", Item=broken)
     queued = function.put(*messages(3))
@@ -184,7 +184,7 @@ def test_a_record_that_nobody_can_read_costs_its_own_message_only(function: Send
     assert [(letter.reference, letter.code) for letter in function.dead_letters()] == [("order-2", "UNCERTAIN")]
 
 
-def test_the_text_is_not_stored_and_equal_texts_do_not_look_equal(function: Sender) -> None:
+def test_the_text_is_not_stored_and_equal_texts_have_different_fingerprints(function: Sender) -> None:
     function.send(*messages(2))
     items = function.aws.dynamodb.scan(TableName="gatewayapi-test")["Items"]
     assert TEXT not in str(items)

@@ -1,4 +1,4 @@
-"""The sender's times fit together, whatever numbers the provider and SQS return."""
+"""The sender's times are consistent for all values of the provider and SQS."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,28 +9,28 @@ from hypothesis import strategies as st
 import timing
 
 NOW = datetime(2025, 4, 1, 12, tzinfo=UTC)
-HOURS_12_S = 43_200  # the longest that SQS hides a message, counted from its receipt
+HOURS_12_S = 43_200  # the longest visibility timeout of SQS, counted from the receipt
 jitters = st.floats(0, 1)
 
 
-def test_a_lease_outlives_the_invocation_that_takes_it() -> None:
+def test_a_lease_ends_after_its_invocation() -> None:
     assert timing.lease_until(NOW, 12.5) == NOW + timedelta(seconds=12.5) + timing.LEASE_MARGIN
     assert timing.lease_until(NOW, 12.5) > NOW + timedelta(seconds=12.5)
 
 
-def test_the_visibility_timeout_outlives_the_lease() -> None:
+def test_the_visibility_timeout_is_longer_than_the_lease() -> None:
     assert timing.VISIBILITY_S >= 6 * timing.FUNCTION_TIMEOUT_S + timing.MAX_BATCH_WINDOW_S
     longest = timing.lease_until(NOW, timing.FUNCTION_TIMEOUT_S) - NOW
     assert timedelta(seconds=timing.VISIBILITY_S - timing.MAX_BATCH_WINDOW_S) > longest
 
 
-def test_a_request_leaves_the_reserve() -> None:
+def test_a_request_ends_before_the_reserve() -> None:
     assert timing.request_s(30) == 30 - timing.RESERVE_S
     assert timing.request_s(timing.RESERVE_S + timing.MIN_REQUEST_S) == timing.MIN_REQUEST_S
 
 
 @pytest.mark.parametrize("remaining_s", [timing.RESERVE_S + timing.MIN_REQUEST_S - 0.001, timing.RESERVE_S, 0, -1])
-def test_a_request_that_could_not_end_in_time_does_not_begin(remaining_s: float) -> None:
+def test_a_request_without_enough_time_is_not_begun(remaining_s: float) -> None:
     assert timing.request_s(remaining_s) is None
 
 
