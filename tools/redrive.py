@@ -1,12 +1,13 @@
 """`make redrive [REFERENCE=…]`: put dead letters back on the queue, one after the other.
 
-Each letter is sent to the queue with its attributes first, and deleted from the dead-letter queue then. An
+Each letter is sent to the queue first, and then deleted from the dead-letter queue. An
 interruption between the two leaves a copy in both, which is harmless: the reference is the idempotency key.
 
 SQS's own `StartMessageMoveTask` does not fit letters that SQS itself moved. They have no attributes, and without the
 attribute `Reference` a message that names no reference would get another identity, and so a second SMS.
 """
 
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -49,22 +50,33 @@ def refuse_without_sending(stack: Deployed) -> None:
 
 
 def redrive(stack: Deployed, reference: str | None = None, *, urgent: bool = False) -> int:
-    """Move the letters that wait now, and return how many; a letter that comes back meanwhile is not moved again."""
+    """Move the letters that wait now, and return how many. A letter that returns meanwhile is not moved again.
+
+    Raises CommandError where the queue refused some, after all others were moved.
+    """
     sqs = stack.client("sqs")
-    began, count = now(), 0
+    began, count, refused = now(), 0, 0
     with DeadLetterQueue(stack) as queue:
         for letter in queue.letters():
             if not _is_wanted(letter, reference, began):
                 continue
-            sent = sqs.send_message(
-                QueueUrl=stack.output("UrgentQueueUrl" if urgent else "QueueUrl"),
-                MessageBody=letter.body,
-                MessageAttributes=attributes(letter),
-            )
+            try:
+                sent = sqs.send_message(
+                    QueueUrl=stack.output("UrgentQueueUrl" if urgent else "QueueUrl"),
+                    MessageBody=letter.body,
+                    MessageAttributes=attributes(letter),
+                )
+            except sqs.exceptions.ClientError as error:
+                # The queue refuses this message, so it stays in the dead-letter queue.
+                print(f"{letter.reference}  is not redriven: {error}", file=sys.stderr, flush=True)
+                refused += 1
+                continue
             queue.delete(letter)
             code = letter.attribute("ErrorCode") or f"no ErrorCode, now {UNCERTAIN}"
             print(f"{letter.reference}  ({code})  is on the queue as {sent['MessageId']}", flush=True)
             count += 1
+    if refused:
+        raise CommandError(f"{count} put back on the queue. The queue refused {refused}, which stay dead letters.")
     return count
 
 
@@ -73,16 +85,13 @@ def _is_wanted(letter: DeadLetter, reference: str | None, began: datetime) -> bo
 
 
 def attributes(letter: DeadLetter) -> dict[str, Any]:
-    """Return the attributes to send: the letter's own, or for one that SQS moved, an identity and a code.
+    """Return the attributes to send: the reference, and a code that marks the message as redriven.
 
-    UNCERTAIN, because nobody knows what its last deliveries did: the sender checks the record before it sends.
+    The code is always UNCERTAIN. SQS keeps it if it moves the message to the dead-letter queue by itself, after a
+    delivery that may have sent it. The sender checks the record before it sends, whatever the code is.
     """
-    kept = {
-        name: {part: value[part] for part in ("DataType", "StringValue", "BinaryValue") if part in value}
-        for name, value in letter.attributes.items()
-    }
-    added = {"Reference": letter.reference, "ErrorCode": UNCERTAIN}
-    return {name: {"DataType": "String", "StringValue": value} for name, value in added.items()} | kept
+    values = {"Reference": letter.reference, "ErrorCode": UNCERTAIN}
+    return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
 
 
 if __name__ == "__main__":

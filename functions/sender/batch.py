@@ -67,7 +67,17 @@ def process(
             opted_out=opted_out,
         )
         ended += _send(claimed, settings, clients, remaining_s)
-        outcomes += _complete(ended, settings, clients, remaining_s)
+        ended = _complete(ended, settings, clients, remaining_s)
+        outcomes += ended
+        retries = {outcome.delivery.reference: outcome for outcome in ended if isinstance(outcome, Retry)}
+        copies = [copy for copy in waiting if copy.reference in retries]
+        waiting = [copy for copy in waiting if copy.reference not in retries]
+        outcomes += _complete(
+            [_follows(copy, retries[copy.reference], settings, clients.now()) for copy in copies],
+            settings,
+            clients,
+            remaining_s,
+        )
     return outcomes + _complete(unchecked, settings, clients, remaining_s)
 
 
@@ -107,6 +117,13 @@ def _send(
         )
         for message in claimed
     ]
+
+
+def _follows(copy: Delivery, first: Retry, settings: Settings, now: datetime) -> Outcome:
+    """Return the outcome of a copy whose first message is delivered again: the copy waits as long."""
+    retry = Retry(copy, Name.WAITING, first.at, f"another copy of the message came first: {first.details}")
+    record = first.write.record if first.write else None
+    return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
 
 
 def _waits(copy: Delivery, settings: Settings, now: datetime) -> Outcome:

@@ -69,23 +69,23 @@ def claim(
         stop = stop_for(delivery, settings, now, opted_out)
         record = _first_record(delivery, settings, now, table.expiry(now), lease_until)
         candidates[delivery.reference] = _Candidate(delivery, record, stop)
-    claimed: list[Claimed] = []
+    put: list[tuple[_Candidate, MessageRecord]] = []
+    unconfirmed: list[MessageRecord] = []
     outcomes: list[Outcome] = []
     writes = [Write(_stopped(candidate.record, candidate.stop)) for candidate in candidates.values()]
     for _ in range(ROUNDS):
         if not writes:
             break
         obstacles = table.put(writes, patience_s=timing.CLAIM_PATIENCE_S)
+        unconfirmed += [
+            write.record for write in writes if obstacles.get(write.record.reference) is Unwritten.UNAVAILABLE
+        ]
         again = []
         for write in writes:
             candidate = candidates[write.record.reference]
             obstacle = obstacles.get(write.record.reference)
             if obstacle is None:
-                content = candidate.delivery.content
-                if candidate.stop is None and isinstance(content, Content):
-                    claimed.append(Claimed(candidate.delivery, content, write.record))
-                elif candidate.stop is not None:
-                    outcomes.append(_stop_outcome(candidate.delivery, candidate.stop))
+                put.append((candidate, write.record))
                 continue
             decided = _decide(candidate, obstacle, settings)
             if isinstance(decided, Write):
@@ -96,7 +96,29 @@ def claim(
     for write in writes:
         delivery = candidates[write.record.reference].delivery
         outcomes.append(_last(_not_claimed(delivery, Unwritten.CONTENDED, now), None, settings, now))
+    _withdraw(unconfirmed, table)
+    claimed = [
+        Claimed(candidate.delivery, candidate.delivery.content, record)
+        for candidate, record in put
+        if candidate.stop is None and isinstance(candidate.delivery.content, Content)
+    ]
+    outcomes += [
+        _stop_outcome(candidate.delivery, candidate.stop) for candidate, _ in put if candidate.stop is not None
+    ]
     return claimed, outcomes
+
+
+def _withdraw(claims: Sequence[MessageRecord], table: Table) -> None:
+    """Try once to withdraw claims whose write was not confirmed, because no request follows for them.
+
+    A claim that was written although its answer was lost would otherwise look like a message in doubt.
+    """
+    writes = [
+        Write(state.retry_later(claim, claim.updated_at, claim.expires_at, "TABLE_UNAVAILABLE", "not claimed"), claim)
+        for claim in claims
+        if claim.status == state.SENDING
+    ]
+    table.put(writes)
 
 
 def _first_record(

@@ -1,8 +1,8 @@
-"""Carry out the outcomes of a batch: copies to the dead-letter queue, then records, then visibility timeouts.
+"""Carry out the outcomes of a batch: records, copies to the dead-letter queue, then visibility timeouts.
 
-The order matters if the function crashes. The copy is sent before the record is written, because a HELD record
-without a copy would be a lost message. The record is written before the message is acknowledged, for the same reason.
-If a step fails, the message is delivered again.
+The order matters if the function crashes. Acceptances are recorded first, because nothing else proves them. For a
+dead letter, the copy is sent before its record is written, because a HELD record without a copy would be a lost
+message. Every record is written before its message is acknowledged. If a step fails, the message is delivered again.
 """
 
 from __future__ import annotations
@@ -36,28 +36,41 @@ def complete(
     remaining_s: Callable[[], float],
 ) -> list[Outcome]:
     """Carry out outcomes, and return the final ones. The caller reports each `Retry` to SQS as failed."""
-    completed, unrecorded = _record(_send_dead_letters(outcomes, queues, now), table, now, remaining_s)
-    completed += _send_dead_letters(
-        [_not_recorded(outcome, max_receive_count, now) for outcome in unrecorded], queues, now
-    )
-    queues.set_visibility_timeouts([outcome for outcome in completed if isinstance(outcome, Retry)], now)
+    dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
+    others = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
+    completed, unrecorded = _record(others, table, now, remaining_s)
+    ended = [_not_recorded(outcome, max_receive_count, now) for outcome in unrecorded]
+    dead_letters += [outcome for outcome in ended if isinstance(outcome, DeadLetter)]
+    completed += [outcome for outcome in ended if not isinstance(outcome, DeadLetter)]
+
+    sent = _send_dead_letters(dead_letters, queues, now, remaining_s)
+    recorded, unrecorded = _record(sent, table, now, remaining_s)
+    completed += recorded
+    for outcome in unrecorded:
+        retry = _not_recorded(outcome, max_receive_count, now)
+        # At the last delivery the message leaves the queue: its copy has been sent already.
+        completed.append(outcome if isinstance(retry, DeadLetter) else retry)
+    retries = [outcome for outcome in completed if isinstance(outcome, Retry)]
+    queues.set_visibility_timeouts(retries, now, remaining_s)
     return completed
 
 
-def _send_dead_letters(outcomes: Sequence[Outcome], queues: Queues, now: datetime) -> list[Outcome]:
+def _send_dead_letters(
+    dead_letters: Sequence[DeadLetter], queues: Queues, now: datetime, remaining_s: Callable[[], float]
+) -> list[Outcome]:
     """Send the copies. If a copy cannot be sent, its message is delivered again."""
-    failed = queues.send_to_dead_letter_queue([outcome for outcome in outcomes if isinstance(outcome, DeadLetter)])
+    failed = queues.send_to_dead_letter_queue(dead_letters, remaining_s)
     return [
         Retry(
-            outcome.delivery,
+            dead_letter.delivery,
             Name.DEAD_LETTER_FAILED,
             now + timing.BUSY_PAUSE,
             "no copy could be sent to the dead-letter queue",
-            outcome.write_without_copy,
+            dead_letter.write_without_copy,
         )
-        if isinstance(outcome, DeadLetter) and outcome.delivery.message_id in failed
-        else outcome
-        for outcome in outcomes
+        if dead_letter.delivery.message_id in failed
+        else dead_letter
+        for dead_letter in dead_letters
     ]
 
 
@@ -85,7 +98,7 @@ def _record(
                 unrecorded.append(outcome)
             else:
                 decided = _after_change(outcome, obstacle)
-                if decided is None:
+                if decided is None or decided.write == outcome.write:  # the second: the record did not change
                     unrecorded.append(outcome)
                 else:
                     (completed if decided.write is None else again).append(decided)
@@ -126,7 +139,7 @@ def _apply_stored_events(
         events = table.events(acceptance.delivery.reference)
     except StorageError:
         return  # the status stays ACCEPTED until the next event; nothing is sent again
-    while True:
+    while remaining_s() > timing.LAST_CALL_S:
         moved = state.apply(record, events, now)
         if moved == record:
             return
@@ -144,6 +157,4 @@ def _not_recorded(outcome: Outcome, max_receive_count: int, now: datetime) -> Ou
     details = f"the result ({outcome.name}) could not be recorded"
     at = max(lease_until or now, now + timing.BUSY_PAUSE)
     retry = Retry(outcome.delivery, Name.NOT_RECORDED, at, details)
-    ended = retry_or_dead_letter(retry, None, max_receive_count=max_receive_count, now=now)
-    # The copy has been sent already: do not send a second one.
-    return outcome if isinstance(ended, DeadLetter) and isinstance(outcome, DeadLetter) else ended
+    return retry_or_dead_letter(retry, None, max_receive_count=max_receive_count, now=now)

@@ -113,13 +113,17 @@ def _judge_unsettled(
 
 
 def _judge_held(existing: MessageRecord, claim: MessageRecord, delivery: Delivery) -> Judgement:
+    if existing.message_id == delivery.message_id:
+        return Duplicate()
     enqueued_since = delivery.sent_at > existing.updated_at
     if not existing.in_doubt:
-        return Proceed(_again(existing, claim, resent=existing.resent)) if enqueued_since else Duplicate()
+        # It was certainly not sent, so a redrive is sent even if the clocks of SQS and Lambda differ.
+        send = enqueued_since or delivery.from_dead_letter_queue
+        return Proceed(_again(existing, claim, resent=existing.resent)) if send else Duplicate()
     # The attribute alone is not enough, because SQS keeps it when it delivers the redriven message again.
     if delivery.from_dead_letter_queue and enqueued_since:
         return Proceed(_again(existing, claim, resent=True))
-    return Duplicate() if existing.message_id == delivery.message_id else Hold(None)
+    return Hold(None)
 
 
 def _again(existing: MessageRecord, claim: MessageRecord, *, resent: bool) -> MessageRecord:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # allowed ones; a pattern of those takes 5 ms to compile.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+# SQS answers these with 400, although they are not about the message. Source: the errors in the SQS API reference.
+_THROTTLED = {"RequestThrottled", "ThrottlingException", "KmsThrottled", "OverLimit"}
+
 MAX_ERROR_MESSAGE = 1000
 SERVER_ERROR = 500
 
@@ -44,14 +47,18 @@ class Queues:
     urls: tuple[str, ...]
     dead_letter_url: str
 
-    def send_to_dead_letter_queue(self, dead_letters: Sequence[DeadLetter]) -> set[str]:
+    def send_to_dead_letter_queue(
+        self, dead_letters: Sequence[DeadLetter], remaining_s: Callable[[], float]
+    ) -> set[str]:
         """Send copies to the dead-letter queue with their reasons; return the message ids of those not sent.
 
-        If SQS rejects one message (it can be too long with its reasons), the others are still sent. If SQS fails or
-        is unreachable, no further call is made, because each call would wait for a timeout.
+        If SQS rejects one message (it can be too long with its reasons), the others are still sent. If SQS fails,
+        throttles or is unreachable, or the invocation has no time left, no further call is made.
         """
         failed: set[str] = set()
         for index, dead_letter in enumerate(dead_letters):
+            if remaining_s() < timing.LAST_CALL_S:
+                return failed | {other.delivery.message_id for other in dead_letters[index:]}
             try:
                 self.client().send_message(
                     QueueUrl=self.dead_letter_url,
@@ -65,12 +72,16 @@ class Queues:
                 failed.add(dead_letter.delivery.message_id)
         return failed
 
-    def set_visibility_timeouts(self, retries: Sequence[Retry], now: datetime) -> None:
+    def set_visibility_timeouts(
+        self, retries: Sequence[Retry], now: datetime, remaining_s: Callable[[], float]
+    ) -> None:
         """Set when SQS delivers each message again.
 
         If SQS fails, the remaining messages return after the queue's visibility timeout.
         """
         for retry in retries:
+            if remaining_s() < timing.LAST_CALL_S:
+                return
             try:
                 self.client().change_message_visibility(
                     QueueUrl=self._url(retry.delivery.queue_arn),
@@ -89,7 +100,9 @@ class Queues:
 
 def is_rejection(error: ClientError | BotoCoreError) -> bool:
     """Return True if SQS rejected this message (4xx), False if SQS failed or was unreachable."""
-    return isinstance(error, ClientError) and error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERROR
+    if not isinstance(error, ClientError) or code_of(error) in _THROTTLED:
+        return False
+    return error.response["ResponseMetadata"]["HTTPStatusCode"] < SERVER_ERROR
 
 
 def _log_fields(delivery: Delivery, error: ClientError | BotoCoreError) -> dict[str, str]:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from claims import Claimed
-    from gatewayapi.message_record import MessageRecord
     from settings import Settings
 
 MAX_DETAILS = 1000
@@ -80,7 +79,7 @@ def outcome_of(
             tries = min(claim.attempts, delivery.receive_count)
             wait = timing.back_off(tries, random.random(), retry_after_s)  # noqa: S311 - jitter
             details = f"not sent yet: {result}; trying again at {now + wait:%H:%M:%S} UTC"
-            record = _retrying(claim, now, expires_at, code, details)
+            record = state.retry_later(claim, now, expires_at, code, details)
             retry = Retry(delivery, name, now + wait, details, Write(record, claim))
     return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
 
@@ -121,7 +120,7 @@ def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at:
         PROVIDER_REFUSED,
         details,
         Write(record, claimed.record),
-        Write(_retrying(claimed.record, now, expires_at, PROVIDER_REFUSED, details), claimed.record),
+        Write(state.retry_later(claimed.record, now, expires_at, PROVIDER_REFUSED, details), claimed.record),
         details_are_ours=False,
     )
 
@@ -130,7 +129,7 @@ def _held(claimed: Claimed, name: Name, cause: str, now: datetime, expires_at: d
     """Return the dead letter of a message that cannot be sent again and may have been sent before."""
     details = f"an earlier request may have been accepted; this one was not: {cause}"
     record = state.hold(claimed.record, claimed.delivery.message_id, now, expires_at, UNCERTAIN, details)
-    without_copy = _retrying(claimed.record, now, expires_at, UNCERTAIN, details)
+    without_copy = state.retry_later(claimed.record, now, expires_at, UNCERTAIN, details)
     return DeadLetter(
         claimed.delivery,
         name,
@@ -139,17 +138,6 @@ def _held(claimed: Claimed, name: Name, cause: str, now: datetime, expires_at: d
         Write(record, claimed.record),
         Write(without_copy, claimed.record),
         details_are_ours=False,
-    )
-
-
-def _retrying(claim: MessageRecord, now: datetime, expires_at: datetime, code: str, details: str) -> MessageRecord:
-    return replace(
-        claim,
-        status=state.RETRYING,
-        updated_at=now,
-        expires_at=expires_at,
-        lease_until=None,
-        error={"code": code, "details": details},
     )
 
 

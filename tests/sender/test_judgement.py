@@ -91,15 +91,33 @@ def test_a_suppressed_message_that_sqs_delivers_again_is_acknowledged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("enqueued_after", "expected"), [(-INSTANT, Duplicate), (timedelta(0), Duplicate), (INSTANT, Proceed)]
+    ("enqueued_after", "from_dead_letter_queue", "expected"),
+    [
+        (-INSTANT, False, Duplicate),
+        (timedelta(0), False, Duplicate),
+        (INSTANT, False, Proceed),
+        (-INSTANT, True, Proceed),  # SQS's clock can be behind ours
+    ],
 )
-@pytest.mark.parametrize("message_id", ["first", "second"])
-def test_a_held_message_is_sent_if_it_was_enqueued_after_the_hold(
-    message_id: str, enqueued_after: timedelta, expected: type[Judgement]
+def test_a_held_message_is_sent_if_it_was_enqueued_or_redriven_after_the_hold(
+    enqueued_after: timedelta, expected: type[Judgement], *, from_dead_letter_queue: bool
 ) -> None:
     existing = replace(EXISTING, status="HELD")
-    judgement = judged(existing, message_id=message_id, sent_at=existing.updated_at + enqueued_after)
+    sent_at = existing.updated_at + enqueued_after
+    judgement = judged(existing, sent_at=sent_at, from_dead_letter_queue=from_dead_letter_queue)
     assert isinstance(judgement, expected)
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+@pytest.mark.parametrize("from_dead_letter_queue", [False, True])
+def test_the_message_that_was_held_last_is_not_sent_if_sqs_s_clock_is_ahead(
+    *, in_doubt: bool, from_dead_letter_queue: bool
+) -> None:
+    existing = replace(HELD_IN_DOUBT, in_doubt=in_doubt)
+    judgement = judged(
+        existing, message_id="first", sent_at=NOW + RECONCILE, from_dead_letter_queue=from_dead_letter_queue
+    )
+    assert judgement == Duplicate()
 
 
 def test_a_redrive_of_a_message_held_in_doubt_is_sent_once_more_and_stays_in_doubt() -> None:

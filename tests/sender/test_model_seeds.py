@@ -88,17 +88,20 @@ def an_unknown_outcome_means_not_sent(patch: Patch) -> None:
 def a_hold_is_recorded_before_its_dead_letter(patch: Patch) -> None:
     def complete(outcomes: Given, *, table: Table, queues: Queues, now: datetime, **given: Given) -> Given:
         recorded, unrecorded = vars(completion)["_record"](outcomes, table, now, given["remaining_s"])
-        completed = vars(completion)["_send_dead_letters"]([*recorded, *unrecorded], queues, now)
-        queues.set_visibility_timeouts([each for each in completed if isinstance(each, Retry)], now)
+        completed = vars(completion)["_send_dead_letters"](
+            [*recorded, *unrecorded], queues, now, given["remaining_s"]
+        )
+        retries = [outcome for outcome in completed if isinstance(outcome, Retry)]
+        queues.set_visibility_timeouts(retries, now, given["remaining_s"])
         return completed
 
     patch.setattr(batch, "complete", complete)
 
 
 def a_message_whose_dead_letter_failed_is_acknowledged(patch: Patch) -> None:
-    def send_dead_letters(outcomes: Given, queues: Queues, _now: datetime) -> Given:
-        queues.send_to_dead_letter_queue([each for each in outcomes if isinstance(each, DeadLetter)])
-        return list(outcomes)
+    def send_dead_letters(dead_letters: Given, queues: Queues, _now: datetime, remaining_s: Given) -> Given:
+        queues.send_to_dead_letter_queue(dead_letters, remaining_s)
+        return list(dead_letters)
 
     patch.setattr(completion, "_send_dead_letters", send_dead_letters)
 

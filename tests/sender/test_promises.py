@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from gatewayapi import state
 from gatewayapi.message import from_fields
+from gatewayapi.table import Table, Write
 from simulator.webhook_events import ulid
 from tests.aws_calls import Refusal
 from tests.layer.test_table_events import event
-from tests.sender.sender_function import WRITE, Sender, function
+from tests.sender.sender_function import SEND_DEAD_LETTER, WRITE, Sender, function
 from tests.sender.sqs_records import NUMBER, Record, message, messages
 
 __all__ = ["function"]
@@ -333,3 +335,95 @@ def test_the_longest_expiration_is_accepted_by_a_provider_whose_clock_is_behind(
 def test_a_message_with_a_control_character_is_invalid(function: Sender) -> None:
     assert function.send(message(message="a\x00b")).outcomes() == {"invalid": 1}
     assert from_fields(message(message="a\tb\r\nc")).message == "a\tb\r\nc"
+
+
+# A step that fails does not undo the one before
+
+
+def test_an_acceptance_is_recorded_before_dead_letters_are_sent(function: Sender) -> None:
+    statuses_at_copy: list[dict[str, str]] = []
+    function.calls.before(SEND_DEAD_LETTER, lambda _: statuses_at_copy.append(function.statuses()))
+    function.send(message(), message("order-2", recipient=1))
+    assert statuses_at_copy[0]["order-1"] == "ACCEPTED"
+
+
+def test_no_copy_is_sent_when_the_invocation_has_no_time_left(function: Sender) -> None:
+    queued = function.put(message(recipient=1))
+    function.remaining_s = 4
+    run = function.deliver(queued)
+    assert (run.outcomes(), run.visibility_timeouts_s) == ({"dead_letter_failed": 1}, [])
+    assert run.failed == [queued[0]["messageId"]]
+
+
+def test_a_throttled_dead_letter_queue_is_called_once(function: Sender) -> None:
+    function.calls.refuse(SEND_DEAD_LETTER, Refusal("RequestThrottled"), count=None)
+    run = function.send(*(message(f"order-{number}", recipient=1) for number in range(3)))
+    assert run.calls[SEND_DEAD_LETTER] == 1
+    assert len(run.failed) == 3
+
+
+def test_a_dead_letter_whose_record_is_not_written_is_copied_once(function: Sender) -> None:
+    function.provider.order(kind="503")
+    queued = function.put(message())
+    function.calls.refuse(WRITE, Refusal("InternalServerError", 500), skip=1, count=None)
+    assert function.deliver(queued, receive_count=8).failed == []
+    assert [letter.code for letter in function.dead_letters()] == ["RETRIES_EXHAUSTED"]
+
+
+def test_a_claim_that_is_written_although_its_answers_are_lost_is_withdrawn(function: Sender) -> None:
+    queued = function.put(message())
+
+    def refuse_claims(parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - botocore's answer
+        claims = parameters["TransactItems"][0]["Put"]["Item"]["status"] == {"S": "SENDING"}
+        return Refusal("InternalServerError", 500).response() if claims else None
+
+    function.calls.lose_answer(WRITE)
+    function.calls.before(WRITE, refuse_claims, skip=1, count=None)
+    assert function.deliver(queued).outcomes() == {"table_unavailable": 1}
+    assert function.statuses() == {"order-1": "RETRYING"}
+    function.calls.stop()
+    assert function.deliver(queued).outcomes() == {"accepted": 1}
+
+
+def test_a_copy_in_the_same_batch_honours_the_retry_after_of_the_first(function: Sender) -> None:
+    function.provider.order(kind="503", retry_after=60)
+    run = function.send(message(), message())
+    assert run.outcomes() == {"throttled": 1, "waiting": 1}
+    assert len(function.provider.requests()) == 1
+    assert all(timeout_s >= 60 for timeout_s in run.visibility_timeouts_s)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"error": {"M": {"code": {"B": b"x"}}}}, {"updated_at": {"S": "2026-03-01T12:00:00Z"}}],
+    ids=["an error of bytes", "a time in another form"],
+)
+def test_a_record_that_could_not_be_written_again_affects_its_own_message_only(
+    function: Sender, damage: dict[str, Any]
+) -> None:
+    function.provider.order(kind="503")
+    queued = function.put(*messages(2))
+    function.deliver(queued)
+    key = {"pk": {"S": "order-2"}, "sk": {"S": "MESSAGE"}}
+    item = function.aws.dynamodb.get_item(TableName="gatewayapi-test", Key=key)["Item"]
+    function.aws.dynamodb.put_item(TableName="gatewayapi-test", Item={**item, **damage})
+    assert function.deliver(queued).outcomes() == {"accepted": 1, "waiting": 1}
+
+
+def test_an_event_that_is_stored_while_the_msg_id_is_corrected_moves_the_record(function: Sender) -> None:
+    webhook_tries = iter(range(10))
+
+    def correct_the_msg_id(_: object) -> None:
+        if next(webhook_tries) == 0:
+            return
+        record = function.record("order-1")
+        corrected = state.accept(record, own, function.now(), record.expires_at, was_in_doubt=False)
+        table.put([Write(corrected, record)])
+
+    table = Table(function.aws.dynamodb, "gatewayapi-test", 90, sleep=lambda _: None)
+    own = ulid(function.now())
+    put_in_doubt(function)
+    webhook(function, "DELIVERED")  # another system's
+    function.calls.before(WRITE, correct_the_msg_id, count=2)
+    webhook(function, "REJECTED", msg_id=own)
+    assert (function.record("order-1").status, function.record("order-1").msg_id) == ("REJECTED", own)

@@ -1,6 +1,7 @@
 """Invalid messages go to the dead-letter queue with a reason, and do not affect the rest of the batch."""
 
 import json
+from itertools import chain, repeat
 
 import pytest
 
@@ -122,9 +123,8 @@ def test_a_refusal_of_a_request_with_one_message_is_about_that_message(function:
 
 def test_messages_that_are_sent_alone_are_retried_later_if_no_time_is_left(function: Sender) -> None:
     function.provider.order(kind="422")
-    remaining_s = iter(
-        [30, 30, 30, 20, 8, 8]
-    )  # at the claim, three requests, one that is too late, and the recording
+    # At the claim, at three requests, at one that is too late, and afterwards.
+    remaining_s = chain([30, 30, 30, 20], repeat(8))
 
     class Context:
         def get_remaining_time_in_millis(self) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.aws_calls import Refusal
 from tests.moto_aws import Aws
 from tools import dead_letters, redrive
 from tools.command import CommandError
@@ -43,12 +44,12 @@ def attributes(message: dict[str, Any]) -> dict[str, str]:
     return {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
 
 
-def test_a_letter_is_put_back_with_its_body_and_attributes(deployed: Deployed) -> None:
+def test_a_letter_is_put_back_with_its_body_and_its_reference(deployed: Deployed) -> None:
     put_letter(deployed, reasons=REASONS)
     assert redrive.main([]) == 0
     (message,) = received(deployed, "QueueUrl")
     assert json.loads(message["Body"]) == BODY
-    assert attributes(message) == REASONS
+    assert attributes(message) == {"Reference": REASONS["Reference"], "ErrorCode": "UNCERTAIN"}
     assert received(deployed, "DeadLetterQueueUrl") == []
 
 
@@ -91,6 +92,23 @@ def test_letters_go_to_the_urgent_queue_on_request(deployed: Deployed) -> None:
     put_letter(deployed, reasons=REASONS)
     redrive.main(["--urgent"])
     assert len(received(deployed, "UrgentQueueUrl")) == 1
+
+
+def test_the_code_of_a_redrive_does_not_state_that_the_message_was_not_sent(deployed: Deployed) -> None:
+    put_letter(deployed, reasons=REASONS | {"ErrorCode": "RETRIES_EXHAUSTED"})
+    redrive.main([])
+    (message,) = received(deployed, "QueueUrl")
+    assert attributes(message)["ErrorCode"] == "UNCERTAIN"
+
+
+def test_a_letter_that_the_queue_refuses_stays_and_does_not_stop_the_others(aws: Aws, deployed: Deployed) -> None:
+    for number in (1, 2):
+        put_letter(deployed, reasons=REASONS | {"Reference": f"order-{number}"})
+    aws.calls.refuse("SendMessage", Refusal("InvalidParameterValue"))
+    with pytest.raises(CommandError, match="The queue refused 1"):
+        redrive.main([])
+    assert len(received(deployed, "QueueUrl")) == 1
+    assert len(received(deployed, "DeadLetterQueueUrl")) == 1
 
 
 @pytest.mark.parametrize("mode", ["DryRun", "Listed"])

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gatewayapi.clock import from_text, to_text
 from gatewayapi.dynamodb_values import to_attribute
-from gatewayapi.message_record import Item, epoch, from_epoch, optional_time
+from gatewayapi.message_record import (
+    Item,
+    epoch,
+    from_epoch,
+    optional_time,
+    optional_value,
+    required_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,18 +123,18 @@ class QuarantineRecord:
 def event_from_values(values: Mapping[str, Any]) -> EventRecord:
     """Return the record of an item's Python values. Raises KeyError, TypeError or ValueError for a damaged item."""
     return EventRecord(
-        key=values["pk"],
-        event_id=values["event_id"],
-        event_type=values["event_type"],
+        key=required_value(values, "pk", str),
+        event_id=required_value(values, "event_id", str),
+        event_type=required_value(values, "event_type", str),
         timestamp=from_text(values["timestamp"]),
         received_at=from_text(values["received_at"]),
         expires_at=from_epoch(values["expires_at"]),
         # Both are erased from the events of a person who was forgotten.
         body=values.get("body", ""),
         signature=values.get("signature", ""),
-        msg_id=values.get("msg_id"),
-        reference=values.get("reference"),
-        status=values.get("status"),
+        msg_id=optional_value(values, "msg_id", str),
+        reference=optional_value(values, "reference", str),
+        status=optional_value(values, "status", str),
         status_at=optional_time(values.get("status_at")),
         error=values.get("error"),
         recipient=values.get("recipient"),

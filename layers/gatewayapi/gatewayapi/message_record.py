@@ -115,20 +115,26 @@ def from_values(values: Mapping[str, Any]) -> MessageRecord:
     Raises KeyError, TypeError or ValueError for a damaged item. Every type is checked here, so that a wrong one
     does not fail later, in the middle of a batch.
     """
-    optional: dict[str, Any] = {name: _optional(values, name, str) for name in _TEXTS}
-    optional |= {name: _optional(values, name, int) for name in _NUMBERS}
+    optional: dict[str, Any] = {name: optional_value(values, name, str) for name in _TEXTS}
+    optional |= {name: optional_value(values, name, int) for name in _NUMBERS}
     optional |= {name: optional_time(values.get(name)) for name in _TIMES}
+    updated_at = from_text(values["updated_at"])
+    if to_text(updated_at) != values["updated_at"]:  # writes are conditional on this text
+        raise ValueError("updated_at has another form")
+    error = optional_value(values, "error", dict)
+    if error is not None:
+        to_attribute(error)  # raises EventError for what could not be written again
     return MessageRecord(
-        reference=_required(values, "pk", str),
-        status=_required(values, "status", str),
+        reference=required_value(values, "pk", str),
+        status=required_value(values, "status", str),
         queued_at=from_text(values["queued_at"]),
-        updated_at=from_text(values["updated_at"]),
+        updated_at=updated_at,
         expires_at=from_epoch(values["expires_at"]),
-        message_id=_optional(values, "message_id", str) or "",
-        attempts=_required(values, "attempts", int) if "attempts" in values else 0,
-        in_doubt=_optional(values, "in_doubt", bool) or False,
-        resent=_optional(values, "resent", bool) or False,
-        error=_optional(values, "error", dict),
+        message_id=optional_value(values, "message_id", str) or "",
+        attempts=required_value(values, "attempts", int) if "attempts" in values else 0,
+        in_doubt=optional_value(values, "in_doubt", bool) or False,
+        resent=optional_value(values, "resent", bool) or False,
+        error=error,
         **optional,
     )
 
@@ -148,12 +154,14 @@ def optional_time(text: str | None) -> datetime | None:
     return None if text is None else from_text(text)
 
 
-def _required(values: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
+def required_value(values: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
+    """Return a value. Raises KeyError if it is absent, and TypeError for a value of another type."""
     value = values[name]
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     raise TypeError(f"{name} is a {type(value).__name__}")
 
 
-def _optional(values: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind | None:
-    return _required(values, name, kind) if name in values else None
+def optional_value(values: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind | None:
+    """Return a value that may be absent. Raises TypeError for a value of another type."""
+    return required_value(values, name, kind) if name in values else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatewayapi import event_record, message_record, opt_out_record
 from gatewayapi.dynamodb_values import from_attribute
-from gatewayapi.errors import RecordError
+from gatewayapi.errors import EventError, RecordError
 from gatewayapi.event_record import EventRecord, QuarantineRecord
 from gatewayapi.message_record import MessageRecord
 from gatewayapi.opt_out_record import OptOutRecord
@@ -39,5 +39,5 @@ def from_item(item: Mapping[str, Any]) -> Record | None:
         read = _READERS.get(values["record_type"])
         return None if read is None else read(values)
     # ArithmeticError and OSError are raised for times that are out of the range of datetime.
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
+    except (EventError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise RecordError(f"not a record of this table: {error!r}") from error

@@ -56,6 +56,18 @@ def hold(
     )
 
 
+def retry_later(record: MessageRecord, now: datetime, expires_at: datetime, code: str, details: str) -> MessageRecord:
+    """Return the record as RETRYING: the message is not sent yet."""
+    return replace(
+        record,
+        status=RETRYING,
+        updated_at=now,
+        expires_at=expires_at,
+        lease_until=None,
+        error={"code": code, "details": details},
+    )
+
+
 def put_in_doubt(record: MessageRecord, until: datetime, now: datetime, expires_at: datetime) -> MessageRecord:
     """Return the record as UNCERTAIN: a request may have been sent until `until`, and got no usable answer."""
     return replace(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gatewayapi.errors import RecordError
 from gatewayapi.record import Record, from_item
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def changes(event: Mapping[str, Any]) -> Iterator[Change]:
     """
     for entry in _entries(event):
         images = entry["dynamodb"]
-        record, previous = _record(images.get("NewImage")), _record(images.get("OldImage"))
+        record = _record(images.get("NewImage"))
+        previous = _previous(images.get("OldImage"), record)
         if record is not None or previous is not None:
             yield Change(images["SequenceNumber"], record, previous)
 
@@ -62,3 +64,13 @@ def _entries(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _record(image: Mapping[str, Any] | None) -> Record | None:
     return from_item(image) if image else None
+
+
+def _previous(image: Mapping[str, Any] | None, record: Record | None) -> Record | None:
+    """Return the record before the change. A damaged one is left out if it has been repaired by this change."""
+    try:
+        return _record(image)
+    except RecordError:
+        if record is None:
+            raise
+        return None

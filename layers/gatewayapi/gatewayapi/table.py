@@ -114,18 +114,33 @@ class Table:
         move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
         change = move or ({"Put": opt_out.to_put(self._name)} if opt_out else None)
         stored = event if move else replace(event, by_phone_number=True)
+        contested = False
         for _ in self._tries():
             items = [self._new(stored.to_item()), *([change] if change else [])]
             cancellations = transaction.write(self._client, items)
             if not cancellations:
+                if contested:
+                    self._move_again(move)
                 return True
             if cancellations[0][0] is Cancellation.CONDITION_FAILED:
                 return False
             if change and cancellations[1][0] is Cancellation.CONDITION_FAILED:
                 if change is move:
-                    stored = _unmoved(event, _readable(cancellations[1][1]))
+                    existing = _readable(cancellations[1][1])
+                    stored = _unmoved(event, existing)
+                    contested = _is_contested(existing, event)
                 change = None
         raise StorageError("other writes to the same records are under way")
+
+    def _move_again(self, move: dict[str, Any] | None) -> None:
+        """Try the move once more: the sender can have corrected the record's msg_id just before the event was stored.
+
+        If the sender corrects it later, it reads the stored events itself.
+        """
+        try:
+            transaction.write(self._client, [move])
+        except StorageError:
+            return  # the event is stored, which is what the answer to the provider means
 
     def quarantine(self, record: QuarantineRecord) -> bool:
         """Store a signed body that is not a usable event. Returns False if it is stored already.
@@ -258,10 +273,19 @@ def _readable(item: dict[str, Any] | None) -> Record | None:
         return None
 
 
+def _is_contested(existing: Record | None, event: EventRecord) -> bool:
+    """Return whether the record has another event's msg_id, and has no answer to our own request yet."""
+    return (
+        isinstance(existing, MessageRecord)
+        and existing.msg_id not in {None, event.msg_id}
+        and existing.accepted_at is None
+    )
+
+
 def _unmoved(event: EventRecord, existing: Record | None) -> EventRecord:
     """Return the event in the form in which it is stored if it does not move the record."""
     if not isinstance(existing, MessageRecord) or not event_move.leads_to(existing, event):
         return replace(event, by_phone_number=True)
     if existing.forgotten_at is not None:
-        return replace(event, body="", signature="", recipient=None, sender=None, content=None)
+        return replace(event, body="", signature="", recipient=None, sender=None, content=None, error=None)
     return event
