@@ -1,7 +1,7 @@
-"""Every promise of the sender holds in all runs of the exhaustive search and of the random search.
+"""Every promise of the sender holds in every run of the model that is searched, and in any that chance draws.
 
-The exhaustive search makes each call of a message's first invocations fail in each way. In the random search,
-hypothesis chooses the actions of producers, queue, provider, webhooks, operator and clock.
+The exhaustive half makes each call of a message's first invocations fail in each way. In the other half, hypothesis
+plays producers, queue, provider, webhooks, operator and clock against one another.
 """
 
 from collections.abc import Callable
@@ -32,6 +32,7 @@ WEBHOOKS: list[tuple[Webhooks, int]] = [
 ]
 SETTINGS = [Setting(resend, webhooks, most) for resend in (False, True) for webhooks, most in WEBHOOKS]
 TWO_INVOCATIONS = [Setting(max_receive_count=2), Setting(resend=True)]
+TROUBLE = frozenset({"killed", "reset+", "429", "answer lost", "others", "another system's webhook"})
 SHORT = [Setting(resend=True), Setting(webhooks="late", max_receive_count=2)]
 SCENARIOS = [
     scenarios.one_without_a_reference,
@@ -53,42 +54,42 @@ SCENARIOS = [
 
 @NO_LOG
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
-def test_one_message_keeps_every_promise_whatever_call_of_its_first_invocation_fails(setting: Setting) -> None:
+def test_one_message_survives_every_fault_at_every_call_of_its_first_invocation(setting: Setting) -> None:
     assert explore(setting, scenarios.one, invocations=1) > 50
 
 
 @NO_LOG
 @pytest.mark.parametrize("setting", TWO_INVOCATIONS, ids=str)
-def test_one_message_keeps_every_promise_whatever_call_of_two_invocations_fails(setting: Setting) -> None:
-    assert explore(setting, scenarios.one, invocations=2) > 1000
+def test_one_message_survives_trouble_at_every_call_of_two_invocations(setting: Setting) -> None:
+    assert explore(setting, scenarios.one, invocations=2, only=TROUBLE) > 100
 
 
 @NO_LOG
 @pytest.mark.parametrize("setting", SHORT, ids=str)
 @pytest.mark.parametrize("prepare", SCENARIOS, ids=lambda prepare: prepare.__name__)
-def test_several_messages_keep_every_promise_whatever_call_of_the_first_invocation_fails(
+def test_messages_that_meet_survive_every_fault_at_every_call_of_the_first_invocation(
     setting: Setting, prepare: Callable[[System], object]
 ) -> None:
-    assert explore(setting, prepare, invocations=1) > 50
+    assert explore(setting, prepare, invocations=1) > 30
 
 
 @NO_LOG
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
-def test_one_message_keeps_every_promise_while_the_provider_keeps_failing(setting: Setting) -> None:
+def test_lasting_trouble_of_the_provider_is_survived(setting: Setting) -> None:
     faults = frozenset({"429", "reset+", "500"})
     assert explore(setting, scenarios.one, invocations=6, only=faults) >= 4
 
 
 @NO_LOG
 @pytest.mark.parametrize("webhooks", ["none", "fast"])
-def test_a_batch_of_100_keeps_every_promise_if_webhooks_conflicts_and_throttling_meet_its_results(
+def test_a_batch_of_100_survives_webhooks_conflicts_and_throttles_while_its_results_are_written(
     webhooks: Webhooks,
 ) -> None:
     faults = frozenset({"webhooks", "conflict", "long conflict", "throttled", "long throttled", "unavailable"})
     assert explore(Setting(webhooks=webhooks), scenarios.a_hundred, invocations=1, only=faults) > 10
 
 
-TestSearch = pytest.mark.timeout(900)(NO_LOG(Search.TestCase))  # shrinking a failing run can take five minutes
+TestSearch = pytest.mark.timeout(900)(NO_LOG(Search.TestCase))  # making a run small can take five minutes
 TestSearch.settings = settings(
     max_examples=100, stateful_step_count=40, report_multiple_bugs=False, suppress_health_check=list(HealthCheck)
 )
@@ -125,7 +126,7 @@ KEYS = st.tuples(st.sampled_from(["order-1", "order-2"]), st.sampled_from(["MESS
 
 
 def used(expressions: list[str]) -> dict[str, Any]:
-    """Return the names and values of an expression. DynamoDB refuses unused ones."""
+    """Return the names and values of an expression; DynamoDB refuses those that are not used."""
     text = " ".join(expressions)
     names = {name: value for name, value in NAMES.items() if name in text}
     values = {name: value for name, value in VALUES.items() if name in text}
@@ -150,7 +151,7 @@ TRANSACTIONS = st.lists(WRITES, min_size=1, max_size=4)
 
 
 def transacted(client: Client, table: str, writes: list[dict[str, Any]]) -> object:
-    """Return None if a transaction is written, else the reason for each item, or the error's code."""
+    """Return what a transaction does: nothing, or each item's reason not to be written, or the error's code."""
     items = [{kind: {"TableName": table, **write} for kind, write in item.items()} for item in writes]
     try:
         client.transact_write_items(TransactItems=items)
@@ -187,9 +188,9 @@ def read(client: Client, table: str) -> object:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(transactions=st.lists(TRANSACTIONS, max_size=6))
-def test_the_store_of_the_model_behaves_like_moto(
+def test_the_store_answers_as_moto_does(
     aws: Aws,
-    table: Table,  # noqa: ARG001 - the test uses it by name
+    table: Table,  # noqa: ARG001 - it has to be there, and is reached by its name
     transactions: list[list[dict[str, Any]]],
 ) -> None:
     name = ENVIRONMENT["TABLE_NAME"]

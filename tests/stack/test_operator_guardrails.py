@@ -24,7 +24,7 @@ def ended(deployed: DeployedStack) -> None:
 
 
 def test_a_dry_run_does_everything_but_the_request(deployed: DeployedStack) -> None:
-    assert deployed.statuses(DRY) == ["SENDING", "HELD"]
+    assert deployed.statuses(DRY) == ["HELD"]
     assert deployed.simulator.requests(DRY) == []
     assert deployed.dead_letters(DRY) == []
     error = deployed.history(DRY)[-1].error

@@ -83,7 +83,7 @@ def test_a_dead_letter_is_shown_with_its_reason_and_redriven_by_a_click(
     simulator.order({"kind": "422", "references": [reference]})
     body = {"recipient": number, "message": "Refused at first", "reference": reference, "sender": "Example"}
     stack.client("sqs").send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody=json.dumps(body))
-    page.get_by_role("link", name="Dead dead_letters").click()
+    page.get_by_role("link", name="Dead letters").click()
     dead_letter = details(page).get_by_role("listitem").filter(has_text=reference)
     expect(dead_letter).to_contain_text("PROVIDER_REFUSED")
     assert accessibility.problems(page) == []

@@ -91,7 +91,7 @@ def test_the_dead_letter_of_a_refused_message_has_the_reason_of_the_provider(
         "ErrorMessage": error["details"],
         "Reference": reference,
     }
-    assert "Value error, refused" in error["details"]
+    assert "Value error" in error["details"]
 
 
 def test_the_reason_of_a_refusal_names_the_field(deployed: DeployedStack) -> None:

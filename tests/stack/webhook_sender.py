@@ -23,7 +23,7 @@ Fields = dict[str, Any]
 FUNCTION = "WebhookFunction"
 TIMEOUT_S = 60
 JSON = "application/json"
-MSG_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+MSG_ID = "a-msg-id-without-a-time"  # a ULID would need the time of the record's request
 NUMBER = 4512345678
 
 

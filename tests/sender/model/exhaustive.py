@@ -127,7 +127,8 @@ class Run:
             if fault in INTERRUPTIONS:
                 self._interrupt(invocation, fault)
                 fault = ""
-            self.system.step(invocation, fault)
+            if not invocation.over:  # the interruption may have outlasted it
+                self.system.step(invocation, fault)
             if self._setting.webhooks == "fast":
                 self._tell()
 

@@ -258,6 +258,8 @@ class Search(RuleBasedStateMachine):
             if fault in INTERRUPTIONS:
                 self.interrupt(invocation, fault)
             # A fault that this call cannot have is none: an answer to one message cannot be in the wrong order.
+            if invocation.over:  # the interruption has outlasted it
+                return
             self.system.step(invocation, fault if fault in {*call.faults, "killed"} else "")
 
     def interrupt(self, invocation: Invocation, interruption: str) -> None:

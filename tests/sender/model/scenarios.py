@@ -143,5 +143,6 @@ def an_offer_once_more_after_start(system: System) -> None:
 def a_forgotten_one(system: System) -> None:
     """A message that was sent and forgotten, and is put on the queue again."""
     system.deliver([system.produce()])
+    system.clock.freeze(100)
     system.finish(system.forget())
     system.produce()

@@ -85,6 +85,7 @@ class System:
 
     def start(self, messages: Iterable[Queued]) -> Invocation | None:
         """Invoke the sender with a batch, as the queue's event source mapping does, up to its first call."""
+        self._end_the_overdue()
         batch: list[Queued] = []
         records: list[dict[str, Any]] = []
         for message in messages:
@@ -220,6 +221,12 @@ class System:
         self._invocations += 1
         now = self.clock.wall
         return Invocation(self._invocations, lambda: None, now, now + timedelta(seconds=seconds))
+
+    def _end_the_overdue(self) -> None:
+        """Kill the invocations whose time is over, as Lambda does, whatever they wait for."""
+        for invocation in list(self.running):
+            if self.clock.wall >= invocation.deadline and not invocation.over:
+                self.step(invocation)
 
     def _begin(self, invocation: Invocation) -> None:
         for other in self.running:
