@@ -109,7 +109,7 @@ def test_a_hundred_records_take_one_call(aws: Aws, table: Table) -> None:
     assert aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"], Select="COUNT")["Count"] == 100
 
 
-def test_no_records_take_no_call(aws: Aws, table: Table) -> None:
+def test_without_records_no_call_is_made(aws: Aws, table: Table) -> None:
     assert table.put([]) == {}
     assert not aws.calls.counts()
 

@@ -1,4 +1,4 @@
-"""Invalid messages go to the dead-dead_letter queue with a reason, and do not affect the rest of the batch."""
+"""Invalid messages go to the dead-letter queue with a reason, and do not affect the rest of the batch."""
 
 import json
 

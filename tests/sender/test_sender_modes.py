@@ -105,7 +105,7 @@ def test_the_providers_text_is_not_logged_if_the_copy_fails(function: Sender) ->
     (line,) = [line for line in lines if line.get("message") == "message"]
     assert (line["outcome"], line["reason"]) == (
         "dead_letter_failed",
-        "no copy could be sent to the dead-dead_letter queue",
+        "no copy could be sent to the dead-letter queue",
     )
 
 
