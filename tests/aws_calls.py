@@ -87,7 +87,7 @@ class Calls:
         return [parameters for name, parameters in self.made if name == operation]
 
     def forget(self) -> None:
-        """Reset the record of calls. Orders stay."""
+        """Clear the list of calls. Planned actions stay."""
         self.made.clear()
 
     def refuse(self, operation: str, refusal: Refusal, *, skip: int = 0, count: int | None = 1) -> None:

@@ -127,7 +127,7 @@ def _follows(copy: Delivery, first: Retry, settings: Settings, now: datetime) ->
 
 
 def _waits(copy: Delivery, settings: Settings, now: datetime) -> Outcome:
-    retry = Retry(copy, Name.WAITING, now + timing.BUSY_PAUSE, "another copy of the message came first")
+    retry = Retry(copy, Name.WAITING, now + timing.BUSY_PAUSE, "another copy of the message is handled first")
     return retry_or_dead_letter(retry, None, max_receive_count=settings.max_receive_count, now=now)
 
 

@@ -188,7 +188,7 @@ def _decide(candidate: _Candidate, obstacle: MessageRecord | Unwritten, settings
             details = UNSETTLED if stop is None else f"{UNSETTLED}; it is not sent again now: {stop.details}"
             return _held(delivery, details, record, claim)
         case Doubt(record, until):
-            details = f"the invocation that was sending it is gone; waiting for a webhook until {_clock(until)}"
+            details = f"the invocation that claimed it has ended; waiting for a webhook until {_clock(until)}"
             retry = Retry(delivery, Name.UNCERTAIN, until, details, Write(record, obstacle))
             return _last(retry, record, settings, now)
         case Wait(until):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from delivery import Delivery
     from gatewayapi.message_record import MessageRecord
 
-UNSETTLED = "the request left without a usable answer, and no webhook came: the message may have been sent"
+UNSETTLED = "the request got no usable answer and no webhook arrived: the message may have been sent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def _expired(claimed: Claimed, refused: RefusedError, now: datetime) -> bool:
 
 
 def _lapsed(claimed: Claimed, now: datetime, expires_at: datetime) -> Outcome:
-    details = "its deadline expired on the way to the provider"
+    details = "its deadline expired before the provider accepted it"
     if claimed.record.in_doubt:
         return _held(claimed, Name.HELD, details, now, expires_at)
     record = replace(

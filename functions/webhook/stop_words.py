@@ -66,11 +66,11 @@ def opt_out(event: EventRecord, known: Words) -> OptOutRecord | None:
         return None
     content = event.content.get("message") if isinstance(event.content, dict) else event.content
     if not isinstance(content, str):
-        raise UnreadableTextError("the content is no text")
+        raise UnreadableTextError("the content is not a text")
     try:
         number = str(phone_number(event.sender))
     except ValueError as error:
-        raise UnreadableTextError("the sender is no phone number") from error
+        raise UnreadableTextError("the sender is not a phone number") from error
     status = recognise(content, known)
     if status is None:
         return None

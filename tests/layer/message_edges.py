@@ -1,4 +1,4 @@
-"""Values for each field of a queue message, on either side of every edge that the code or the schema has."""
+"""Values for each field of a queue message, just inside and just outside every limit of the code and the schema."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Valid queue messages for tests, in every form that a rule leaves open."""
+"""Valid queue messages for tests, in all forms that the rules allow."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ recipients = st.one_of(st.sampled_from([MIN_RECIPIENT, MAX_RECIPIENT]), st.integ
 
 
 def written(recipient: int, separators: list[str], sign: str) -> str:
-    """A recipient as people write it."""
+    """Return a recipient as a text with separators."""
     digits = str(recipient)
     return sign + digits[0] + "".join(before + digit for before, digit in zip(separators, digits[1:], strict=False))
 
@@ -60,7 +60,7 @@ messages = st.builds(
     context=st.none() | contexts,
 )
 
-# As producers may put them: with more ways to write a recipient, and with nulls where these stand for nothing.
+# Fields of a queue message's body: with all forms of a recipient, and with null for absent fields.
 fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"message": texts, "recipient": st.one_of(recipients, recipients.map(float), written_recipients)},
     optional={

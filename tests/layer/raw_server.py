@@ -24,7 +24,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-class Wire:
+class Connection:
     """The server's side of one connection."""
 
     def __init__(self, connection: socket.socket) -> None:
@@ -71,7 +71,7 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 class RawServer:
     """Listens on loopback within a `with` block, and runs `serve` for every connection on a thread of its own."""
 
-    def __init__(self, serve: Callable[[Wire], None], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, serve: Callable[[Connection], None], tls: ssl.SSLContext | None = None) -> None:
         self._serve = serve
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -110,7 +110,7 @@ class RawServer:
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self._open.append(connection)
-            self._serve(Wire(connection))
+            self._serve(Connection(connection))
         except OSError:
             return  # closed by the client or by the end of the test
         finally:

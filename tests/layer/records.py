@@ -29,7 +29,7 @@ signatures = fingerprints.map("v1=".__add__)
 
 
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """None, or one of these."""
+    """Return None or a value of the strategy."""
     return st.one_of(st.none(), strategy)
 
 

@@ -1,4 +1,4 @@
-"""Messages made from the queue message's JSON Schema itself, whatever it says, for the rules that the code has."""
+"""Generates messages from the JSON Schema of the queue message, to compare the schema with the code."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ Schema = dict[str, Any]
 
 
 def from_schema(schema: Schema) -> st.SearchStrategy[Any]:
-    """Return what a schema takes, of the keywords that this one is made of."""
+    """Return valid documents of a schema. Only the keywords of the queue message's schema are supported."""
     return _of(schema, schema)
 
 
 def _of(schema: Schema, root: Schema) -> st.SearchStrategy[Any]:
     while "$ref" in schema:
         schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-    taken = Draft202012Validator({**schema, "$defs": root["$defs"]}).is_valid
-    return _candidates(schema, root).filter(taken)
+    is_valid = Draft202012Validator({**schema, "$defs": root["$defs"]}).is_valid
+    return _candidates(schema, root).filter(is_valid)
 
 
 def _candidates(schema: Schema, root: Schema) -> st.SearchStrategy[Any]:
-    """Return what has a good chance to be taken: a choice, a pattern or a type says the most of a schema."""
+    """Return documents that are probably valid, by the choice, the pattern or the type of the schema."""
     if "properties" in schema:
-        every = {name: _of(each, root) for name, each in schema["properties"].items()}
+        every = {name: _of(field, root) for name, field in schema["properties"].items()}
         required = {name: every.pop(name) for name in schema["required"]}
         return st.fixed_dictionaries(required, optional=every)
     if "enum" in schema:
@@ -45,7 +45,7 @@ def _typed(name: str, schema: Schema) -> st.SearchStrategy[Any]:
         return st.none()
     if name == "string":
         least, most = schema.get("minLength", 0), schema.get("maxLength")
-        # The lengths at both ends, of digits too; and any short text.
+        # Texts and digits of the least and the greatest length, and any short text.
         ends = [character * length for length in (least, most) if length for character in "æ5"]
         short = st.text(st.characters(exclude_categories=["Cs"]), min_size=least, max_size=min(most or 40, 40))
         return short | st.sampled_from(ends) if ends else short

@@ -12,7 +12,7 @@ from botocore.session import get_session
 
 from gatewayapi import aws, tls
 from tests.layer.certificates import self_signed
-from tests.layer.raw_server import RawServer, Request, Wire, answer
+from tests.layer.raw_server import Connection, RawServer, Request, answer
 
 ITEM = {
     "pk": {"S": "æ€😀"},
@@ -43,10 +43,10 @@ class Requests:
     def __init__(self) -> None:
         self.requests: list[Request] = []
 
-    def __call__(self, wire: Wire) -> None:
-        while request := wire.request():
+    def __call__(self, connection: Connection) -> None:
+        while request := connection.request():
             self.requests.append(request)
-            wire.send(answer(200, b"{}", Content_Type="application/x-amz-json-1.0"))
+            connection.send(answer(200, b"{}", Content_Type="application/x-amz-json-1.0"))
 
 
 def put(url: str, monkeypatch: pytest.MonkeyPatch, *, times: int = 1) -> None:
@@ -106,11 +106,11 @@ def test_nothing_is_sent_to_a_server_with_an_untrusted_certificate(
 def test_a_connection_that_broke_while_idle_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = []
 
-    def serve(wire: Wire) -> None:
-        answered.append(wire.request())
-        wire.send(answer(200, b"{}"))
-        wire.head()  # of a second request, which gets no response
-        wire.reset()
+    def serve(connection: Connection) -> None:
+        answered.append(connection.request())
+        connection.send(answer(200, b"{}"))
+        connection.head()  # of a second request, which gets no response
+        connection.reset()
 
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with RawServer(serve) as server:
@@ -122,9 +122,9 @@ def test_a_connection_that_broke_while_idle_is_replaced(monkeypatch: pytest.Monk
 def test_an_incomplete_response_is_requested_again(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{", answer(200, b"{}")]
 
-    def serve(wire: Wire) -> None:
-        wire.request()
-        wire.send(answers.pop(0))
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.send(answers.pop(0))
 
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with RawServer(serve) as server:

@@ -9,7 +9,7 @@ import pytest
 from gatewayapi.client import Accepted, Client
 from gatewayapi.errors import RefusedError, TokenRefusedError, TryLaterError, UnknownOutcomeError
 from simulator.provider import Provider, Settings
-from tests.layer.raw_server import RawServer, Request, Wire, answer
+from tests.layer.raw_server import Connection, RawServer, Request, answer
 
 TOKEN = "token-for-tests"
 
@@ -112,7 +112,9 @@ def test_a_wrong_token_is_refused_and_a_send_can_name_another(client: Client, pr
 
 
 @pytest.mark.parametrize("token", ["", "two\nlines", "trailing\n", "nul\x00", "blåbær", "bær\u2713"])
-def test_a_token_that_is_no_valid_header_value_is_refused_before_a_request(provider: Provider, token: str) -> None:
+def test_a_token_that_is_not_a_valid_header_value_is_refused_without_a_request(
+    provider: Provider, token: str
+) -> None:
     with pytest.raises(TokenRefusedError):
         Client(token, provider.url).send(message("a"))
     assert not provider.requests()
@@ -154,9 +156,9 @@ def test_a_client_has_a_default_timeout(provider: Provider) -> None:
 def test_a_request_is_utf_8_json_with_the_token_under_the_path_of_the_url() -> None:
     seen: list[Request | None] = []
 
-    def serve(wire: Wire) -> None:
-        seen.append(wire.request())
-        wire.send(answer(202, b'{"msg_id": "m-1", "recipient": 1, "reference": "a"}'))
+    def serve(connection: Connection) -> None:
+        seen.append(connection.request())
+        connection.send(answer(202, b'{"msg_id": "m-1", "recipient": 1, "reference": "a"}'))
 
     with RawServer(serve) as server:
         Client(TOKEN, server.url + "/behind/a/proxy/").send(message("a"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gatewayapi.client import Accepted, Client
 from gatewayapi.errors import Refusal, RefusedError, TokenRefusedError, TryLaterError, UnknownOutcomeError
-from tests.layer.raw_server import RawServer, Wire, answer
+from tests.layer.raw_server import Connection, RawServer, answer
 
 MESSAGE = {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": "a"}
 OTHER = {**MESSAGE, "reference": "b"}
@@ -26,9 +26,9 @@ class Script:
     raw: bytes = b""
     client: Client = field(init=False)
 
-    def serve(self, wire: Wire) -> None:
-        while wire.request():
-            wire.send(self.raw)
+    def serve(self, connection: Connection) -> None:
+        while connection.request():
+            connection.send(self.raw)
 
     def send(self, raw: bytes) -> Accepted:
         self.raw = raw

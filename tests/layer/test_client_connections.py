@@ -8,7 +8,7 @@ from gatewayapi import client as client_module
 from gatewayapi.client import MAX_IDLE_S, Client
 from gatewayapi.errors import TryLaterError, UnknownOutcomeError, UnreachableError
 from simulator.provider import Provider, Settings
-from tests.layer.raw_server import RawServer, Wire, answer
+from tests.layer.raw_server import Connection, RawServer, answer
 
 TOKEN = "token-for-tests"
 ACCEPTED = b'{"msg_id": "%s", "recipient": 4512345678, "reference": "%s"}'
@@ -109,9 +109,9 @@ def test_a_broken_connection_is_not_reused(client: Client, provider: Provider, k
 
 
 def test_connection_close_ends_the_connection() -> None:
-    def serve(wire: Wire) -> None:
-        wire.request()
-        wire.send(answer(429, Connection="close"))
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.send(answer(429, Connection="close"))
 
     with RawServer(serve) as server:
         client = Client(TOKEN, server.url)
@@ -122,10 +122,10 @@ def test_connection_close_ends_the_connection() -> None:
 
 
 def test_an_unrequested_answer_is_not_used_for_the_next_request() -> None:
-    def serve(wire: Wire) -> None:
-        while request := wire.request():
+    def serve(connection: Connection) -> None:
+        while request := connection.request():
             mine, other = (b"a", b"b") if b'"reference":"a"' in request.body else (b"b", b"a")
-            wire.send(answer(202, ACCEPTED % (b"right", mine)) + answer(202, ACCEPTED % (b"wrong", other)))
+            connection.send(answer(202, ACCEPTED % (b"right", mine)) + answer(202, ACCEPTED % (b"wrong", other)))
 
     with RawServer(serve) as server:
         client = Client(TOKEN, server.url)
@@ -137,15 +137,15 @@ def test_an_unrequested_answer_is_not_used_for_the_next_request() -> None:
 def test_redirects_are_not_followed(status: int, *, local: bool) -> None:
     seen: list[object] = []
 
-    def elsewhere(wire: Wire) -> None:
-        seen.append(wire.request())
+    def elsewhere(connection: Connection) -> None:
+        seen.append(connection.request())
 
     with RawServer(elsewhere) as other:
 
-        def redirect(wire: Wire) -> None:
-            while request := wire.request():
+        def redirect(connection: Connection) -> None:
+            while request := connection.request():
                 seen.append(request)
-                wire.send(answer(status, Location="/elsewhere" if local else f"{other.url}/mobile/single"))
+                connection.send(answer(status, Location="/elsewhere" if local else f"{other.url}/mobile/single"))
 
         with RawServer(redirect) as server, pytest.raises(TryLaterError) as caught:
             Client(TOKEN, server.url).send(message("a"))
@@ -154,7 +154,7 @@ def test_redirects_are_not_followed(status: int, *, local: bool) -> None:
 
 
 def test_proxy_variables_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> None:
-    with RawServer(lambda wire: wire.reset()) as proxy:
+    with RawServer(lambda connection: connection.reset()) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         Client(TOKEN, provider.url).send(message("a"))

@@ -10,7 +10,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from gatewayapi.client import Client
 from gatewayapi.errors import UnknownOutcomeError, UnreachableError
-from tests.layer.raw_server import WAIT_S, RawServer, Wire, answer
+from tests.layer.raw_server import WAIT_S, Connection, RawServer, answer
 
 MESSAGE = {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": "a"}
 LARGE = {**MESSAGE, "message": "x" * 20_000_000}  # more than two sockets' buffers take at once
@@ -72,36 +72,36 @@ def test_the_request_timeout_limits_the_connect_timeout(unanswered_port: int) ->
     assert isinstance(caught.value.__cause__, ConnectTimeoutError)
 
 
-def respond_and_close(raw: bytes) -> Callable[[Wire], None]:
+def respond_and_close(raw: bytes) -> Callable[[Connection], None]:
     """Read the request, respond with these bytes, and close the connection."""
 
-    def serve(wire: Wire) -> None:
-        wire.request()
-        wire.send(raw)
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.send(raw)
 
     return serve
 
 
-def reset(wire: Wire) -> None:
-    wire.request()
-    wire.reset()
+def reset(connection: Connection) -> None:
+    connection.request()
+    connection.reset()
 
 
-def reset_within_the_response(wire: Wire) -> None:
-    wire.request()
-    wire.send(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{")
-    wire.reset()
+def reset_within_the_response(connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{")
+    connection.reset()
 
 
-def never_respond(wire: Wire) -> None:
-    wire.request()
-    wire.request()
+def never_respond(connection: Connection) -> None:
+    connection.request()
+    connection.request()
 
 
-def stop_within_the_response(wire: Wire) -> None:
-    wire.request()
-    wire.send(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{")
-    wire.request()
+def stop_within_the_response(connection: Connection) -> None:
+    connection.request()
+    connection.send(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{")
+    connection.request()
 
 
 @pytest.mark.parametrize(
@@ -121,16 +121,16 @@ def stop_within_the_response(wire: Wire) -> None:
     ],
     ids=lambda serve: serve.__name__,
 )
-def test_a_request_without_a_complete_response_is_an_unknown_outcome(serve: Callable[[Wire], None]) -> None:
+def test_a_request_without_a_complete_response_is_an_unknown_outcome(serve: Callable[[Connection], None]) -> None:
     with RawServer(serve) as server, pytest.raises(UnknownOutcomeError):
         Client("token", server.url).send(MESSAGE, timeout_s=0.3)
     assert server.connections == 1
 
 
 def test_a_reset_while_the_body_is_sent_is_an_unknown_outcome() -> None:
-    def serve(wire: Wire) -> None:
-        wire.head()
-        wire.reset()
+    def serve(connection: Connection) -> None:
+        connection.head()
+        connection.reset()
 
     with RawServer(serve) as server, pytest.raises(UnknownOutcomeError):
         Client("token", server.url).send(LARGE)
@@ -139,8 +139,8 @@ def test_a_reset_while_the_body_is_sent_is_an_unknown_outcome() -> None:
 def test_a_timeout_while_the_body_is_sent_is_an_unknown_outcome() -> None:
     over = Event()
 
-    def serve(wire: Wire) -> None:
-        wire.head()
+    def serve(connection: Connection) -> None:
+        connection.head()
         over.wait(WAIT_S)
 
     with RawServer(serve) as server:

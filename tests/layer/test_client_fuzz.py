@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gatewayapi.client import Accepted, Client
 from gatewayapi.errors import Refusal, RefusedError, SendError, UnknownOutcomeError
-from tests.layer.raw_server import RawServer, Wire, answer
+from tests.layer.raw_server import Connection, RawServer, answer
 
 MESSAGES = [
     {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": reference}
@@ -26,9 +26,9 @@ class Script:
     stays: bool = True
     client: Client = field(init=False)
 
-    def serve(self, wire: Wire) -> None:
-        while wire.request():
-            wire.send(self.raw)
+    def serve(self, connection: Connection) -> None:
+        while connection.request():
+            connection.send(self.raw)
             if not self.stays:
                 return
 

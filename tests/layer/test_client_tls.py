@@ -12,14 +12,14 @@ from gatewayapi import tls
 from gatewayapi.client import Accepted, Client
 from gatewayapi.errors import UnknownOutcomeError, UnreachableError
 from tests.layer.certificates import self_signed
-from tests.layer.raw_server import RawServer, Wire, answer
+from tests.layer.raw_server import Connection, RawServer, answer
 
 MESSAGE = {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": "a"}
 
 
-def accept(wire: Wire) -> None:
-    while wire.request():
-        wire.send(answer(202, b'{"msg_id": "m-1", "recipient": 4512345678, "reference": "a"}'))
+def accept(connection: Connection) -> None:
+    while connection.request():
+        connection.send(answer(202, b'{"msg_id": "m-1", "recipient": 4512345678, "reference": "a"}'))
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +56,8 @@ def test_the_authorities_are_read_once_for_all_connections(tmp_path: Path, monke
     assert server.connections == 3
 
 
-def fail_on_request(wire: Wire) -> None:
-    raise AssertionError(wire.request())
+def fail_on_request(connection: Connection) -> None:
+    raise AssertionError(connection.request())
 
 
 def test_nothing_is_sent_to_a_server_with_an_untrusted_certificate(tmp_path: Path) -> None:
@@ -78,29 +78,29 @@ def test_nothing_is_sent_to_a_server_with_a_wrong_or_expired_certificate(
     assert isinstance(caught.value.__cause__, SSLError)
 
 
-def close_in_the_handshake(wire: Wire) -> None:
-    wire.socket.recv(65536)
+def close_in_the_handshake(connection: Connection) -> None:
+    connection.socket.recv(65536)
 
 
-def reset_in_the_handshake(wire: Wire) -> None:
-    wire.socket.recv(65536)
-    wire.reset()
+def reset_in_the_handshake(connection: Connection) -> None:
+    connection.socket.recv(65536)
+    connection.reset()
 
 
-def respond_without_tls(wire: Wire) -> None:
-    wire.socket.recv(65536)
-    wire.send(answer(400))
+def respond_without_tls(connection: Connection) -> None:
+    connection.socket.recv(65536)
+    connection.send(answer(400))
 
 
-def never_respond(wire: Wire) -> None:
-    while wire.socket.recv(65536):
+def never_respond(connection: Connection) -> None:
+    while connection.socket.recv(65536):
         pass
 
 
 @pytest.mark.parametrize(
     "serve", [close_in_the_handshake, reset_in_the_handshake, respond_without_tls, never_respond]
 )
-def test_a_failed_handshake_sends_nothing(serve: Callable[[Wire], None]) -> None:
+def test_a_failed_handshake_sends_nothing(serve: Callable[[Connection], None]) -> None:
     with RawServer(serve) as server, pytest.raises(UnreachableError):
         Client("token", server.url.replace("http:", "https:"), connect_timeout_s=0.3).send(MESSAGE)
     assert server.connections == 1
@@ -110,9 +110,9 @@ def test_a_reset_after_the_request_is_an_unknown_outcome(tmp_path: Path, monkeyp
     certificate, context = self_signed(tmp_path)
     trust(monkeypatch, certificate)
 
-    def serve(wire: Wire) -> None:
-        wire.request()
-        wire.reset()
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.reset()
 
     with RawServer(serve, context) as server, pytest.raises(UnknownOutcomeError) as caught:
         Client("token", server.url).send(MESSAGE)

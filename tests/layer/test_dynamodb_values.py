@@ -1,4 +1,4 @@
-"""JSON values as DynamoDB's, and back: the same as boto3's own, and our error for what the table cannot hold."""
+"""Converts JSON values like boto3's serializer, and raises our error for values that DynamoDB cannot store."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gatewayapi.dynamodb_values import MAX_DEPTH, from_attribute, number, text, to_attribute
 from gatewayapi.errors import EventError
 
-# What DynamoDB holds: 38 digits, from 1E-130 to 9.99…E+125, of either sign.
+# DynamoDB stores 38 digits, from 1E-130 to 9.99…E+125, of either sign.
 SMALLEST, LARGEST = Decimal("1E-130"), Decimal("9." + "9" * 37 + "E+125")
 
 numbers = st.builds(
@@ -40,22 +40,22 @@ def by_boto3(attribute: Mapping[str, Any]) -> object:
 def test_a_value_is_read_back_as_it_was_written(value: object) -> None:
     read = from_attribute(to_attribute(value))
     assert read == value
-    # True == 1 and 1 == Decimal(1), so the kinds are compared as well.
+    # True == 1 and 1 == Decimal(1), so the types are compared as well.
     assert json.dumps(read, default=float) == json.dumps(value, default=plain)
 
 
 @given(values)
-def test_boto3_reads_what_is_written_here(value: object) -> None:
+def test_boto3_reads_the_written_values(value: object) -> None:
     assert by_boto3(to_attribute(value)) == value
 
 
 @given(values)
-def test_what_boto3_writes_is_read_here(value: object) -> None:
+def test_values_that_boto3_writes_are_read_the_same(value: object) -> None:
     assert from_attribute(TypeSerializer().serialize(value)) == value
 
 
 @given(values)
-def test_what_is_written_here_boto3_writes_the_same(value: object) -> None:
+def test_values_are_written_as_boto3_writes_them(value: object) -> None:
     assert by_boto3(to_attribute(value)) == by_boto3(TypeSerializer().serialize(value))
 
 
@@ -88,7 +88,7 @@ def fits(value: Decimal) -> bool:
 
 
 @pytest.mark.parametrize("digits", ["1" * 38, "1" * 38 + "000", "0." + "0" * 20 + "1" * 38])
-def test_zeroes_at_the_ends_are_no_digits(digits: str) -> None:
+def test_zeroes_at_the_ends_do_not_count_as_digits(digits: str) -> None:
     assert from_attribute({"N": number(Decimal(digits))}) == Decimal(digits)
 
 
@@ -110,7 +110,7 @@ def test_whole_numbers_are_read_as_int_and_others_as_decimal(stored: str, value:
 
 
 @pytest.mark.parametrize("container", [lambda inner: [inner], lambda inner: {"a": inner}])
-def test_nesting_ends_before_dynamodb_s_does(container: Callable[[object], object]) -> None:
+def test_the_allowed_nesting_is_less_than_dynamodb_s(container: Callable[[object], object]) -> None:
     nested: object = "innermost"
     for _ in range(MAX_DEPTH):
         nested = container(nested)
@@ -119,7 +119,7 @@ def test_nesting_ends_before_dynamodb_s_does(container: Callable[[object], objec
         to_attribute(container(nested))
 
 
-def test_a_thousand_levels_are_refused_and_not_a_recursion_error() -> None:
+def test_a_thousand_levels_raise_no_recursion_error() -> None:
     nested: object = []
     for _ in range(900):
         nested = [nested]
@@ -146,18 +146,18 @@ def test_a_name_has_1_to_65535_bytes(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [1.5, b"bytes", {1}, (1,), object()])
-def test_what_json_cannot_say_is_refused(value: object) -> None:
+def test_values_that_are_not_json_are_refused(value: object) -> None:
     with pytest.raises(EventError, match=f"{type(value).__name__} is not a JSON value"):
         to_attribute(value)
 
 
-def test_bytes_come_as_bytes_from_the_table_and_as_base64_in_a_lambda_event() -> None:
+def test_bytes_are_read_from_the_table_and_as_base64_from_a_lambda_event() -> None:
     assert from_attribute({"B": b"\xff\x00"}) == b"\xff\x00"
     assert from_attribute({"B": "/wA="}) == b"\xff\x00"
 
 
 @pytest.mark.parametrize("attribute", [{"SS": ["a"]}, {"NS": ["1"]}, {"S": ""}])
-def test_what_this_package_never_writes_is_read_as_it_is(attribute: dict[str, Any]) -> None:
+def test_other_attribute_types_are_read_unchanged(attribute: dict[str, Any]) -> None:
     assert from_attribute(attribute) == next(iter(attribute.values()))
 
 

@@ -46,13 +46,13 @@ def fields(**given: object) -> dict[str, object]:
     ],
     ids=lambda value: value[:20],
 )
-def test_a_body_that_is_no_json_object_is_refused_with_the_place(body: str, reason: str) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused_with_the_position(body: str, reason: str) -> None:
     with pytest.raises(MessageError) as caught:
         from_body(body)
     assert (caught.value.code, caught.value.problems) == (INVALID_JSON, (Problem("$", reason),))
 
 
-def test_the_fields_of_a_body_are_not_checked_yet() -> None:
+def test_from_body_does_not_check_the_fields() -> None:
     assert from_body('{"reference": "order-1", "recipient": null}') == {"reference": "order-1", "recipient": None}
 
 
@@ -62,7 +62,7 @@ def test_the_error_of_a_body_does_not_repeat_it() -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_the_smallest_message_leaves_the_rest_open() -> None:
+def test_the_optional_fields_of_a_message_are_none() -> None:
     assert from_fields({"message": "Hello", "recipient": 4512345678}) == Message("Hello", 4512345678)
 
 
@@ -80,7 +80,7 @@ def test_a_full_message_has_every_field() -> None:
     )
 
 
-def test_the_reference_of_a_broken_message_is_still_known() -> None:
+def test_the_reference_of_an_invalid_message_can_be_read() -> None:
     assert reference_of({"reference": "order-1", "recipient": "nobody"}) == "order-1"
     assert reference_of({"recipient": "nobody"}) is None
 
@@ -90,7 +90,7 @@ def test_a_deadline_counts_from_enqueuing() -> None:
     assert from_fields(fields()).deadline(ENQUEUED) is None
 
 
-def test_a_deadline_more_than_five_days_away_is_a_broken_rule_of_its_field() -> None:
+def test_a_deadline_more_than_five_days_away_is_an_error_of_the_expiration() -> None:
     message = from_fields(fields(expiration="2025-04-07T12:00:00Z"))
     with pytest.raises(MessageError, match=r"^\$\.expiration: must be at most 5 days") as caught:
         message.deadline(ENQUEUED)
@@ -113,7 +113,7 @@ def test_a_message_within_the_stack_s_rules_may_be_sent(message: Message, stack:
     assert message.recipient == 4512345678
 
 
-def test_what_the_stack_requires_is_named_beside_the_other_mistakes() -> None:
+def test_fields_that_the_stack_requires_are_reported_with_the_other_mistakes() -> None:
     stack = StackRules(require_message_type=True)
     with pytest.raises(MessageError) as caught:
         from_fields({"to": 4512345678, "message": "Hello"}, stack)

@@ -1,4 +1,4 @@
-"""Each field of a queue message keeps its rule, or is refused with the reason, never with its value."""
+"""A field that breaks its rule is refused with a reason that does not contain its value."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def fields(**given: object) -> dict[str, object]:
         ({"expiration": True}, "$.expiration", "must be a string or a number"),
         ({"expiration": ["P1D"]}, "$.expiration", "must be a string or a number"),
         ({"expiration": float("inf")}, "$.expiration", "must be a string or a number"),
-        ({"expiration": 0}, "$.expiration", "must be later than the message's enqueuing"),
+        ({"expiration": 0}, "$.expiration", "must be later than the time of enqueuing"),
         ({"expiration": "P6D"}, "$.expiration", "must be at most 5 days after the message was enqueued"),
         ({"message_type": "marketing"}, "$.message_type", "must be transactional or promotional"),
         ({"message_type": "Promotional"}, "$.message_type", "must be transactional or promotional"),
@@ -62,14 +62,14 @@ def fields(**given: object) -> dict[str, object]:
         ({"\ud800": 1}, "$.\\ud800", "is not a known field"),
     ],
 )
-def test_a_broken_rule_is_named_with_its_field(given: dict[str, object], path: str, reason: str) -> None:
+def test_a_broken_rule_is_reported_with_its_field(given: dict[str, object], path: str, reason: str) -> None:
     with pytest.raises(MessageError) as caught:
         from_fields(fields(**given))
     assert (caught.value.code, caught.value.problems) == (INVALID_MESSAGE, (Problem(path, reason),))
     assert str(caught.value) == f"{path}: {reason}"
 
 
-def test_an_expiration_in_no_form_names_the_four() -> None:
+def test_an_invalid_expiration_is_reported_with_the_four_valid_forms() -> None:
     with pytest.raises(MessageError, match=r"^\$\.expiration: must be an ISO 8601 duration, a date-time"):
         from_fields(fields(expiration="tomorrow"))
 
@@ -81,7 +81,7 @@ def test_an_expiration_in_no_form_names_the_four() -> None:
         ("recipient", "is required"),
     ],
 )
-def test_a_missing_field_is_named(name: str, reason: str) -> None:
+def test_a_missing_field_is_reported(name: str, reason: str) -> None:
     given = fields()
     del given[name]
     with pytest.raises(MessageError) as caught:
@@ -119,7 +119,7 @@ def test_a_missing_field_is_named(name: str, reason: str) -> None:
         ("expiration", "2025-04-01T12:00:00Z"),
     ],
 )
-def test_a_value_at_the_edge_of_its_rule_is_taken(name: str, value: object) -> None:
+def test_a_value_at_the_limit_of_its_rule_is_accepted(name: str, value: object) -> None:
     assert getattr(from_fields(fields(**{name: value})), name) == value
 
 
@@ -150,13 +150,13 @@ def test_an_unknown_field_is_refused_with_the_field_that_was_probably_meant(name
     assert str(caught.value) == f"$.{name}: is not a known field; did you mean {meant}?"
 
 
-def test_of_many_unknown_fields_the_first_ten_are_named() -> None:
+def test_at_most_ten_unknown_fields_are_reported() -> None:
     with pytest.raises(MessageError) as caught:
         from_fields(fields(**{f"x{number}": 1 for number in range(1000)}))
     assert len(caught.value.problems) == 10
 
 
-def test_every_mistake_of_a_message_is_named() -> None:
+def test_every_mistake_of_a_message_is_reported() -> None:
     with pytest.raises(MessageError) as caught:
         from_fields({"to": 4512345678, "sender": "x", "expiration": "tomorrow", "reference": 7})
     assert [problem.path for problem in caught.value.problems] == [
@@ -172,7 +172,7 @@ def test_every_mistake_of_a_message_is_named() -> None:
     )
 
 
-def test_no_error_repeats_a_value() -> None:
+def test_errors_do_not_contain_values() -> None:
     secret = "4587654321 my secret"
     names = ("recipient", "sender", "reference", "priority", "expiration", "message_type", "context")
     with pytest.raises(MessageError) as caught:

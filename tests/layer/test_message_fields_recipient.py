@@ -1,4 +1,4 @@
-"""A recipient is one number, however people write it, and nothing that could be read as somebody else's."""
+"""A recipient can be written in several forms. Forms that could be another person's number are refused."""
 
 import pytest
 
@@ -28,12 +28,12 @@ def test_a_recipient_is_a_number_or_a_string_of_its_digits(recipient: object) ->
 
 
 @pytest.mark.parametrize("recipient", [1001, "1001", "1-0-0-1", 999_999_999_999_999, "+999 999 999 999 999"])
-def test_the_least_and_the_greatest_recipient_are_taken(recipient: object) -> None:
+def test_the_smallest_and_the_largest_recipient_are_accepted(recipient: object) -> None:
     assert from_fields(fields(recipient)).recipient in {1001, 999_999_999_999_999}
 
 
 @pytest.mark.parametrize("recipient", [1000, 0, -4512345678, "1000", "1", 10**15, "1" * 16, "9" * 5000, 1e15])
-def test_a_number_of_another_size_is_no_recipient(recipient: object) -> None:
+def test_a_number_of_another_size_is_refused(recipient: object) -> None:
     with pytest.raises(MessageError, match=r"^\$\.recipient: must be a phone number with its country code"):
         from_fields(fields(recipient))
 
@@ -65,6 +65,6 @@ def test_a_number_of_another_size_is_no_recipient(recipient: object) -> None:
         float("nan"),
     ],
 )
-def test_what_may_be_read_as_another_number_is_no_recipient(recipient: object) -> None:
+def test_a_text_that_can_be_read_as_another_number_is_refused(recipient: object) -> None:
     with pytest.raises(MessageError, match=r"^\$\.recipient: must be an integer, or a string of digits"):
         from_fields(fields(recipient))

@@ -1,4 +1,4 @@
-"""What a message becomes: the queue's body, the provider's request, and the fingerprint that stands for its text."""
+"""The body, the provider's request and the fingerprint of a message."""
 
 import json
 from dataclasses import replace
@@ -24,15 +24,15 @@ def test_a_body_is_read_back_as_the_same_message(message: Message) -> None:
     assert from_fields(from_body(message.body())) == message
 
 
-def test_a_body_takes_no_more_of_the_queue_s_room_than_its_text() -> None:
+def test_a_body_has_no_unneeded_characters() -> None:
     assert Message("🍓", 4512345678).body() == '{"message":"🍓","recipient":4512345678}'
 
 
-def test_a_body_leaves_out_what_is_open() -> None:
+def test_a_body_leaves_out_absent_fields() -> None:
     assert json.loads(PLAIN.body()) == {"message": "Hello", "recipient": 4512345678}
 
 
-def test_a_request_is_filled_with_what_the_message_leaves_open() -> None:
+def test_a_request_has_the_defaults_of_absent_fields() -> None:
     assert PLAIN.request("id-1", "Default", LATER, NOW) == {
         "message": "Hello",
         "recipient": 4512345678,
@@ -42,7 +42,7 @@ def test_a_request_is_filled_with_what_the_message_leaves_open() -> None:
     }
 
 
-def test_a_request_has_the_message_s_own_values_but_no_field_of_ours() -> None:
+def test_a_request_has_the_message_s_values_without_the_fields_of_this_project() -> None:
     assert FULL.request("order-1", "Default", LATER, NOW) == {
         "message": "Hello",
         "recipient": 4512345678,
@@ -54,7 +54,7 @@ def test_a_request_has_the_message_s_own_values_but_no_field_of_ours() -> None:
     }
 
 
-def test_a_request_without_an_expiration_names_none() -> None:
+def test_a_request_of_a_message_without_an_expiration_has_none() -> None:
     assert "expiration" not in PLAIN.request("id-1", "Default", None, NOW)
 
 
@@ -69,7 +69,7 @@ def test_a_deadline_is_less_than_five_days_away_on_a_clock_that_is_a_minute_behi
 
 
 @given(messages)
-def test_the_provider_takes_every_valid_message(message: Message) -> None:
+def test_the_provider_accepts_every_valid_message(message: Message) -> None:
     now = datetime.now(UTC)
     request = message.request("id-1", "Shop", now + timedelta(hours=1), now)
     read = submission.read(json.dumps(request).encode(), "application/json", many=False, now=now)
@@ -95,7 +95,7 @@ def test_another_content_has_another_fingerprint(other: dict[str, Any]) -> None:
 
 
 @given(messages, messages)
-def test_two_fingerprints_are_the_same_where_the_content_is(first: Message, second: Message) -> None:
+def test_two_fingerprints_are_equal_exactly_if_the_contents_are(first: Message, second: Message) -> None:
     def content(message: Message) -> Message:
         bare = replace(message, expiration=None, reference=None, message_type=None, context=None)
         return replace(bare, priority=message.priority or "normal")
@@ -111,16 +111,16 @@ def test_another_deadline_message_type_or_context_is_the_same_content(other: dic
     assert replace(FULL, **other).fingerprint("order-1") == FULL.fingerprint("order-1")
 
 
-def test_the_priority_that_is_meant_anyway_is_the_same_content() -> None:
+def test_the_default_priority_is_the_same_content_as_none() -> None:
     assert replace(PLAIN, priority="normal").fingerprint("id-1") == PLAIN.fingerprint("id-1")
 
 
 @given(st.text(min_size=1), st.text(min_size=1))
-def test_equal_texts_do_not_show_under_different_references(first: str, second: str) -> None:
+def test_equal_texts_with_different_references_have_different_fingerprints(first: str, second: str) -> None:
     assume(first != second)
     assert PLAIN.fingerprint(first) != PLAIN.fingerprint(second)
 
 
 def test_a_fingerprint_does_not_change_between_releases() -> None:
-    # Records outlive a deployment, and a changed fingerprint would refuse their redelivered messages.
+    # Records are kept across deployments. With a changed fingerprint, their redelivered messages would be refused.
     assert PLAIN.fingerprint("id-1") == "de1681e61c07547e4e2dda4b43f881faf97a757730c5f032fc3493b5cfa6b8c0"

@@ -1,4 +1,4 @@
-"""The JSON Schema for producers and the code's own rules take and refuse the same messages."""
+"""The JSON Schema for producers and the code accept and refuse the same messages."""
 
 import json
 import re
@@ -26,7 +26,7 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]", re.ASCII)
 
 
 def refusal(fields: Mapping[str, object]) -> MessageError | None:
-    """The code's error, for the fields as they come out of a queue message's body."""
+    """Return the code's error for the fields, after they were read from a body."""
     try:
         message.from_fields(message.from_body(json.dumps(fields)))
     except MessageError as error:
@@ -35,7 +35,7 @@ def refusal(fields: Mapping[str, object]) -> MessageError | None:
 
 
 def only_described(error: MessageError, fields: Mapping[str, Any]) -> bool:
-    """Whether every broken rule is one that no schema can express, and a description states."""
+    """Return whether every broken rule is only in a description, because a schema cannot express it."""
     no_such_day = DAY.match(str(fields.get("expiration"))) is not None and not on_calendar(fields)
     return all(
         problem.reason in {"must be valid Unicode", "must be at most 5 days after the message was enqueued"}
@@ -51,12 +51,12 @@ def on_calendar(fields: Mapping[str, Any]) -> bool:
         return False
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_valid() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
 
 
-def test_the_schema_knows_the_code_s_fields_and_describes_each() -> None:
+def test_the_schema_has_and_describes_every_field_of_the_code() -> None:
     properties = SCHEMA["properties"]
     assert properties.keys() == set(NAMES)
     assert all(properties[name]["description"] for name in properties)
@@ -69,19 +69,19 @@ def test_the_schema_s_examples_are_messages(example: dict[str, Any]) -> None:
 
 
 @given(messages.fields)
-def test_both_take_every_valid_message(fields: dict[str, Any]) -> None:
+def test_schema_and_code_accept_every_valid_message(fields: dict[str, Any]) -> None:
     assert refusal(fields) is None
     VALIDATOR.validate(fields)
 
 
 @given(from_schema(SCHEMA))
-def test_the_code_takes_what_is_made_from_the_schema(fields: dict[str, Any]) -> None:
+def test_the_code_accepts_messages_made_from_the_schema(fields: dict[str, Any]) -> None:
     error = refusal(fields)
     assert error is None or only_described(error, fields)
 
 
 @given(messages.messages)
-def test_what_the_code_builds_the_schema_takes(built: message.Message) -> None:
+def test_the_schema_accepts_messages_that_the_code_builds(built: message.Message) -> None:
     VALIDATOR.validate(json.loads(built.body()))
 
 
@@ -102,7 +102,7 @@ anything = st.one_of(
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name in EDGES for value in (*EDGES[name], None, True, [], {})]
 )
-def test_both_draw_every_edge_in_the_same_place(name: str, value: object) -> None:
+def test_schema_and_code_have_the_same_limits(name: str, value: object) -> None:
     agree({"message": "Hello", "recipient": 4512345678, "sender": "Shop", name: value})
 
 
@@ -110,20 +110,20 @@ def test_both_draw_every_edge_in_the_same_place(name: str, value: object) -> Non
 @case({}, {})
 @case({"message": "Hello"}, {})
 @case({"recipient": 4512345678}, {})
-def test_both_agree_whatever_stands_in_a_field(fields: dict[str, Any], other: dict[str, Any]) -> None:
+def test_schema_and_code_agree_on_every_value_of_a_field(fields: dict[str, Any], other: dict[str, Any]) -> None:
     agree(fields | other)
 
 
 @given(messages.fields, st.text(), anything)
 @case({"message": "Hello", "recipient": 4512345678}, "Message", "Hello")
-def test_both_refuse_an_unknown_field(fields: dict[str, Any], name: str, value: object) -> None:
+def test_schema_and_code_refuse_an_unknown_field(fields: dict[str, Any], name: str, value: object) -> None:
     assume(name not in NAMES)
     agree({**fields, name: value})
     assert refusal({**fields, name: value}) is not None
 
 
 @given(st.one_of(st.none(), st.integers(), st.text(), st.lists(st.integers())))
-def test_both_refuse_what_is_no_object(document: object) -> None:
+def test_schema_and_code_refuse_documents_that_are_not_objects(document: object) -> None:
     assert not VALIDATOR.is_valid(document)
     with pytest.raises(MessageError):
         message.from_body(json.dumps(document))

@@ -1,4 +1,4 @@
-"""The newest statement of a person counts, whatever order the writes arrive in."""
+"""The newest statement of a person counts, in whatever order the statements are written."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -50,7 +50,7 @@ def test_without_a_time_the_change_is_now(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations([(0, "OUT"), (1, "IN"), (2, "OUT"), (2, "IN")])))
-def test_the_newest_counts_in_any_order_and_of_equal_times_the_opt_out(
+def test_the_newest_statement_counts_and_at_the_same_time_the_opt_out(
     aws: Aws, order: tuple[tuple[int, str], ...]
 ) -> None:
     for seconds, status in order:
@@ -59,14 +59,14 @@ def test_the_newest_counts_in_any_order_and_of_equal_times_the_opt_out(
     assert (item(aws)["status"], item(aws)["changed_at"]) == ("OUT", "2025-04-01T12:00:02.000000+00:00")
 
 
-def test_an_older_statement_is_told_that_it_does_not_count(aws: Aws) -> None:
+def test_recording_an_older_statement_returns_false(aws: Aws) -> None:
     assert opt_in(aws.dynamodb, TABLE, NUMBER, source="crm", changed_at=NOON)
     assert not opt_out(aws.dynamodb, TABLE, NUMBER, source="import", changed_at=NOON - timedelta(days=1))
     assert item(aws)["source"] == "crm"
 
 
 @pytest.mark.parametrize("number", ["", "Shop", "004587654321", 45, True])
-def test_what_is_no_phone_number_is_refused(aws: Aws, number: str | int) -> None:
+def test_an_invalid_phone_number_is_refused(aws: Aws, number: str | int) -> None:
     with pytest.raises(ValueError, match="must be"):
         opt_out(aws.dynamodb, TABLE, number, source="website")
     assert not aws.dynamodb.scan(TableName=TABLE)["Items"]
@@ -81,7 +81,7 @@ def test_only_the_numbers_that_opted_out_are_found(aws: Aws) -> None:
     assert aws.calls.counts() == {"BatchGetItem": 1}
 
 
-def test_no_numbers_need_no_call(aws: Aws) -> None:
+def test_without_numbers_no_call_is_made(aws: Aws) -> None:
     assert opted_out(aws.dynamodb, TABLE, []) == set()
     assert not aws.calls.made
 
@@ -93,16 +93,16 @@ def test_a_damaged_record_counts_as_an_opt_out(aws: Aws, status: dict[str, Any])
 
 
 def leave_out_all_but_one(answer: dict[str, Any]) -> None:
-    """Make an answer of BatchGetItem one that leaves out the keys of all but one item."""
+    """Change an answer of BatchGetItem: all items but one become unprocessed keys."""
     items = answer["Responses"][TABLE]
-    left = [{"pk": item["pk"], "sk": {"S": "OPT_OUT"}} for item in items[1:]]
+    unprocessed = [{"pk": item["pk"], "sk": {"S": "OPT_OUT"}} for item in items[1:]]
     answer["Responses"] = {TABLE: items[:1]}
-    answer["UnprocessedKeys"] = {TABLE: {"Keys": left}} if left else {}
+    answer["UnprocessedKeys"] = {TABLE: {"Keys": unprocessed}} if unprocessed else {}
 
 
 @pytest.fixture
-def three(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The numbers of three people who opted out; reading again takes no time."""
+def three_numbers(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The numbers of three people who opted out. There are no pauses between reads."""
     monkeypatch.setattr("gatewayapi.opt_outs.READ_PAUSE_S", 0)
     numbers = ["4500000001", "4500000002", "4500000003"]
     for number in numbers:
@@ -111,20 +111,20 @@ def three(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return numbers
 
 
-def test_keys_that_were_not_read_are_read_again(aws: Aws, three: list[str]) -> None:
+def test_keys_that_were_not_read_are_read_again(aws: Aws, three_numbers: list[str]) -> None:
     aws.calls.after("BatchGetItem", leave_out_all_but_one, count=2)
-    assert opted_out(aws.dynamodb, TABLE, three) == set(three)
+    assert opted_out(aws.dynamodb, TABLE, three_numbers) == set(three_numbers)
     assert aws.calls.counts() == {"BatchGetItem": 3}
-    asked = [len(each["RequestItems"][TABLE]["Keys"]) for each in aws.calls.parameters("BatchGetItem")]
-    assert asked == [3, 2, 1]
+    key_counts = [len(call["RequestItems"][TABLE]["Keys"]) for call in aws.calls.parameters("BatchGetItem")]
+    assert key_counts == [3, 2, 1]
 
 
-def test_keys_that_stay_unread_are_an_error(aws: Aws, three: list[str]) -> None:
+def test_keys_that_stay_unread_are_an_error(aws: Aws, three_numbers: list[str]) -> None:
     aws.calls.forget()
-    left = {TABLE: {"Keys": [{"pk": {"S": "OPT_OUT#45"}, "sk": {"S": "OPT_OUT"}}]}}
-    aws.calls.after("BatchGetItem", lambda answer: answer.update(UnprocessedKeys=left), count=None)
+    unprocessed = {TABLE: {"Keys": [{"pk": {"S": "OPT_OUT#45"}, "sk": {"S": "OPT_OUT"}}]}}
+    aws.calls.after("BatchGetItem", lambda answer: answer.update(UnprocessedKeys=unprocessed), count=None)
     with pytest.raises(StorageError, match="throttled"):
-        opted_out(aws.dynamodb, TABLE, three)
+        opted_out(aws.dynamodb, TABLE, three_numbers)
 
 
 def test_a_table_that_refuses_is_an_error(aws: Aws) -> None:
@@ -149,6 +149,6 @@ def test_an_answer_that_is_lost_is_an_error_and_the_opt_out_can_be_recorded_agai
 @pytest.mark.parametrize(
     "damage", [{"status": {"S": "MAYBE"}}, {"status": {"L": []}}, {"changed_at": {"S": "today"}}, {"pk": {"N": "45"}}]
 )
-def test_a_damaged_record_raises_where_records_are_read(damage: dict[str, Any]) -> None:
+def test_reading_a_damaged_record_raises_an_error(damage: dict[str, Any]) -> None:
     with pytest.raises(RecordError):
         from_item(OptOutRecord(NUMBER, "OUT", NOON, "crm").to_item() | damage)

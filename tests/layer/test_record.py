@@ -1,4 +1,4 @@
-"""A record goes into DynamoDB's types and comes out the same, and a newer one is still read by an older layer."""
+"""A record is the same after it was written and read, and an older layer can read a newer record."""
 
 import json
 from base64 import b64encode
@@ -35,19 +35,19 @@ def test_a_record_is_read_back_as_it_was_written(record: Record) -> None:
 
 
 @given(records.records)
-def test_a_record_survives_the_json_of_a_lambda_event(record: Record) -> None:
+def test_a_record_is_the_same_after_a_lambda_event_s_json(record: Record) -> None:
     item = json.loads(json.dumps(record.to_item(), default=lambda raw: b64encode(raw).decode()))
     assert from_item(item) == record
 
 
 @given(records.records)
-def test_a_record_fits_its_json_schema(record: Record) -> None:
+def test_a_record_is_valid_under_its_json_schema(record: Record) -> None:
     document = plain(record)
     assert VALIDATOR.is_valid(document), [error.message for error in VALIDATOR.iter_errors(document)]
 
 
 def plain(record: Record) -> dict[str, Any]:
-    """A record as a consumer in another language has it: boto3 takes DynamoDB's types away, and JSON is left."""
+    """Return a record as plain JSON, without DynamoDB's types, for a consumer in another language."""
     deserialize = TypeDeserializer().deserialize
     values = {name: deserialize(cast("Any", attribute)) for name, attribute in record.to_item().items()}
     document: dict[str, Any] = json.loads(json.dumps(values, default=written))
@@ -60,7 +60,7 @@ def written(value: object) -> object:
     return b64encode(bytes(value)).decode()  # type: ignore[call-overload]
 
 
-def test_the_schema_is_one_and_describes_every_attribute() -> None:
+def test_the_schema_is_valid_and_describes_every_attribute() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     for record in (MESSAGE, EVENT, QUARANTINE):
         known = SCHEMA["$defs"][record.record_type]["properties"].keys() | SCHEMA["properties"].keys()
@@ -71,7 +71,7 @@ def test_the_schema_is_one_and_describes_every_attribute() -> None:
 
 
 @pytest.mark.parametrize("record", [MESSAGE, EVENT, QUARANTINE], ids=lambda record: record.record_type)
-def test_the_schema_asks_for_what_a_record_always_has(record: Record) -> None:
+def test_the_schema_requires_the_attributes_that_every_record_has(record: Record) -> None:
     document = plain(record)
     for name in document:
         without = {key: value for key, value in document.items() if key != name}
@@ -103,7 +103,7 @@ def test_the_schema_allows_an_event_of_a_forgotten_message() -> None:
         (QUARANTINE, "sk", "EVENT#1"),
     ],
 )
-def test_the_schema_refuses_what_no_record_says(record: Record, name: str, value: object) -> None:
+def test_the_schema_refuses_values_that_no_record_has(record: Record, name: str, value: object) -> None:
     assert not VALIDATOR.is_valid({**plain(record), name: value})
 
 
@@ -122,7 +122,7 @@ def test_a_message_record_without_the_later_attributes_is_read() -> None:
     assert record == MessageRecord("order-1", "SENDING", NOW, NOW, LATER, message_id="")
 
 
-def test_what_is_not_set_is_not_stored() -> None:
+def test_absent_values_are_not_stored() -> None:
     assert MESSAGE.to_item().keys() == {
         *("pk", "sk", "record_type", "status", "queued_at", "updated_at", "expires_at", "message_id", "attempts")
     }
@@ -169,13 +169,13 @@ def test_an_event_that_dynamodb_cannot_hold_is_an_event_error() -> None:
         {"attempts": {"N": "1", "S": "1"}},
     ],
 )
-def test_an_item_that_is_no_record_is_a_record_error(broken: dict[str, Any]) -> None:
+def test_an_item_that_is_not_a_record_is_a_record_error(broken: dict[str, Any]) -> None:
     item = {name: value for name, value in (MESSAGE.to_item() | broken).items() if value is not None}
     with pytest.raises(RecordError):
         from_item(item)
 
 
-def test_a_record_type_that_a_later_version_adds_is_passed_over() -> None:
+def test_an_unknown_record_type_is_left_out() -> None:
     assert from_item({**MESSAGE.to_item(), "record_type": {"S": "note"}}) is None
 
 

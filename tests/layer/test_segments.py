@@ -1,4 +1,4 @@
-"""A text takes as many SMS segments as the field counts, with no character divided between two of them."""
+"""Counts the SMS segments of a text, without dividing a character between two segments."""
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ texts = st.one_of(gsm_texts, st.text(max_size=300), st.text("ab{€🍓", max_si
 
 
 def counted_one_by_one(text: str) -> tuple[int, str]:
-    """The same count made slowly: each character goes into the current segment where it fits, else into a new one."""
+    """Return the same count, made by filling segments one character at a time."""
     gsm = all(ord(character) in ONE_SEPTET | TWO_SEPTETS for character in text)
     widths = [2 if ord(character) in TWO_SEPTETS or ord(character) > 0xFFFF else 1 for character in text]
     widths = widths if gsm else [2 if ord(character) > 0xFFFF else 1 for character in text]
@@ -36,7 +36,7 @@ def counted_one_by_one(text: str) -> tuple[int, str]:
     return segments, encoding
 
 
-def test_gsm_7_has_128_septets_of_which_one_is_the_escape_and_ten_characters_behind_it() -> None:
+def test_gsm_7_has_127_characters_and_ten_in_its_extension_table() -> None:
     assert (len(ONE_SEPTET), len(TWO_SEPTETS)) == (127, 10)
     assert {count(chr(point)) for point in ONE_SEPTET} == {Segments(1, "GSM-7", 1)}
     assert {count(chr(point)) for point in TWO_SEPTETS} == {Segments(1, "GSM-7", 2)}
@@ -48,7 +48,7 @@ def test_every_other_character_needs_ucs_2() -> None:
 
 
 @given(texts)
-def test_the_count_is_the_one_of_filling_segments_character_by_character(text: str) -> None:
+def test_the_count_is_the_same_as_filling_segments_one_character_at_a_time(text: str) -> None:
     counted = count(text)
     assert (counted.count, counted.encoding) == counted_one_by_one(text)
 
@@ -75,7 +75,7 @@ def test_the_count_is_the_one_of_filling_segments_character_by_character(text: s
     ],
     ids=range(16),
 )
-def test_a_text_at_the_edge_of_a_segment_has_its_count(text: str, expected: Segments) -> None:
+def test_a_text_at_the_limit_of_a_segment_is_counted_correctly(text: str, expected: Segments) -> None:
     assert count(text) == expected
 
 
@@ -88,12 +88,14 @@ def test_a_text_at_the_edge_of_a_segment_has_its_count(text: str, expected: Segm
         ("😜" + "2" * 69, 2, "UCS-2", 1136),
     ],
 )
-def test_the_count_is_the_one_of_twilio_s_calculator(text: str, segments: int, encoding: str, bits: int) -> None:
+def test_the_count_is_the_same_as_that_of_twilio_s_calculator(
+    text: str, segments: int, encoding: str, bits: int
+) -> None:
     # The cases of https://github.com/TwilioDevEd/message-segment-calculator, tests/index.test.js.
     counted = count(text)
     assert (counted.count, counted.encoding) == (segments, encoding)
     assert counted.units * (7 if encoding == "GSM-7" else 16) == bits
 
 
-def test_the_first_character_that_forced_ucs_2_is_named() -> None:
+def test_the_first_character_that_needs_ucs_2_is_returned() -> None:
     assert count("Smørrebrød \u2013 20 €, “today”").first_ucs2_character == "\u2013"

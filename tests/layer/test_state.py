@@ -49,7 +49,7 @@ def test_the_ranks_are_in_the_order_of_a_message_s_life() -> None:
     assert min(min(group) for group in ranks) > 0
 
 
-def test_a_status_that_the_provider_added_ranks_with_enroute() -> None:
+def test_an_unknown_status_has_the_rank_of_enroute() -> None:
     assert state.rank("Held at customs") == state.rank("ENROUTE")
 
 
@@ -72,7 +72,7 @@ def test_holding_keeps_the_rest_of_the_record() -> None:
     )
 
 
-def test_a_second_doubt_keeps_the_later_time() -> None:
+def test_a_record_that_is_put_in_doubt_twice_keeps_the_later_time() -> None:
     first = state.put_in_doubt(RECORD, NOW, NOW, EXPIRES)
     assert state.put_in_doubt(first, QUEUED, NOW, EXPIRES).doubt_until == NOW
     assert state.put_in_doubt(first, EXPIRES, NOW, EXPIRES).doubt_until == EXPIRES
@@ -93,7 +93,7 @@ def test_an_acceptance_ends_the_claim_and_the_doubt() -> None:
 
 
 @pytest.mark.parametrize("status", ["ENROUTE", "DELIVERED", "UNDELIVERABLE", "READ", "Held at customs"])
-def test_an_acceptance_does_not_overwrite_the_status_of_an_own_event(status: str) -> None:
+def test_an_acceptance_does_not_overwrite_the_status_of_an_event_of_the_same_message(status: str) -> None:
     existing = replace(SETTLED, status=status)
     accepted = state.accept(existing, "m-1", NOW, EXPIRES, was_in_doubt=False)
     assert accepted == replace(existing, accepted_at=NOW, updated_at=NOW, expires_at=EXPIRES)

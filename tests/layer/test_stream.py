@@ -1,4 +1,4 @@
-"""A stream's Lambda event becomes typed records, and the table's own housekeeping is no news."""
+"""Reads a stream's Lambda event as typed records, without deletions by the table's TTL."""
 
 import json
 from base64 import b64encode
@@ -19,7 +19,7 @@ NOW = datetime(2025, 4, 1, 12, tzinfo=UTC)
 LATER = datetime(2025, 6, 30, 12, tzinfo=UTC)
 SENDING = MessageRecord("order-1", "SENDING", NOW, NOW, LATER, "sqs-1")
 ACCEPTED = replace(SENDING, status="ACCEPTED", msg_id="m-1", accepted_at=NOW)
-# What AWS puts beside a record that the TTL deleted.
+# The userIdentity of a deletion by the TTL.
 TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
 
@@ -39,56 +39,56 @@ def entry(number: int, new: Record | None, old: Record | None, **beside: object)
     }
 
 
-def as_lambda_gets_it(*entries: dict[str, Any]) -> dict[str, Any]:
+def lambda_event(*entries: dict[str, Any]) -> dict[str, Any]:
     event: dict[str, Any] = json.loads(json.dumps({"Records": entries}, default=lambda raw: b64encode(raw).decode()))
     return event
 
 
-def test_new_and_changed_records_come_in_the_stream_s_order() -> None:
-    event = as_lambda_gets_it(entry(1, SENDING, None), entry(2, ACCEPTED, SENDING))
+def test_new_and_changed_records_are_returned_in_the_order_of_the_stream() -> None:
+    event = lambda_event(entry(1, SENDING, None), entry(2, ACCEPTED, SENDING))
     assert records(event) == [SENDING, ACCEPTED]
 
 
 @given(st.lists(any_record, max_size=2))
-def test_every_kind_of_record_comes_as_it_was_written(written: list[Record]) -> None:
-    event = as_lambda_gets_it(*(entry(number, record, None) for number, record in enumerate(written)))
+def test_every_type_of_record_is_read_as_it_was_written(written: list[Record]) -> None:
+    event = lambda_event(*(entry(number, record, None) for number, record in enumerate(written)))
     assert records(event) == written
 
 
-def test_a_change_tells_what_was_there_before_and_what_to_report_of_it() -> None:
-    event = as_lambda_gets_it(entry(1, SENDING, None), entry(2, ACCEPTED, SENDING))
+def test_a_change_has_the_previous_record_and_the_sequence_number() -> None:
+    event = lambda_event(entry(1, SENDING, None), entry(2, ACCEPTED, SENDING))
     assert list(changes(event)) == [Change("1", SENDING, None), Change("2", ACCEPTED, SENDING)]
 
 
-def test_who_mends_a_bad_record_is_not_in_its_place() -> None:
-    mended, removed = entry(1, SENDING, None), entry(2, None, SENDING)
-    mended["dynamodb"]["OldImage"] = removed["dynamodb"]["OldImage"] = {"pk": {"S": "by hand"}}
-    assert records(as_lambda_gets_it(mended, removed)) == [SENDING]
+def test_a_damaged_old_image_is_ignored() -> None:
+    repaired, removed = entry(1, SENDING, None), entry(2, None, SENDING)
+    repaired["dynamodb"]["OldImage"] = removed["dynamodb"]["OldImage"] = {"pk": {"S": "by hand"}}
+    assert records(lambda_event(repaired, removed)) == [SENDING]
 
 
-def test_what_the_ttl_deletes_is_no_change() -> None:
-    event = as_lambda_gets_it(entry(1, None, ACCEPTED, userIdentity=TTL), entry(2, SENDING, None))
+def test_a_deletion_by_the_ttl_is_left_out() -> None:
+    event = lambda_event(entry(1, None, ACCEPTED, userIdentity=TTL), entry(2, SENDING, None))
     assert records(event) == [SENDING]
     assert [change.sequence_number for change in changes(event)] == ["2"]
 
 
-def test_what_somebody_deletes_is_a_change_without_a_record() -> None:
+def test_another_deletion_is_a_change_without_a_record() -> None:
     person = {"type": "AssumedRole", "principalId": "AROAEXAMPLE:somebody"}
     for beside in ({}, {"userIdentity": person}, {"userIdentity": None}):
-        event = as_lambda_gets_it(entry(1, None, ACCEPTED, **beside))
+        event = lambda_event(entry(1, None, ACCEPTED, **beside))
         assert list(changes(event)) == [Change("1", None, ACCEPTED)]
         assert records(event) == []
 
 
-def test_bytes_come_out_of_their_base64() -> None:
+def test_bytes_are_decoded_from_base64() -> None:
     record = QuarantineRecord("0" * 64, b"\xff\xfe", "v1=", "not UTF-8", NOW, LATER)
-    assert records(as_lambda_gets_it(entry(1, record, None))) == [record]
+    assert records(lambda_event(entry(1, record, None))) == [record]
 
 
-def test_the_records_before_a_bad_one_are_handled_first() -> None:
+def test_the_changes_before_a_damaged_record_are_returned_first() -> None:
     bad = entry(2, SENDING, None)
     del bad["dynamodb"]["NewImage"]["status"]
-    read = changes(as_lambda_gets_it(entry(1, SENDING, None), bad))
+    read = changes(lambda_event(entry(1, SENDING, None), bad))
     assert next(read).record == SENDING
     with pytest.raises(RecordError):
         next(read)
@@ -100,10 +100,10 @@ def test_an_item_of_another_table_is_a_record_error() -> None:
         records(event)
 
 
-def test_a_record_type_that_a_later_version_adds_is_passed_over() -> None:
+def test_an_unknown_record_type_is_left_out() -> None:
     unknown = entry(1, SENDING, None)
     unknown["dynamodb"]["NewImage"]["record_type"] = {"S": "note"}
-    event = as_lambda_gets_it(unknown, entry(2, ACCEPTED, SENDING))
+    event = lambda_event(unknown, entry(2, ACCEPTED, SENDING))
     assert records(event) == [ACCEPTED]
     assert [change.sequence_number for change in changes(event)] == ["2"]
 

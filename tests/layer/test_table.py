@@ -1,4 +1,4 @@
-"""The table's writes against a DynamoDB: each condition, and each way in which it does not answer."""
+"""The writes of the table: every condition, and every error of DynamoDB."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from tests.moto_aws import Aws
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)
 CANCELED = "TransactionCanceledException"
-CONFLICT: dict[str, Any] = {"Code": "TransactionConflict", "Message": "another transaction is at it"}
+CONFLICT: dict[str, Any] = {"Code": "TransactionConflict", "Message": "another transaction is under way"}
 NO_REASON: dict[str, Any] = {"Code": "None"}
 
 
@@ -33,7 +33,7 @@ def message(reference: str = "order-1", status: str = state.SENDING, **fields: A
 
 
 def found(aws: Aws, reference: str = "order-1") -> MessageRecord | None:
-    """The record as it stands, read past the code under test."""
+    """Return the stored record, read without the code under test."""
     key = {"pk": {"S": reference}, "sk": {"S": "MESSAGE"}}
     item = aws.dynamodb.get_item(TableName=ENVIRONMENT["TABLE_NAME"], Key=key).get("Item")
     record = from_item(item) if item else None
@@ -41,7 +41,7 @@ def found(aws: Aws, reference: str = "order-1") -> MessageRecord | None:
     return record
 
 
-def test_a_record_is_put_where_there_is_none_and_comes_back_as_it_was(aws: Aws, table: Table) -> None:
+def test_a_new_record_is_put_and_read_back_unchanged(aws: Aws, table: Table) -> None:
     full = message(
         "refération 🚀",
         attempts=3,
@@ -61,17 +61,17 @@ def test_a_record_is_put_where_there_is_none_and_comes_back_as_it_was(aws: Aws, 
     assert found(aws, "refération 🚀") == full
 
 
-def test_a_record_in_the_way_comes_back_and_stays(aws: Aws, table: Table) -> None:
-    there = message(status=state.RETRYING, attempts=2)
-    table.put([Write(there)])
-    assert table.put([Write(message())]) == {"order-1": there}
-    assert found(aws) == there
+def test_an_existing_record_is_returned_and_not_changed(aws: Aws, table: Table) -> None:
+    existing = message(status=state.RETRYING, attempts=2)
+    table.put([Write(existing)])
+    assert table.put([Write(message())]) == {"order-1": existing}
+    assert found(aws) == existing
 
 
-def test_a_record_is_put_over_the_one_that_was_seen(aws: Aws, table: Table) -> None:
-    seen, later = message(), message(status=state.ACCEPTED, updated_at=NOW + timedelta(microseconds=1))
-    table.put([Write(seen)])
-    assert table.put([Write(later, seen)]) == {}
+def test_a_record_replaces_the_expected_one(aws: Aws, table: Table) -> None:
+    existing, later = message(), message(status=state.ACCEPTED, updated_at=NOW + timedelta(microseconds=1))
+    table.put([Write(existing)])
+    assert table.put([Write(later, existing)]) == {}
     assert found(aws) == later
 
 
@@ -80,28 +80,26 @@ def test_a_record_is_put_over_the_one_that_was_seen(aws: Aws, table: Table) -> N
     [{"status": state.ACCEPTED}, {"updated_at": NOW + timedelta(microseconds=1)}],
     ids=["another status", "another time"],
 )
-def test_a_record_that_changed_since_it_was_seen_is_in_the_way(
-    aws: Aws, table: Table, changed: dict[str, Any]
-) -> None:
-    seen = message()
-    now_there = replace(seen, **changed)
-    table.put([Write(now_there)])
-    assert table.put([Write(message(status=state.UNCERTAIN), seen)]) == {"order-1": now_there}
-    assert found(aws) == now_there
+def test_a_record_that_has_changed_is_not_replaced(aws: Aws, table: Table, changed: dict[str, Any]) -> None:
+    existing = message()
+    stored = replace(existing, **changed)
+    table.put([Write(stored)])
+    assert table.put([Write(message(status=state.UNCERTAIN), existing)]) == {"order-1": stored}
+    assert found(aws) == stored
 
 
-def test_a_record_deleted_since_it_was_seen_is_not_made_anew(aws: Aws, table: Table) -> None:
+def test_a_record_that_was_deleted_is_not_written_again(aws: Aws, table: Table) -> None:
     assert table.put([Write(message(status=state.HELD), message())]) == {"order-1": Unwritten.UNREADABLE}
     assert found(aws) is None
 
 
-def test_one_record_in_the_way_costs_the_others_one_more_call(aws: Aws, table: Table) -> None:
-    there = message("order-2", state.ACCEPTED)
-    table.put([Write(there)])
+def test_if_one_record_exists_the_others_are_put_with_one_more_call(aws: Aws, table: Table) -> None:
+    existing = message("order-2", state.ACCEPTED)
+    table.put([Write(existing)])
     aws.calls.forget()
-    wanted = [message(f"order-{number}") for number in (1, 2, 3)]
-    assert table.put([Write(each) for each in wanted]) == {"order-2": there}
-    assert [found(aws, each.reference) for each in wanted] == [wanted[0], there, wanted[2]]
+    new = [message(f"order-{number}") for number in (1, 2, 3)]
+    assert table.put([Write(record) for record in new]) == {"order-2": existing}
+    assert [found(aws, record.reference) for record in new] == [new[0], existing, new[2]]
     assert aws.calls.counts()["TransactWriteItems"] == 2
 
 
@@ -111,7 +109,7 @@ def test_a_hundred_records_take_one_call(aws: Aws, table: Table) -> None:
     assert aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"], Select="COUNT")["Count"] == 100
 
 
-def test_no_records_take_no_call(aws: Aws, table: Table) -> None:
+def test_without_records_no_call_is_made(aws: Aws, table: Table) -> None:
     assert table.put([]) == {}
     assert not aws.calls.counts()
 
@@ -124,7 +122,7 @@ def test_a_transaction_conflict_is_tried_again(aws: Aws, table: Table) -> None:
     assert found(aws, "order-2")
 
 
-def test_a_contended_record_does_not_keep_back_the_others(aws: Aws, table: Table) -> None:
+def test_a_contended_record_does_not_delay_the_others(aws: Aws, table: Table) -> None:
     def conflict(parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - botocore's answer
         keys = [item["Put"]["Item"]["pk"]["S"] for item in parameters["TransactItems"]]
         reasons = tuple(CONFLICT if key == "order-1" else NO_REASON for key in keys)
@@ -145,11 +143,11 @@ def test_a_throttled_transaction_is_tried_again(aws: Aws, table: Table) -> None:
     assert found(aws, "order-2")
 
 
-def test_a_conflict_beside_an_obstacle_is_tried_again_without_it(aws: Aws, table: Table) -> None:
-    there = message("order-1", state.HELD)
-    reasons = ({"Code": "ConditionalCheckFailed", "Item": there.to_item()}, CONFLICT)
+def test_after_a_conflict_only_the_contended_record_is_tried_again(aws: Aws, table: Table) -> None:
+    existing = message("order-1", state.HELD)
+    reasons = ({"Code": "ConditionalCheckFailed", "Item": existing.to_item()}, CONFLICT)
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=reasons))
-    assert table.put([Write(message("order-1")), Write(message("order-2"))], patience_s=1) == {"order-1": there}
+    assert table.put([Write(message("order-1")), Write(message("order-2"))], patience_s=1) == {"order-1": existing}
     assert [len(call["TransactItems"]) for call in aws.calls.parameters("TransactWriteItems")] == [2, 1]
     assert found(aws, "order-2")
 
@@ -170,7 +168,7 @@ def test_a_conflict_beside_an_obstacle_is_tried_again_without_it(aws: Aws, table
         Refusal(CANCELED, reasons=({"Code": "ValidationError"},)),
         Refusal(CANCELED, reasons=()),
     ],
-    ids=lambda refusal: f"{refusal.code} {[each['Code'] for each in refusal.reasons or ()]}",
+    ids=lambda refusal: f"{refusal.code} {[reason['Code'] for reason in refusal.reasons or ()]}",
 )
 def test_an_error_of_dynamodb_leaves_records_unwritten(aws: Aws, table: Table, refusal: Refusal) -> None:
     aws.calls.refuse("TransactWriteItems", refusal, count=None)
@@ -187,7 +185,7 @@ def test_an_unreachable_dynamodb_leaves_records_unwritten(aws: Aws, table: Table
     assert table.put([Write(message())]) == {"order-1": Unwritten.UNAVAILABLE}
 
 
-def test_a_write_whose_answer_was_lost_is_found_by_the_next_try(aws: Aws, table: Table) -> None:
+def test_a_write_whose_answer_was_lost_is_recognised_by_the_next_try(aws: Aws, table: Table) -> None:
     aws.calls.lose_answer("TransactWriteItems")
     assert table.put([Write(message())], patience_s=1) == {}
     assert found(aws) == message()
@@ -200,7 +198,7 @@ def test_a_forgotten_record_is_not_written_over(aws: Aws, table: Table) -> None:
     assert found(aws) == replace(existing, forgotten_at=NOW)
 
 
-def test_an_unreadable_record_is_in_the_way_of_its_own_message_only(aws: Aws, table: Table) -> None:
+def test_an_unreadable_record_affects_only_its_own_message(aws: Aws, table: Table) -> None:
     broken = {"pk": {"S": "order-1"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
     aws.dynamodb.put_item(TableName=ENVIRONMENT["TABLE_NAME"], Item=broken)
     assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {"order-1": Unwritten.UNREADABLE}
@@ -212,14 +210,14 @@ def quarantined(body: bytes = b"signed rubbish") -> QuarantineRecord:
 
 
 @pytest.mark.parametrize("body", ["text", b"\xff\x00"])
-def test_a_quarantined_body_is_filed_once_and_whole(aws: Aws, table: Table, body: str | bytes) -> None:
+def test_a_quarantined_body_is_stored_once_and_unchanged(aws: Aws, table: Table, body: str | bytes) -> None:
     record = replace(quarantined(), body=body)
     assert [table.quarantine(record), table.quarantine(record)] == [True, False]
     (item,) = aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
     assert from_item(item) == record
 
 
-def test_a_quarantine_in_conflict_is_tried_again_a_few_times(aws: Aws, table: Table) -> None:
+def test_a_quarantined_body_is_tried_a_few_times_after_conflicts(aws: Aws, table: Table) -> None:
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT,)))
     assert table.quarantine(quarantined())
     aws.calls.forget()

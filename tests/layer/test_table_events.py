@@ -1,4 +1,4 @@
-"""A webhook's event in the table: filed once, and the message moved forward only."""
+"""An event is stored once, and moves its message's record forward only."""
 
 import itertools
 import random
@@ -40,9 +40,9 @@ def event(status: str, after_s: float = 10, **fields: Any) -> EventRecord:  # no
     return EventRecord(**{**given, **fields})
 
 
-def events_filed(aws: Aws) -> set[str]:
+def stored_event_ids(aws: Aws) -> set[str]:
     items = aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
-    return {each.event_id for each in map(from_item, items) if isinstance(each, EventRecord)}
+    return {record.event_id for record in map(from_item, items) if isinstance(record, EventRecord)}
 
 
 def in_doubt(**fields: Any) -> MessageRecord:  # noqa: ANN401 - any field
@@ -52,7 +52,7 @@ def in_doubt(**fields: Any) -> MessageRecord:  # noqa: ANN401 - any field
     return message(**{**given, **fields})
 
 
-def test_a_status_is_filed_and_moves_its_message_in_one_call(aws: Aws, table: Table) -> None:
+def test_an_event_is_stored_and_moves_its_message_in_one_call(aws: Aws, table: Table) -> None:
     error = {"code": "UNCERTAIN", "details": "…"}
     table.put([Write(in_doubt(lease_until=NOW, error=error))])
     aws.calls.forget()
@@ -73,7 +73,7 @@ def test_a_status_is_filed_and_moves_its_message_in_one_call(aws: Aws, table: Ta
         ({"rcs": [1]}, {"code": "PROVIDER", "details": {"rcs": [1]}}),
     ],
 )
-def test_the_providers_error_is_kept_with_the_message(
+def test_the_providers_error_is_stored_in_the_message_record(
     aws: Aws, table: Table, error: dict[str, Any], kept: dict[str, Any]
 ) -> None:
     table.put([Write(message(status=state.ACCEPTED, msg_id=MSG_ID))])
@@ -107,7 +107,7 @@ def test_an_event_moves_a_record_in_doubt_with_the_same_recipient(aws: Aws, tabl
 
 
 @pytest.mark.parametrize("status", NEVER_ACCEPTED)
-def test_no_event_moves_a_message_that_was_never_accepted(aws: Aws, table: Table, status: str) -> None:
+def test_no_event_moves_a_message_that_was_not_accepted(aws: Aws, table: Table, status: str) -> None:
     before = in_doubt(status=status, in_doubt=False)
     table.put([Write(before)])
     assert table.store(event("DELIVERED"))
@@ -126,7 +126,7 @@ def test_no_event_moves_a_message_that_was_never_accepted(aws: Aws, table: Table
         (-3600, None, None, False),
     ],
 )
-def test_the_time_in_the_msg_id_is_one_at_which_the_request_can_have_been_accepted(
+def test_the_time_in_the_msg_id_must_be_possible_for_the_request(
     aws: Aws, table: Table, queued_s: int, doubt_s: int | None, lease_s: int | None, *, moves: bool
 ) -> None:
     accepted_at = clock.from_ulid(MSG_ID)
@@ -145,7 +145,7 @@ def test_the_time_in_the_msg_id_is_one_at_which_the_request_can_have_been_accept
     assert (moved.status == "DELIVERED") is moves
 
 
-def test_a_msg_id_without_a_time_is_judged_by_the_recipient_alone(aws: Aws, table: Table) -> None:
+def test_for_a_msg_id_without_a_time_only_the_recipient_is_compared(aws: Aws, table: Table) -> None:
     table.put([Write(in_doubt(queued_at=NOW, doubt_until=NOW))])
     assert table.store(event("DELIVERED", msg_id="not a ULID"))
     moved = found(aws)
@@ -154,12 +154,12 @@ def test_a_msg_id_without_a_time_is_judged_by_the_recipient_alone(aws: Aws, tabl
 
 
 def index_keys(aws: Aws) -> list[str | None]:
-    """Return the phone number under which the index lists each event."""
+    """Return the phone number of each event in the index by_phone_number."""
     items = aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
     return [item.get("phone_number", {}).get("S") for item in items if item["record_type"] == {"S": "event"}]
 
 
-def test_an_event_is_listed_by_phone_number_where_no_record_leads_to_it(aws: Aws, table: Table) -> None:
+def test_an_event_without_a_message_record_is_in_the_index(aws: Aws, table: Table) -> None:
     table.put([Write(message(status="READ", msg_id=MSG_ID))])
     assert table.store(event("DELIVERED"))
     assert index_keys(aws) == [None]
@@ -169,7 +169,7 @@ def test_an_event_is_listed_by_phone_number_where_no_record_leads_to_it(aws: Aws
 
 
 @pytest.mark.parametrize(("recipient", "key"), [("+45 12 34 56 78", "4512345678"), ("abc", None), (10**30, None)])
-def test_a_recipient_of_any_form_never_makes_dynamodb_refuse_an_event(
+def test_an_event_with_a_recipient_of_any_form_is_stored(
     aws: Aws, table: Table, recipient: object, key: str | None
 ) -> None:
     assert table.store(event("DELIVERED", recipient=recipient))
@@ -193,12 +193,12 @@ OTHER_SYSTEM: dict[str, Any] = {"msg_id": "01JQRJWK259Y1YEECJZB50909W", "recipie
 
 
 @pytest.mark.parametrize("status", [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD, state.ACCEPTED])
-def test_an_event_of_another_system_under_our_reference_moves_nothing(aws: Aws, table: Table, status: str) -> None:
+def test_an_event_of_another_system_with_our_reference_moves_no_record(aws: Aws, table: Table, status: str) -> None:
     ours = message(status=status, recipient=4512345678, msg_id=MSG_ID if status == state.ACCEPTED else None)
     table.put([Write(ours)])
     assert table.store(event("DELIVERED", **OTHER_SYSTEM))
     assert found(aws) == ours
-    assert events_filed(aws) == {"DELIVERED-10"}
+    assert stored_event_ids(aws) == {"DELIVERED-10"}
 
 
 @pytest.mark.parametrize("recipient", ["+45 12 34 56 78", "abc", "", None])
@@ -216,15 +216,15 @@ def test_an_event_whose_recipient_is_not_an_integer_moves_a_record_by_msg_id_onl
 
 
 @pytest.mark.parametrize("own", [state.HELD, state.RETRYING, state.INVALID, state.LAPSED, state.SENDING])
-def test_a_status_named_like_one_of_ours_is_filed_and_moves_nothing(aws: Aws, table: Table, own: str) -> None:
+def test_an_event_with_a_status_of_this_stack_is_stored_and_moves_no_record(aws: Aws, table: Table, own: str) -> None:
     before = message(status=state.ACCEPTED)
     table.put([Write(before)])
     assert table.store(event(own))
     assert found(aws) == before
-    assert len(events_filed(aws)) == 1
+    assert len(stored_event_ids(aws)) == 1
 
 
-def test_a_status_that_is_new_to_us_ranks_with_enroute(aws: Aws, table: Table) -> None:
+def test_an_event_with_an_unknown_status_has_the_rank_of_enroute(aws: Aws, table: Table) -> None:
     table.put([Write(message(status=state.ACCEPTED, msg_id=MSG_ID))])
     for status, after_s, expected in (("QUEUED_AT_OPERATOR", 1, "QUEUED_AT_OPERATOR"), ("ENROUTE", 2, "ENROUTE")):
         assert table.store(event(status, after_s))
@@ -233,7 +233,7 @@ def test_a_status_that_is_new_to_us_ranks_with_enroute(aws: Aws, table: Table) -
         assert moved.status == expected
 
 
-def test_a_known_event_is_known_and_changes_nothing(aws: Aws, table: Table) -> None:
+def test_an_event_that_is_stored_already_changes_nothing(aws: Aws, table: Table) -> None:
     table.put([Write(message(status=state.ACCEPTED))])
     assert table.store(event("ENROUTE", event_id="same"))
     before = found(aws)
@@ -241,14 +241,14 @@ def test_a_known_event_is_known_and_changes_nothing(aws: Aws, table: Table) -> N
     assert found(aws) == before
 
 
-def test_an_event_of_a_message_that_is_not_ours_is_filed_alone(aws: Aws, table: Table) -> None:
+def test_an_event_of_an_unknown_message_is_stored_alone(aws: Aws, table: Table) -> None:
     assert table.store(event("DELIVERED"))
     assert found(aws) is None
     assert table.store(event("DELIVERED", key=MSG_ID, reference=None, event_id="without a reference"))
-    assert len(events_filed(aws)) == 2
+    assert len(stored_event_ids(aws)) == 2
 
 
-def test_any_order_of_events_with_repetitions_ends_in_the_same_state(aws: Aws, table: Table) -> None:
+def test_any_order_of_events_with_repetitions_leads_to_the_same_final_state(aws: Aws, table: Table) -> None:
     history = [
         event("ENROUTE", 1),
         event("ENROUTE", 5),
@@ -257,26 +257,26 @@ def test_any_order_of_events_with_repetitions_ends_in_the_same_state(aws: Aws, t
         event("DELIVERED", 6),
     ]
     ends = set()
-    chance = random.Random(1)
+    rng = random.Random(1)
     for number, order in enumerate(itertools.permutations(history)):
         if number % 12:  # ten of the 120 orders
             continue
         name = f"order-{number}"
         table.put([Write(message(name, state.ACCEPTED, msg_id=MSG_ID))])
-        for each in [*order, *chance.sample(order, 2)]:
-            fields = {"key": name, "reference": name, "event_id": each.event_id, "error": each.error}
-            table.store(event(each.status or "", seconds_after(each), **fields))
+        for original in [*order, *rng.sample(order, 2)]:
+            fields = {"key": name, "reference": name, "event_id": original.event_id, "error": original.error}
+            table.store(event(original.status or "", seconds_after(original), **fields))
         last = found(aws, name)
         assert last is not None
         ends.add((last.status, last.status_at, str(last.error)))
-    # Both final statuses are of one moment: the greater name wins, whichever came first.
+    # Both final statuses have the same time, so the last one in alphabetical order is kept.
     assert {status for status, _, _ in ends} == {"UNDELIVERABLE"}
     assert len(ends) == 1
 
 
-def seconds_after(each: EventRecord) -> float:
-    assert isinstance(each.status_at, datetime)
-    return (each.status_at - NOW).total_seconds()
+def seconds_after(original: EventRecord) -> float:
+    assert isinstance(original.status_at, datetime)
+    return (original.status_at - NOW).total_seconds()
 
 
 def test_an_event_in_conflict_is_stored_by_a_later_try(aws: Aws, table: Table) -> None:
@@ -288,9 +288,9 @@ def test_an_event_in_conflict_is_stored_by_a_later_try(aws: Aws, table: Table) -
     assert moved.status == "DELIVERED"
 
 
-def test_an_event_in_a_lasting_conflict_is_not_stored_and_says_so(aws: Aws, table: Table) -> None:
+def test_an_event_in_a_lasting_conflict_is_not_stored_and_raises_an_error(aws: Aws, table: Table) -> None:
     aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(NO_REASON, CONFLICT)), count=None)
     with pytest.raises(StorageError):
         table.store(event("DELIVERED"))
     assert aws.calls.counts() == {"TransactWriteItems": EVENT_TRIES}
-    assert not events_filed(aws)
+    assert not stored_event_ids(aws)

@@ -1,6 +1,6 @@
-"""The search finds what it is for: each of these mistakes, planted into the real code, breaks a law in some run.
+"""The exhaustive search finds mistakes: with each of these mistakes in the code, at least one run breaks a law.
 
-Nearly all of them were in this code at some time.
+Most of them were real bugs of this code.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,8 +38,8 @@ Patch = pytest.MonkeyPatch
 Given = Any  # whatever the code under test is called with
 
 
-def judged(patch: Patch, other: Callable[..., Judgement | None]) -> None:
-    """Have a delivery do something else, where there is something else."""
+def replace_judgement(patch: Patch, other: Callable[..., Judgement | None]) -> None:
+    """Replace the judgement of a delivery by `other`, unless that returns None."""
     real = judgement.judge
 
     def judge(existing: MessageRecord, claim: MessageRecord, delivery: Given, **given: Given) -> Judgement:
@@ -56,7 +56,10 @@ def claim_after_the_request(patch: Patch) -> None:
     real_claim = claims.claim
 
     def claim(deliveries: Sequence[Given], **given: Given) -> Given:
-        fields = [each.content.message.request(each.reference, "Shop", None, given["now"]) for each in deliveries]
+        fields = [
+            delivery.content.message.request(delivery.reference, "Shop", None, given["now"])
+            for delivery in deliveries
+        ]
         clients = planted["clients"]
         results = dispatch.send(fields, [], provider=clients.provider, token=clients.token, remaining_s=lambda: 30.0)
         patch.setattr(dispatch, "send", lambda *_, **__: results)
@@ -110,8 +113,10 @@ def an_unrecorded_result_is_acknowledged(patch: Patch) -> None:
     patch.setattr(completion, "_not_recorded", lambda outcome, *_: Acknowledge(outcome.delivery, Name.NOT_RECORDED))
 
 
-def a_running_lease_is_ignored(patch: Patch) -> None:
-    judged(patch, lambda existing, claim, _: claimed(existing, claim) if existing.status == state.SENDING else None)
+def a_lease_that_has_not_ended_is_ignored(patch: Patch) -> None:
+    replace_judgement(
+        patch, lambda existing, claim, _: claimed(existing, claim) if existing.status == state.SENDING else None
+    )
 
 
 def an_ended_lease_means_not_sent(patch: Patch) -> None:
@@ -119,11 +124,11 @@ def an_ended_lease_means_not_sent(patch: Patch) -> None:
         lease = existing.lease_until if existing.status == state.SENDING else None
         return claimed(existing, claim) if lease and lease <= claim.updated_at else None
 
-    judged(patch, other)
+    replace_judgement(patch, other)
 
 
 def an_uncertain_message_is_dropped(patch: Patch) -> None:
-    judged(patch, lambda existing, _claim, _: Duplicate() if existing.status == state.UNCERTAIN else None)
+    replace_judgement(patch, lambda existing, _claim, _: Duplicate() if existing.status == state.UNCERTAIN else None)
 
 
 def copies_of_a_held_message_are_sent(patch: Patch) -> None:
@@ -131,21 +136,23 @@ def copies_of_a_held_message_are_sent(patch: Patch) -> None:
         copy = existing.status == state.HELD and existing.message_id != delivery.message_id
         return claimed(existing, claim) if copy else None
 
-    judged(patch, other)
+    replace_judgement(patch, other)
 
 
-def a_retry_forgets_that_a_message_was_resent(patch: Patch) -> None:
+def a_retry_does_not_keep_resent(patch: Patch) -> None:
     def other(existing: MessageRecord, claim: MessageRecord, _delivery: Given) -> Judgement | None:
         if existing.status != state.RETRYING:
             return None
         again = claimed(existing, claim).claim
         return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until))
 
-    judged(patch, other)
+    replace_judgement(patch, other)
 
 
-def a_retry_forgets_the_doubt(patch: Patch) -> None:
-    judged(patch, lambda existing, claim, _: claimed(existing, claim) if existing.status == state.RETRYING else None)
+def a_retry_does_not_keep_in_doubt(patch: Patch) -> None:
+    replace_judgement(
+        patch, lambda existing, claim, _: claimed(existing, claim) if existing.status == state.RETRYING else None
+    )
 
 
 def answers_are_matched_by_position(patch: Patch) -> None:
@@ -213,10 +220,10 @@ def other_content_takes_over_a_message_in_doubt(patch: Patch) -> None:
         taken = existing.status == state.HELD and existing.fingerprint != claim.fingerprint
         return Proceed(claim) if taken else None
 
-    judged(patch, other)
+    replace_judgement(patch, other)
 
 
-def results_are_recorded_for_a_moment_only(patch: Patch) -> None:
+def writing_results_is_not_retried(patch: Patch) -> None:
     patch.setattr(timing, "recording_s", lambda _remaining_s: 0.3)
 
 
@@ -237,7 +244,7 @@ def keys_are_read_again_by_a_monotonic_clock(patch: Patch) -> None:
     real = Secret.refresh
 
     def refresh(self: Secret) -> bool:
-        self._now_s = lambda: 1000.0  # it stands still while the process is frozen
+        self._now_s = lambda: 1000.0  # a monotonic clock stops while the process is frozen
         return real(self)
 
     patch.setattr(Secret, "refresh", refresh)
@@ -250,17 +257,17 @@ def a_held_message_is_sent_when_enqueued_again(patch: Patch) -> None:
         again = claimed(existing, claim).claim
         return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until, resent=True))
 
-    judged(patch, other)
+    replace_judgement(patch, other)
 
 
-def a_redrive_is_known_by_its_attribute_alone(patch: Patch) -> None:
+def a_redrive_is_recognised_by_its_attribute_alone(patch: Patch) -> None:
     def other(existing: MessageRecord, claim: MessageRecord, delivery: Given) -> Judgement | None:
         if existing.status != state.HELD or not delivery.from_dead_letter_queue:
             return None
         again = claimed(existing, claim).claim
         return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until, resent=True))
 
-    judged(patch, other)
+    replace_judgement(patch, other)
 
 
 def the_last_delivery_of_a_message_in_doubt_is_exhausted(patch: Patch) -> None:
@@ -288,7 +295,7 @@ def an_expired_message_is_refused(patch: Patch) -> None:
     patch.setattr(result, "_expired", lambda *_: False)
 
 
-def the_longest_expiration_is_given_as_it_is(patch: Patch) -> None:
+def the_longest_expiration_is_sent_unchanged(patch: Patch) -> None:
     real = vars(batch)["_send"]
 
     def send(claimed: Given, settings: Given, clients: Given, remaining_s: Given) -> Given:
@@ -316,7 +323,7 @@ def a_second_copy_in_a_batch_is_exhausted(patch: Patch) -> None:
     )
 
 
-def what_forbids_a_message_overwrites_its_doubt(patch: Patch) -> None:
+def a_stop_overwrites_a_message_in_doubt(patch: Patch) -> None:
     real = vars(claims)["_decide"]
 
     def decide(candidate: Given, obstacle: Given, settings: Given) -> Given:
@@ -338,7 +345,7 @@ def a_message_in_doubt_gets_a_dead_letter_of_another_code(patch: Patch) -> None:
     patch.setattr(claims, "_decide", decide)
 
 
-def messages_in_doubt_travel_together(patch: Patch) -> None:
+def messages_in_doubt_are_sent_together(patch: Patch) -> None:
     real = dispatch.send
     patch.setattr(dispatch, "send", lambda messages, in_doubt, **given: real([*messages, *in_doubt], [], **given))
 
@@ -351,7 +358,7 @@ def a_damaged_record_raises(patch: Patch) -> None:
     patch.setattr(table, "_readable", lambda item: record.from_item(item) if item else None)
 
 
-def a_strange_retry_after_raises(patch: Patch) -> None:
+def an_unreadable_retry_after_raises(patch: Patch) -> None:
     patch.setattr(client, "_retry_after_s", lambda header: None if header is None else float(header[:12]))
 
 
@@ -373,7 +380,7 @@ def opt_outs_are_not_read(patch: Patch) -> None:
 
 
 def a_suppressed_message_is_never_sent_again(patch: Patch) -> None:
-    judged(patch, lambda existing, _claim, _: Duplicate() if existing.status == state.SUPPRESSED else None)
+    replace_judgement(patch, lambda existing, _claim, _: Duplicate() if existing.status == state.SUPPRESSED else None)
 
 
 def messages_that_need_no_check_wait_for_the_opt_outs(patch: Patch) -> None:
@@ -389,16 +396,16 @@ def messages_that_need_no_check_wait_for_the_opt_outs(patch: Patch) -> None:
 
 
 def a_forgotten_message_is_sent_again(patch: Patch) -> None:
-    judged(patch, lambda existing, claim, _: claimed(existing, claim) if existing.forgotten_at else None)
+    replace_judgement(patch, lambda existing, claim, _: claimed(existing, claim) if existing.forgotten_at else None)
 
 
-def an_event_brings_a_forgotten_number_back(patch: Patch) -> None:
+def an_event_of_a_forgotten_message_is_stored_with_its_number(patch: Patch) -> None:
     patch.setattr(table, "_unmoved", lambda event, _existing: event)
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A mistake, the law that it breaks, and what kind of run shows it."""
+    """A mistake, the law that it breaks, and the runs in which it does."""
 
     plant: Callable[[Patch], None]
     law: type[LawError]
@@ -420,29 +427,28 @@ SEEDS = [
         a_message_whose_dead_letter_failed_is_acknowledged, LostError, invocations=2, only=("reset+", "unavailable")
     ),
     Seed(an_unrecorded_result_is_acknowledged, LostError),
-    Seed(a_running_lease_is_ignored, BackwardsError),
+    Seed(a_lease_that_has_not_ended_is_ignored, BackwardsError),
     Seed(an_ended_lease_means_not_sent, FalseError),
     Seed(an_uncertain_message_is_dropped, LostError),
     Seed(copies_of_a_held_message_are_sent, LawError, prepare=scenarios.duplicates_apart),
-    Seed(a_retry_forgets_that_a_message_was_resent, BackwardsError, RESEND, invocations=3, only=("429", "reset+")),
-    Seed(a_retry_forgets_the_doubt, LawError, RESEND, invocations=3, only=("429", "reset+")),
+    Seed(a_retry_does_not_keep_resent, BackwardsError, RESEND, invocations=3, only=("429", "reset+")),
+    Seed(a_retry_does_not_keep_in_doubt, LawError, RESEND, invocations=3, only=("429", "reset+")),
     Seed(answers_are_matched_by_position, FalseError, prepare=scenarios.a_pair),
     Seed(a_result_overwrites_an_event, BackwardsError, Setting(webhooks="fast")),
     Seed(an_event_for_another_number_moves_a_record, FalseError, only=("429", FOREIGN), invocations=2),
-    # The numbers are those of the review that found these.
-    Seed(other_content_takes_over_a_message_in_doubt, BackwardsError, prepare=scenarios.another_content_later),  # 1
+    Seed(other_content_takes_over_a_message_in_doubt, BackwardsError, prepare=scenarios.another_content_later),
     Seed(
-        an_event_with_our_number_moves_a_record_that_was_never_sent,  # 2
+        an_event_with_our_number_moves_a_record_that_was_never_sent,
         FalseError,
         only=("429", FOREIGN),
         invocations=2,
     ),
-    Seed(results_are_recorded_for_a_moment_only, LostError, only=("throttled",)),  # 3
-    Seed(one_contended_record_stops_all, HarmedError, prepare=scenarios.several),  # 4
-    Seed(keys_are_read_again_by_a_monotonic_clock, LostError, LATE, scenarios.a_rotated_key),  # 5
-    Seed(a_held_message_is_sent_when_enqueued_again, TwiceError, prepare=scenarios.once_more_later),  # 6
+    Seed(writing_results_is_not_retried, LostError, only=("throttled",)),
+    Seed(one_contended_record_stops_all, HarmedError, prepare=scenarios.several),
+    Seed(keys_are_read_again_by_a_monotonic_clock, LostError, LATE, scenarios.a_rotated_key),
+    Seed(a_held_message_is_sent_when_enqueued_again, TwiceError, prepare=scenarios.once_more_later),
     Seed(
-        the_last_delivery_of_a_message_in_doubt_is_exhausted,  # 7
+        the_last_delivery_of_a_message_in_doubt_is_exhausted,
         FalseError,
         Setting(resend=True, max_receive_count=3),
         invocations=3,
@@ -450,7 +456,7 @@ SEEDS = [
     ),
     Seed(a_refused_message_in_doubt_is_invalid, LawError, RESEND, invocations=3, only=("reset+", "422 naming none")),
     Seed(
-        an_event_with_our_number_moves_a_record_with_another_msg_id,  # 8
+        an_event_with_our_number_moves_a_record_with_another_msg_id,
         FalseError,
         prepare=scenarios.duplicates_apart,
         invocations=2,
@@ -459,16 +465,16 @@ SEEDS = [
     Seed(the_first_msg_id_stays, FalseError, only=(FOREIGN,)),
     Seed(stored_events_are_not_applied, FalseError, Setting(webhooks="fast"), only=(FOREIGN,)),
     Seed(
-        an_expired_message_is_refused,  # 9
+        an_expired_message_is_refused,
         FalseError,
         Setting(skew_s=0.5),
         scenarios.one_about_to_expire_at_the_provider,
     ),
     Seed(
-        the_longest_expiration_is_given_as_it_is, FalseError, Setting(skew_s=-0.5), scenarios.the_longest_expiration
+        the_longest_expiration_is_sent_unchanged, FalseError, Setting(skew_s=-0.5), scenarios.the_longest_expiration
     ),
     Seed(
-        a_second_copy_in_a_batch_is_exhausted,  # 10
+        a_second_copy_in_a_batch_is_exhausted,
         FalseError,
         Setting(max_receive_count=1),
         scenarios.duplicates,
@@ -478,27 +484,27 @@ SEEDS = [
         LawError,
         invocations=2,
         only=("reset+", "the rules change"),
-    ),  # 11
-    Seed(messages_in_doubt_travel_together, HarmedError, prepare=scenarios.a_poisonous_one),  # 12
+    ),
+    Seed(messages_in_doubt_are_sent_together, HarmedError, prepare=scenarios.a_poisonous_one),
     Seed(a_refusal_of_a_batch_refuses_all, FalseError, prepare=scenarios.several),
-    Seed(a_damaged_record_raises, HarmedError, prepare=scenarios.a_damaged_record),  # 14
-    Seed(a_strange_retry_after_raises, HarmedError),  # 15
+    Seed(a_damaged_record_raises, HarmedError, prepare=scenarios.a_damaged_record),
+    Seed(an_unreadable_retry_after_raises, HarmedError),
     Seed(
-        a_redrive_is_known_by_its_attribute_alone,  # 19
+        a_redrive_is_recognised_by_its_attribute_alone,
         TwiceError,
         Setting(max_receive_count=2),
         invocations=4,
         only=("reset+", "killed"),
     ),
     Seed(
-        an_sqs_move_is_redriven_without_attributes,  # 20
+        an_sqs_move_is_redriven_without_attributes,
         FalseError,
         Setting(max_receive_count=2),
         scenarios.one_without_a_reference,
         invocations=2,
         only=("killed",),
     ),
-    Seed(what_forbids_a_message_overwrites_its_doubt, BackwardsError, prepare=scenarios.an_expiring_one),  # 21
+    Seed(a_stop_overwrites_a_message_in_doubt, BackwardsError, prepare=scenarios.an_expiring_one),
 ]
 
 SEEDS += [
@@ -511,7 +517,7 @@ SEEDS += [
         only=("unavailable",),
     ),
     Seed(a_forgotten_message_is_sent_again, LawError, prepare=scenarios.a_forgotten_one),
-    Seed(an_event_brings_a_forgotten_number_back, FalseError, LATE, scenarios.a_forgotten_one),
+    Seed(an_event_of_a_forgotten_message_is_stored_with_its_number, FalseError, LATE, scenarios.a_forgotten_one),
 ]
 
 

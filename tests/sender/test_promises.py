@@ -57,7 +57,7 @@ def test_other_content_is_refused_while_a_hold_is_in_doubt(function: Sender) -> 
     assert function.send(message(message="Another text")).outcomes() == {"reference_reused": 1}
     webhook(function, "DELIVERED", msg_id=function.provider.messages()[0].msg_id)
     assert function.statuses() == {"order-1": "DELIVERED"}
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN", "REFERENCE_REUSED"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN", "REFERENCE_REUSED"]
 
 
 def test_an_event_does_not_move_a_message_that_was_certainly_not_accepted(function: Sender) -> None:
@@ -128,7 +128,7 @@ def test_a_message_enqueued_again_after_a_hold_in_doubt_is_not_sent(function: Se
     hold_in_doubt(function)
     run = function.send(message())
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN", "UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN", "UNCERTAIN"]
     assert function.provider.counts() == {"order-1": 1}
 
 
@@ -161,7 +161,7 @@ def test_a_resent_message_that_the_provider_refuses_keeps_its_reference(function
     function.clock_ahead += RECONCILED
     function.provider.order(kind="422")
     assert function.deliver(queued).outcomes() == {"held": 1}
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
     assert function.send(message(message="Another text")).outcomes() == {"reference_reused": 1}
 
 
@@ -231,9 +231,9 @@ def test_a_message_in_doubt_stays_in_doubt_after_a_parameter_changed(
     function.start(**changed)
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
-    (letter,) = function.dead_letters()
-    assert letter.code == "UNCERTAIN"
-    assert cause in letter.details
+    (dead_letter,) = function.dead_letters()
+    assert dead_letter.code == "UNCERTAIN"
+    assert cause in dead_letter.details
     record = function.record("order-1")
     assert (record.status, record.in_doubt) == ("HELD", True)
 
@@ -248,16 +248,16 @@ def test_a_message_in_doubt_stays_in_doubt_after_the_default_sender_was_removed(
     function.start(DEFAULT_SENDER="")
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
 def test_a_message_in_doubt_stays_in_doubt_after_its_deadline(function: Sender) -> None:
     queued = put_in_doubt(function, expiration=600)
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
-    (letter,) = function.dead_letters()
-    assert letter.code == "UNCERTAIN"
-    assert "expired" in letter.details
+    (dead_letter,) = function.dead_letters()
+    assert dead_letter.code == "UNCERTAIN"
+    assert "expired" in dead_letter.details
 
 
 def test_a_redriven_message_with_an_unknown_outcome_is_not_sent_again(function: Sender) -> None:
@@ -291,7 +291,7 @@ def test_a_request_refused_as_a_whole_is_split(function: Sender, status: int) ->
     queued = function.put(*messages(3))
     run = function.deliver(queued)
     assert run.outcomes() == {"accepted": 2, "provider_refused": 1}
-    assert [(letter.reference, letter.code) for letter in function.dead_letters()] == [
+    assert [(dead_letter.reference, dead_letter.code) for dead_letter in function.dead_letters()] == [
         ("order-2", "PROVIDER_REFUSED")
     ]
 

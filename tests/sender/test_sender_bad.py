@@ -34,13 +34,13 @@ def test_an_invalid_message_is_a_dead_letter_with_its_reason(
     run = function.deliver([queued])
     assert run.failed == []
     assert run.outcomes() == {"invalid": 1}
-    (letter,) = function.dead_letters()
-    assert (letter.body, letter.code) == (body, code)
-    assert letter.details.startswith(details)
+    (dead_letter,) = function.dead_letters()
+    assert (dead_letter.body, dead_letter.code) == (body, code)
+    assert dead_letter.details.startswith(details)
     ((reference, status),) = function.statuses().items()
-    assert reference == letter.reference == ("order-1" if '"order-1"' in body else queued["messageId"])
+    assert reference == dead_letter.reference == ("order-1" if '"order-1"' in body else queued["messageId"])
     assert status == "INVALID"
-    assert function.record(reference).error == {"code": code, "details": letter.details}
+    assert function.record(reference).error == {"code": code, "details": dead_letter.details}
     assert function.provider.requests() == []
     assert function.waiting() == 0
 
@@ -48,7 +48,7 @@ def test_an_invalid_message_is_a_dead_letter_with_its_reason(
 def test_the_body_of_a_dead_letter_is_unchanged(function: Sender) -> None:
     body = ' {\n\t"message" : "\\u0041 é 🚀 \\" <&>",\r\n "recipient":1 }  '
     function.send(body)
-    assert [letter.body for letter in function.dead_letters()] == [body]
+    assert [dead_letter.body for dead_letter in function.dead_letters()] == [body]
 
 
 def test_a_batch_of_only_invalid_messages_does_not_fail_the_invocation(function: Sender) -> None:
@@ -57,7 +57,7 @@ def test_a_batch_of_only_invalid_messages_does_not_fail_the_invocation(function:
     run = function.send(*bodies)
     assert run.failed == []
     assert run.outcomes() == {"invalid": len(bodies)}
-    assert sorted(letter.body for letter in function.dead_letters()) == sorted(bodies)
+    assert sorted(dead_letter.body for dead_letter in function.dead_letters()) == sorted(bodies)
     assert function.provider.requests() == []
 
 
@@ -65,7 +65,7 @@ def test_one_invalid_message_of_a_hundred_does_not_affect_the_others(function: S
     run = function.send(*messages(99), message("bad", recipient=1))
     assert run.failed == []
     assert run.outcomes() == {"accepted": 99, "invalid": 1}
-    assert [letter.reference for letter in function.dead_letters()] == ["bad"]
+    assert [dead_letter.reference for dead_letter in function.dead_letters()] == ["bad"]
     assert len(function.provider.requests()) == 1
     assert len(function.provider.counts()) == 99
 
@@ -79,12 +79,12 @@ def test_one_refused_message_of_a_hundred_causes_one_more_request_for_the_others
     assert run.outcomes() == {"accepted": 99, "provider_refused": 1}
     assert [request.messages for request in function.provider.requests()] == [100, 99]
     assert "order-42" not in function.provider.counts()
-    (letter,) = function.dead_letters()
-    assert (letter.code, letter.reference) == ("PROVIDER_REFUSED", "order-42")
-    assert letter.details == "sender: Value error, refused by an ordered fault"
+    (dead_letter,) = function.dead_letters()
+    assert (dead_letter.code, dead_letter.reference) == ("PROVIDER_REFUSED", "order-42")
+    assert dead_letter.details == "sender: Value error, refused by an ordered fault"
     record = function.record("order-42")
     assert (record.status, record.lease_until) == ("INVALID", None)
-    assert record.error == {"code": "PROVIDER_REFUSED", "details": letter.details}
+    assert record.error == {"code": "PROVIDER_REFUSED", "details": dead_letter.details}
 
 
 def test_if_a_refusal_names_all_messages_there_is_one_request(function: Sender) -> None:
@@ -117,8 +117,11 @@ def test_after_a_refusal_that_names_no_message_each_is_sent_alone(function: Send
 def test_a_refusal_of_a_request_with_one_message_is_about_that_message(function: Sender) -> None:
     function.provider.order(kind="422")
     function.send(message())
-    (letter,) = function.dead_letters()
-    assert (letter.code, letter.details) == ("PROVIDER_REFUSED", "body: Value error, the whole request is refused")
+    (dead_letter,) = function.dead_letters()
+    assert (dead_letter.code, dead_letter.details) == (
+        "PROVIDER_REFUSED",
+        "body: Value error, the whole request is refused",
+    )
 
 
 def test_messages_that_are_sent_alone_are_retried_later_if_no_time_is_left(function: Sender) -> None:
@@ -153,7 +156,7 @@ def test_a_message_stays_on_the_queue_until_its_copy_is_in_the_dead_letter_queue
     assert function.dead_letters() == []
     assert function.statuses() == {"order-1": "RETRYING" if refused else "INVALID"}
     assert function.deliver(queued).failed == []
-    assert [letter.reference for letter in function.dead_letters()] == ["order-1"]
+    assert [dead_letter.reference for dead_letter in function.dead_letters()] == ["order-1"]
     assert function.statuses() == {"order-1": "INVALID"}
 
 
@@ -161,7 +164,7 @@ def test_a_copy_that_fails_affects_only_its_own_message(function: Sender) -> Non
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InvalidMessageContents"), skip=1)
     queued = function.put(*(message(f"order-{number}", recipient=1) for number in (1, 2, 3)))
     assert function.deliver(queued).failed == [queued[1]["messageId"]]
-    assert {letter.reference for letter in function.dead_letters()} == {"order-1", "order-3"}
+    assert {dead_letter.reference for dead_letter in function.dead_letters()} == {"order-1", "order-3"}
 
 
 def test_an_unreachable_dead_letter_queue_is_called_once(function: Sender) -> None:
@@ -179,7 +182,7 @@ def test_a_refusal_with_a_long_and_invalid_text_is_recorded_in_a_shorter_form(fu
     assert run.failed == []
     assert run.outcomes() == {"accepted": 1, "provider_refused": 1}
     assert function.statuses() == {"order-1": "INVALID", "order-2": "ACCEPTED"}
-    assert [letter.reference for letter in function.dead_letters()] == ["order-1"]
+    assert [dead_letter.reference for dead_letter in function.dead_letters()] == ["order-1"]
     assert TEXT not in run.log
 
 

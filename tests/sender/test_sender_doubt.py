@@ -65,7 +65,7 @@ def test_another_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(f
     run = function.deliver(copy)
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
     assert function.provider.counts() == {"order-1": 1}
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN", "UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN", "UNCERTAIN"]
 
 
 def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_it(function: Sender) -> None:
@@ -78,7 +78,7 @@ def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_i
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
     assert function.provider.counts() == {"order-1": 2}
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
 def test_a_webhook_that_arrives_in_time_prevents_the_resending(function: Sender) -> None:
@@ -97,7 +97,7 @@ def test_a_message_is_not_held_before_its_copy_is_in_the_dead_letter_queue(funct
     assert function.deliver(queued).failed == [queued[0]["messageId"]]
     assert function.statuses() == {"order-1": "UNCERTAIN"}
     assert function.deliver(queued).outcomes() == {"held": 1}
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
 @pytest.mark.parametrize(

@@ -80,13 +80,13 @@ def test_a_message_that_may_have_been_sent_does_not_lapse(function: Sender) -> N
     assert function.deliver([record]).outcomes() == {"uncertain": 1}
     function.clock_ahead += timedelta(seconds=905)
     assert function.deliver([record]).outcomes() == {"held": 1}
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
 @pytest.mark.parametrize("expiration", ["P5DT1S", 0, "PT0S", "yesterday", "2026-01-01", -1, True])
 def test_an_expiration_that_the_provider_would_refuse_is_invalid(function: Sender, expiration: object) -> None:
     function.send(message(expiration=expiration))
-    (letter,) = function.dead_letters()
-    assert letter.code == "INVALID_MESSAGE"
-    assert letter.details.startswith("$.expiration: ")
+    (dead_letter,) = function.dead_letters()
+    assert dead_letter.code == "INVALID_MESSAGE"
+    assert dead_letter.details.startswith("$.expiration: ")
     assert function.provider.requests() == []

@@ -47,9 +47,9 @@ def test_a_message_of_more_segments_than_the_stack_allows_is_not_sent(function: 
     function.start(MAX_SEGMENTS="1")
     run = function.send(message(message="x" * 160), message("order-2", message="x" * 60 + UCS2))
     assert run.outcomes() == {"accepted": 1, "invalid": 1}
-    (letter,) = function.dead_letters()
-    assert (letter.code, letter.reference) == ("TOO_LONG", "order-2")
-    assert letter.details == (
+    (dead_letter,) = function.dead_letters()
+    assert (dead_letter.code, dead_letter.reference) == ("TOO_LONG", "order-2")
+    assert dead_letter.details == (
         "$.message: takes 2 SMS segments in UCS-2, and MaxSegments is 1; "
         "the first character that GSM-7 does not have is U+2013"
     )
@@ -67,8 +67,8 @@ def test_a_message_that_was_too_long_is_sent_after_the_limit_was_raised(function
 def test_a_dead_letter_lists_every_mistake(function: Sender) -> None:
     function.start(OPT_OUTS="Enforce")
     function.send({"to": NUMBER, "message": "Hello", "reference": "order-1"})
-    (letter,) = function.dead_letters()
-    assert (letter.code, letter.details) == (
+    (dead_letter,) = function.dead_letters()
+    assert (dead_letter.code, dead_letter.details) == (
         "INVALID_MESSAGE",
         (
             "$.to: is not a known field; did you mean recipient?; $.recipient: is required; "

@@ -23,7 +23,7 @@ def test_a_dry_run_makes_no_request(function: Sender) -> None:
     assert (record.status, record.lease_until) == ("HELD", None)
     assert record.error is not None
     assert record.error["code"] == "DRY_RUN"
-    assert [letter.reference for letter in function.dead_letters()] == ["bad"]
+    assert [dead_letter.reference for dead_letter in function.dead_letters()] == ["bad"]
 
 
 def test_a_message_held_by_a_dry_run_is_sent_if_it_is_enqueued_again_in_mode_live(function: Sender) -> None:
@@ -42,9 +42,9 @@ def test_only_recipients_with_an_allowed_prefix_get_messages(function: Sender, p
     run = function.send(*everyone)
     assert run.failed == []
     assert set(function.provider.counts()) == set(allowed)
-    letters = function.dead_letters()
-    assert {letter.reference for letter in letters} == set(refused)
-    assert {letter.code for letter in letters} == {"RECIPIENT_NOT_ALLOWED"}
+    dead_letters = function.dead_letters()
+    assert {dead_letter.reference for dead_letter in dead_letters} == set(refused)
+    assert {dead_letter.code for dead_letter in dead_letters} == {"RECIPIENT_NOT_ALLOWED"}
     assert {function.record(name).status for name in refused} == {"INVALID"}
 
 
@@ -102,7 +102,7 @@ def test_the_providers_text_is_not_logged_if_the_copy_fails(function: Sender) ->
     function.provider.order(kind="422")
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InvalidParameterValue"))
     lines = [json.loads(line) for line in function.send(message()).log.splitlines()]
-    (line,) = [each for each in lines if each.get("message") == "message"]
+    (line,) = [line for line in lines if line.get("message") == "message"]
     assert (line["outcome"], line["reason"]) == (
         "dead_letter_failed",
         "no copy could be sent to the dead-letter queue",
@@ -115,7 +115,7 @@ def test_each_message_that_was_not_accepted_is_logged_with_its_ids_and_its_outco
     accepted, bad = function.put(message(), message("bad", recipient=1))
     log = function.deliver([accepted, bad]).log
     lines = [json.loads(line) for line in log.splitlines()]
-    (line,) = [each for each in lines if each.get("message") == "message"]
+    (line,) = [line for line in lines if line.get("message") == "message"]
     expected = {"outcome": "invalid", "reference": "bad", "message_id": bad["messageId"], "code": "INVALID_MESSAGE"}
     assert expected.items() <= line.items()
 

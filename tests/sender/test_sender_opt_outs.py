@@ -80,7 +80,7 @@ def test_without_enforcement_nothing_is_read_and_promotions_are_sent(enforcing_s
 
 def test_a_message_without_a_type_is_invalid_if_opt_outs_are_enforced(enforcing_sender: Sender) -> None:
     assert enforcing_sender.send(message(), message("order-2", message_type=None)).outcomes() == {"invalid": 2}
-    assert {letter.details for letter in enforcing_sender.dead_letters()} == {
+    assert {dead_letter.details for dead_letter in enforcing_sender.dead_letters()} == {
         "$.message_type: is required: the stack enforces opt-outs"
     }
     assert enforcing_sender.provider.requests() == []
@@ -118,9 +118,9 @@ def test_a_message_in_doubt_goes_to_the_dead_letter_queue_with_the_opt_out_as_th
 ) -> None:
     queued = put_in_doubt_and_opt_out(enforcing_sender)
     assert enforcing_sender.deliver(queued).outcomes() == {"held": 1}
-    (letter,) = enforcing_sender.dead_letters()
-    assert letter.code == "UNCERTAIN"
-    assert "the recipient has opted out" in letter.details
+    (dead_letter,) = enforcing_sender.dead_letters()
+    assert dead_letter.code == "UNCERTAIN"
+    assert "the recipient has opted out" in dead_letter.details
     record = enforcing_sender.record("order-1")
     assert (record.status, record.in_doubt) == ("HELD", True)
 
@@ -130,7 +130,7 @@ def test_a_redrive_of_a_message_in_doubt_is_not_sent_after_an_opt_out(enforcing_
     enforcing_sender.clock_ahead += timedelta(minutes=1)
     assert enforcing_sender.deliver(enforcing_sender.redrive()).outcomes() == {"held": 1}
     assert enforcing_sender.provider.counts() == {"order-1": 1}
-    assert [letter.code for letter in enforcing_sender.dead_letters()] == ["UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in enforcing_sender.dead_letters()] == ["UNCERTAIN"]
 
 
 def test_promotions_wait_and_receipts_are_sent_if_the_opt_outs_cannot_be_read(enforcing_sender: Sender) -> None:
@@ -148,8 +148,8 @@ def test_a_promotion_that_cannot_be_checked_at_its_last_delivery_is_a_dead_lette
     enforcing_sender.calls.refuse(READ, Refusal("InternalServerError", 500), count=None)
     run = enforcing_sender.deliver(enforcing_sender.put(promotion()), receive_count=8)
     assert (run.failed, run.calls[SEND_DEAD_LETTER]) == ([], 1)
-    (letter,) = enforcing_sender.dead_letters()
-    assert "the opt-outs could not be read" in letter.details
+    (dead_letter,) = enforcing_sender.dead_letters()
+    assert "the opt-outs could not be read" in dead_letter.details
 
 
 def test_a_copy_in_the_same_batch_is_suppressed_as_well(enforcing_sender: Sender) -> None:

@@ -42,8 +42,8 @@ def test_a_message_whose_retry_would_be_after_the_queues_retention_is_held(funct
     assert len(function.deliver(queued).failed) == 1
     function.clock_ahead = timedelta(days=6, hours=18)
     assert function.deliver(queued, receive_count=2).failed == []
-    (letter,) = function.dead_letters()
-    assert letter.code == "RETRIES_EXHAUSTED"
+    (dead_letter,) = function.dead_letters()
+    assert dead_letter.code == "RETRIES_EXHAUSTED"
     assert function.record("put-off").status == "HELD"
 
 

@@ -83,8 +83,8 @@ def test_a_reference_reused_for_other_content_is_refused(function: Sender, other
     body = json.dumps(message(**other))
     run = function.send(body)
     assert (run.outcomes(), run.failed) == ({"reference_reused": 1}, [])
-    (letter,) = function.dead_letters()
-    assert (letter.body, letter.code, letter.reference) == (body, "REFERENCE_REUSED", "order-1")
+    (dead_letter,) = function.dead_letters()
+    assert (dead_letter.body, dead_letter.code, dead_letter.reference) == (body, "REFERENCE_REUSED", "order-1")
     assert function.record("order-1") == before
     assert function.provider.counts() == {"order-1": 1}
 
@@ -142,18 +142,20 @@ def test_every_valid_reference_can_be_a_key(function: Sender, reference: str) ->
     assert function.send(message(reference)).outcomes() == {"duplicate": 1}
     assert function.provider.counts() == {reference: 1}
     function.send(message(reference, message="Another text"))
-    assert [letter.reference for letter in function.dead_letters()] == [reference]
+    assert [dead_letter.reference for dead_letter in function.dead_letters()] == [reference]
 
 
-@pytest.mark.parametrize("reference", ["", "x" * 256, *(f"a{letter}b" for letter in CONTROL), 7, ["a"]], ids=repr)
+@pytest.mark.parametrize(
+    "reference", ["", "x" * 256, *(f"a{character}b" for character in CONTROL), 7, ["a"]], ids=repr
+)
 def test_a_message_with_an_invalid_reference_is_recorded_with_its_sqs_message_id(
     function: Sender, reference: object
 ) -> None:
     (queued,) = function.put(json.dumps(message(reference)))
     assert function.deliver([queued]).outcomes() == {"invalid": 1}
-    (letter,) = function.dead_letters()
-    assert (letter.code, letter.reference) == ("INVALID_MESSAGE", queued["messageId"])
-    assert letter.details.startswith("$.reference: ")
+    (dead_letter,) = function.dead_letters()
+    assert (dead_letter.code, dead_letter.reference) == ("INVALID_MESSAGE", queued["messageId"])
+    assert dead_letter.details.startswith("$.reference: ")
     assert function.statuses() == {queued["messageId"]: "INVALID"}
 
 
@@ -169,7 +171,7 @@ def test_an_invalid_message_with_a_used_reference_does_not_change_the_record(fun
     before = function.record("order-1")
     run = function.send(message(recipient=1))
     assert run.outcomes() == {"invalid": 1}
-    assert [letter.code for letter in function.dead_letters()] == ["INVALID_MESSAGE"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["INVALID_MESSAGE"]
     assert function.record("order-1") == before
 
 
@@ -181,7 +183,9 @@ def test_an_unreadable_record_delays_only_its_own_message(function: Sender) -> N
     assert run.outcomes() == {"accepted": 2, "waiting": 1}
     assert run.failed == [queued[1]["messageId"]]
     assert function.deliver(queued[1:2], receive_count=8).failed == []
-    assert [(letter.reference, letter.code) for letter in function.dead_letters()] == [("order-2", "UNCERTAIN")]
+    assert [(dead_letter.reference, dead_letter.code) for dead_letter in function.dead_letters()] == [
+        ("order-2", "UNCERTAIN")
+    ]
 
 
 def test_the_text_is_not_stored_and_equal_texts_have_different_fingerprints(function: Sender) -> None:

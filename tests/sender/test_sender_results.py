@@ -98,7 +98,7 @@ def test_a_claimed_message_whose_invocation_was_killed_is_held_and_not_sent(func
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
     assert function.provider.requests() == []
-    assert [letter.code for letter in function.dead_letters()] == ["UNCERTAIN"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
 def test_a_crash_between_the_copy_and_the_record_causes_a_second_copy_and_no_second_sms(
@@ -113,7 +113,7 @@ def test_a_crash_between_the_copy_and_the_record_causes_a_second_copy_and_no_sec
     assert function.statuses() == {"order-1": "UNCERTAIN"}
     assert function.deliver(queued).outcomes() == {"held": 1}
     assert function.provider.counts() == {"order-1": 1}
-    assert [letter.reference for letter in function.dead_letters()] == ["order-1", "order-1"]
+    assert [dead_letter.reference for dead_letter in function.dead_letters()] == ["order-1", "order-1"]
 
 
 def test_the_status_of_a_webhook_that_arrives_before_the_result_is_kept(function: Sender) -> None:

@@ -1,4 +1,4 @@
-"""An inbound text opts its sender out where the whole text is a stop word, and back in where it is a start word."""
+"""An inbound text opts its sender out if the whole text is a stop word, and in if it is a start word."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -38,12 +38,12 @@ SENT = RECEIVED - timedelta(seconds=3)
         "pizza\nSTOP",
     ],
 )
-def test_a_text_that_is_a_stop_word_is_out(text: str) -> None:
+def test_a_stop_word_is_recognised(text: str) -> None:
     assert recognise(text, KNOWN) == "OUT"
 
 
 @pytest.mark.parametrize("text", ["START", "Unstop", "pizza start"])
-def test_a_text_that_is_a_start_word_is_in(text: str) -> None:
+def test_a_start_word_is_recognised(text: str) -> None:
     assert recognise(text, KNOWN) == "IN"
 
 
@@ -68,7 +68,7 @@ def test_a_text_that_is_a_start_word_is_in(text: str) -> None:
         "stop" * 10_000,
     ],
 )
-def test_a_text_with_other_words_changes_nothing(text: str) -> None:
+def test_a_text_with_other_words_is_not_recognised(text: str) -> None:
     assert recognise(text, KNOWN) is None
 
 
@@ -76,7 +76,7 @@ def test_a_word_in_both_lists_is_out() -> None:
     assert recognise("halt", words("HALT", "HALT", "")) == "OUT"
 
 
-def test_a_stop_word_that_is_a_keyword_as_well_is_out() -> None:
+def test_a_stop_word_that_is_also_a_keyword_is_out() -> None:
     assert recognise("stop", words("STOP", "START", "STOP")) == "OUT"
 
 
@@ -87,13 +87,15 @@ def test_empty_lists_recognise_nothing() -> None:
 @given(
     st.sampled_from(["STOP", "Afmelding", "AVSLÅ", "रोको", "ΤΈΛΟΣ", "STRASSE"]), st.text(" .,!?\n\"'-", max_size=5)
 )
-def test_a_word_of_any_language_is_recognised_in_any_case(word: str, around: str) -> None:
+def test_a_word_of_any_language_is_recognised_in_any_case(word: str, punctuation: str) -> None:
     known = words(word, "", "")
-    assert {recognise(around + text + around, known) for text in (word, word.lower(), word.upper())} == {"OUT"}
+    assert {recognise(punctuation + text + punctuation, known) for text in (word, word.lower(), word.upper())} == {
+        "OUT"
+    }
 
 
 @given(st.text())
-def test_any_text_can_be_compared(text: str) -> None:
+def test_no_text_raises_an_error(text: str) -> None:
     assert recognise(text, KNOWN) in {"OUT", "IN", None}
 
 
@@ -119,17 +121,17 @@ def record(event_type: str = "user-message.text.sms", **given: object) -> EventR
         ("user-message.text.whatsapp", {"content": "STOP"}),
     ],
 )
-def test_a_stop_word_leads_to_the_record_of_its_sender(event_type: str, given_fields: dict[str, Any]) -> None:
+def test_a_stop_word_makes_an_opt_out_record_of_its_sender(event_type: str, given_fields: dict[str, Any]) -> None:
     assert opt_out(record(event_type, **given_fields), KNOWN) == OptOutRecord("4587654321", "OUT", SENT, "e-1")
 
 
-def test_a_text_from_the_future_counts_from_when_it_was_received() -> None:
+def test_a_text_with_a_time_in_the_future_gets_the_time_of_receipt() -> None:
     found = opt_out(record(sent_at="2099-01-01T00:00:00Z", content={"message": "START"}), KNOWN)
     assert found == OptOutRecord("4587654321", "IN", RECEIVED, "e-1")
 
 
 @pytest.mark.parametrize("sent_at", [None, "yesterday", 1_743_508_800, {}])
-def test_a_text_without_a_time_has_that_of_its_event(sent_at: object) -> None:
+def test_a_text_without_a_readable_time_gets_the_time_of_its_event(sent_at: object) -> None:
     found = opt_out(record(sent_at=sent_at), KNOWN)
     assert found is not None
     assert found.changed_at == RECEIVED
@@ -144,7 +146,7 @@ def test_a_text_without_a_time_has_that_of_its_event(sent_at: object) -> None:
         ("user-message.file.rcs", {"content": {"message": "STOP"}}),
     ],
 )
-def test_every_other_event_leads_to_none(event_type: str, given_fields: dict[str, Any]) -> None:
+def test_other_events_make_no_opt_out_record(event_type: str, given_fields: dict[str, Any]) -> None:
     assert opt_out(record(event_type, **given_fields), KNOWN) is None
 
 
@@ -162,6 +164,6 @@ def test_every_other_event_leads_to_none(event_type: str, given_fields: dict[str
         {"content": 7},
     ],
 )
-def test_a_text_that_cannot_be_read_is_told_apart_from_one_that_is_no_stop(given_fields: dict[str, Any]) -> None:
+def test_an_unreadable_text_raises_an_error(given_fields: dict[str, Any]) -> None:
     with pytest.raises(UnreadableTextError):
         opt_out(record(**given_fields), KNOWN)

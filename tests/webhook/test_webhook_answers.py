@@ -1,4 +1,4 @@
-"""Each row of the interface's table of answers, and the many forms in which one request can arrive."""
+"""Every response of /webhooks, and the forms in which a request can arrive."""
 
 import json
 from base64 import b64encode
@@ -37,7 +37,7 @@ def test_a_new_event_is_stored_and_moves_its_message(function: Webhook) -> None:
     function.put(message())
     answer = function.post(envelope())
     assert (answer.status, answer.body) == (200, {"status": "stored"})
-    assert [it.status for it in function.events()] == ["DELIVERED"]
+    assert [event.status for event in function.events()] == ["DELIVERED"]
     found = function.message()
     assert found is not None
     assert (found.status, found.status_at) == ("DELIVERED", NOW)
@@ -51,7 +51,7 @@ def test_a_known_event_is_a_duplicate(function: Webhook) -> None:
     assert function.records() == before
 
 
-def test_a_signed_body_that_is_no_event_is_quarantined(function: Webhook) -> None:
+def test_a_signed_body_that_is_not_an_event_is_quarantined(function: Webhook) -> None:
     answer = function.post(b"hello")
     assert (answer.status, answer.body) == (200, {"status": "quarantined"})
 
@@ -66,14 +66,14 @@ def test_a_wrong_signature_is_refused_without_a_reason(function: Webhook) -> Non
 @pytest.mark.parametrize(
     ("age", "status"), [(MAX_AGE, 200), (MAX_AGE + INSTANT, 400), (-AHEAD, 200), (-AHEAD - INSTANT, 400)]
 )
-def test_the_window_of_ages_is_exact_at_both_ends(function: Webhook, age: timedelta, status: int) -> None:
+def test_the_limits_of_an_events_age_are_exact(function: Webhook, age: timedelta, status: int) -> None:
     function.put(message())
     answer = function.post(envelope(timestamp=to_text(NOW - age)))
     assert answer.status == status
     assert len(function.events()) == (status == 200)
 
 
-def test_an_event_out_of_the_window_is_told_so_and_moves_nothing(function: Webhook) -> None:
+def test_an_event_of_the_wrong_age_is_refused_with_a_reason_and_moves_no_record(function: Webhook) -> None:
     function.put(message())
     old = function.post(envelope(timestamp=to_text(NOW - MAX_AGE - INSTANT)))
     ahead = function.post(envelope(timestamp=to_text(NOW + AHEAD + INSTANT)))
@@ -82,27 +82,27 @@ def test_an_event_out_of_the_window_is_told_so_and_moves_nothing(function: Webho
     assert function.records() == [message()]
 
 
-def test_a_replay_is_a_duplicate_inside_the_window_and_too_old_after_it(function: Webhook) -> None:
+def test_a_replay_is_a_duplicate_and_later_too_old(function: Webhook) -> None:
     assert function.post(envelope()).body == {"status": "stored"}
     (stored,) = function.events()
     function.now = NOW + MAX_AGE
     assert function.post(envelope()).body == {"status": "duplicate"}
-    # The record is there as long as the replay is young enough to be taken for new.
+    # The record exists for as long as a replay is not too old.
     assert stored.expires_at > function.now
     function.now += INSTANT
     assert function.post(envelope()).status == 400
 
 
-def test_a_body_over_256_kib_is_refused_before_its_signature_is_looked_at(function: Webhook) -> None:
-    too_much = error("TOO_LARGE", f"a body has at most {256 * 1024} bytes")
+def test_a_body_over_256_kib_is_refused_whatever_its_signature(function: Webhook) -> None:
+    too_large = error("TOO_LARGE", f"a body has at most {256 * 1024} bytes")
     body = b"x" * (256 * 1024 + 1)
     for signature in (sign(body, KEY), "none"):
         answer = function.post(body, signature)
-        assert (answer.status, answer.body) == (413, too_much)
+        assert (answer.status, answer.body) == (413, too_large)
     assert function.records() == []
 
 
-def test_what_cannot_be_stored_is_to_be_tried_again(function: Webhook) -> None:
+def test_an_event_that_cannot_be_stored_is_answered_with_503(function: Webhook) -> None:
     function.fail("InternalServerError", status=500)
     answer = function.post(envelope())
     assert answer.status == 503
@@ -135,27 +135,27 @@ def test_the_header_is_found_in_any_case(function: Webhook, name: str) -> None:
     ids=["utf-8", "escaped", "compact", "indented", "odd spacing", "another order"],
 )
 @pytest.mark.parametrize("encoded", [True, False], ids=["base64", "plain"])
-def test_the_signature_covers_the_bytes_as_they_came(function: Webhook, text: str, encoded: bool) -> None:  # noqa: FBT001 - a parameter
+def test_the_signature_is_verified_over_the_bytes_as_received(function: Webhook, text: str, encoded: bool) -> None:  # noqa: FBT001 - a parameter
     body = text.encode()
     event = request(body, sign(body, KEY))
     if not encoded:
         event |= {"body": text, "isBase64Encoded": False}
     assert function.invoke(event).body == {"status": "stored"}
-    assert [it.body for it in function.events()] == [text]
+    assert [event.body for event in function.events()] == [text]
 
 
-def test_a_body_that_only_means_the_same_is_refused(function: Webhook) -> None:
+def test_the_same_json_in_other_bytes_is_refused(function: Webhook) -> None:
     signed = json.dumps(envelope()).encode()
     assert function.post(json.dumps(envelope(), indent=1).encode(), sign(signed, KEY)).status == 401
 
 
 @pytest.mark.parametrize("body", ["!", "=", "AA", "é", "\ud800", b64encode(b"{}").decode() + "\n"])
-def test_what_is_flagged_base64_and_is_not_is_refused(function: Webhook, body: str) -> None:
-    for meant in (body.encode("utf-8", "surrogatepass"), b"{}"):
-        assert function.invoke(request(b"", sign(meant, KEY)) | {"body": body}).status == 401
+def test_a_body_that_is_flagged_as_base64_but_is_not_is_refused(function: Webhook, body: str) -> None:
+    for signed in (body.encode("utf-8", "surrogatepass"), b"{}"):
+        assert function.invoke(request(b"", sign(signed, KEY)) | {"body": body}).status == 401
 
 
-def test_a_fault_free_webhook_is_one_call(function: Webhook) -> None:
+def test_a_webhook_without_faults_makes_one_call(function: Webhook) -> None:
     function.put(message())
     cold = function.counted(lambda: function.post(envelope(event_id="first")))
     assert cold == {READ_KEY: 1, STORE: 1}

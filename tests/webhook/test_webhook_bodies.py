@@ -1,4 +1,4 @@
-"""What a signed body may be: everything is kept, as an event if it can be one, else in quarantine with the reason."""
+"""Every signed body is stored: as an event if it can be one, else in quarantine with the reason."""
 
 import json
 from hashlib import sha256
@@ -27,7 +27,7 @@ NESTED = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
 
 
 def raw(**changes: str) -> bytes:
-    """Return the envelope with fields replaced, wherever they are, by JSON that Python would not write."""
+    """Return the envelope with fields replaced by JSON text that Python's json would not write."""
     text = json.dumps(envelope(dict.fromkeys(changes, "@"))).encode()
     for name, value in changes.items():
         text = text.replace(f'"{name}": "@"'.encode(), f'"{name}": {value}'.encode())
@@ -119,7 +119,7 @@ UNUSABLE: dict[str, tuple[bytes | Fields, str]] = {
 
 
 @pytest.mark.parametrize(("body", "reason"), UNUSABLE.values(), ids=UNUSABLE.keys())
-def test_what_cannot_be_an_event_is_kept_once_with_the_reason(
+def test_an_unusable_body_is_quarantined_once_with_the_reason(
     function: Webhook, body: bytes | Fields, reason: str
 ) -> None:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -130,10 +130,10 @@ def test_what_cannot_be_an_event_is_kept_once_with_the_reason(
     (kept,) = function.quarantined()
     assert (kept.reason, kept.body_sha256, kept.signature) == (reason, sha256(sent).hexdigest(), sign(sent, KEY))
     assert sent == (kept.body if isinstance(kept.body, bytes) else kept.body.encode())
-    before = function.records()
+    records = function.records()
     again = function.post(sent)
     assert (again.status, again.body) == (200, {"status": "duplicate"})
-    assert function.records() == before
+    assert function.records() == records
     assert function.message() == message()
 
 
@@ -151,13 +151,13 @@ def test_an_error_of_any_depth_is_stored_or_quarantined(function: Webhook, level
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "TransactionCanceledException"])
-def test_what_dynamodb_finds_invalid_by_itself_is_quarantined(function: Webhook, code: str) -> None:
+def test_an_event_that_dynamodb_refuses_is_quarantined(function: Webhook, code: str) -> None:
     function.put(message())
     reasons = ("ValidationError", "None") if code == "TransactionCanceledException" else ()
     function.fail(code, *reasons)
     answer = function.post(envelope())
     assert (answer.status, answer.body) == (200, {"status": "quarantined"})
-    assert [it.reason for it in function.quarantined()] == ["DynamoDB does not accept the item"]
+    assert [record.reason for record in function.quarantined()] == ["DynamoDB does not accept the item"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_what_dynamodb_finds_invalid_by_itself_is_quarantined(function: Webhook,
         {"new": {"field": [1, None, "two", 1e300]}},
     ],
 )
-def test_unknown_types_and_fields_are_kept_as_they_came(function: Webhook, changes: Fields) -> None:
+def test_unknown_types_and_fields_are_stored_unchanged(function: Webhook, changes: Fields) -> None:
     body = json.dumps(envelope({"another": {"": [0.1, 12e-200]}}, **changes))
     assert function.post(body.encode()).body == {"status": "stored"}
     (kept,) = function.events()
@@ -178,7 +178,7 @@ def test_unknown_types_and_fields_are_kept_as_they_came(function: Webhook, chang
     assert kept.event_type == changes.get("event_type", "message.status.sms")
 
 
-def test_an_unknown_status_is_kept_and_ranks_with_enroute(function: Webhook) -> None:
+def test_an_unknown_status_is_stored_with_the_rank_of_enroute(function: Webhook) -> None:
     function.put(message())
     assert function.post(envelope({"status": "På vej"}, event_id="a")).body == {"status": "stored"}
     found = function.message()
@@ -189,17 +189,17 @@ def test_an_unknown_status_is_kept_and_ranks_with_enroute(function: Webhook) -> 
     found = function.message()
     assert found is not None
     assert found.status == "REJECTED"
-    assert {it.status for it in function.events()} == {"På vej", "REJECTED", "Another"}
+    assert {event.status for event in function.events()} == {"På vej", "REJECTED", "Another"}
 
 
-def test_an_unknown_type_may_lack_what_a_status_must_have(function: Webhook) -> None:
+def test_an_event_of_an_unknown_type_needs_no_status_fields(function: Webhook) -> None:
     body = envelope(event_type="conversation.opened") | {"event": {"reference": "order-1", "status": 7, "error": "?"}}
     assert function.post(body).body == {"status": "stored"}
     (kept,) = function.events()
     assert (kept.key, kept.msg_id, kept.status, kept.error) == ("order-1", None, None, None)
 
 
-def test_an_inbound_message_is_filed_under_its_msg_id(function: Webhook) -> None:
+def test_the_partition_key_of_an_inbound_message_is_its_msg_id(function: Webhook) -> None:
     content = {"message": "Ja tak 🙂", "encoding": "UCS2", "header": None}
     event = {"msg_id": MSG_ID, "sender": NUMBER, "sent_at": "2026-03-01T11:59:59Z", "content": content}
     assert function.post(envelope(event_type="user-message.text.sms") | {"event": event}).body == {"status": "stored"}
@@ -207,7 +207,7 @@ def test_an_inbound_message_is_filed_under_its_msg_id(function: Webhook) -> None
     assert (kept.key, kept.sender, kept.content, kept.recipient) == (MSG_ID, NUMBER, content, None)
 
 
-def test_a_message_unknown_to_us_has_its_events_stored_and_gets_no_record(function: Webhook) -> None:
+def test_an_event_of_an_unknown_message_is_stored_without_a_message_record(function: Webhook) -> None:
     assert function.post(envelope()).body == {"status": "stored"}
     assert function.message() is None
     (kept,) = function.events()
@@ -229,8 +229,8 @@ PADDING = {
 
 @pytest.mark.parametrize("kind", PADDING)
 @pytest.mark.parametrize("length", [MAX_PARSED_BODY, MAX_PARSED_BODY + 1, MAX_BODY])
-def test_every_body_up_to_the_limit_fits_an_item(kind: str, length: int) -> None:
-    # Without the table: moto takes half a minute for a list of 50,000.
+def test_every_body_up_to_the_limit_fits_in_an_item(kind: str, length: int) -> None:
+    # This test does not use the table, because moto takes half a minute for a list of 50,000.
     body = json.dumps(PADDING[kind](length - 1000), separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
     assert len(body) == length
     event = read(body, sign(body, KEY), received_at=NOW, expires_at=NOW)
@@ -241,14 +241,14 @@ def test_a_body_of_256_kib_is_stored_whole(function: Webhook) -> None:
     body = json.dumps(envelope({"error": {"a": "x" * (MAX_BODY - 1000)}})).encode().ljust(MAX_BODY)
     function.put(message())
     assert function.post(body).body == {"status": "stored"}
-    assert [it.body.encode() for it in function.events()] == [body]
+    assert [event.body.encode() for event in function.events()] == [body]
     for other in (b"\xff" * MAX_BODY, b"x" * MAX_BODY, "é".encode() * (MAX_BODY // 2)):
         assert function.post(other).body == {"status": "quarantined"}
     assert all(size({"M": item}) < MAX_ITEM for item in function.aws.dynamodb.scan(TableName=TABLE)["Items"])
 
 
 def size(attribute: Fields) -> int:
-    """Return what an attribute counts towards DynamoDB's 400 KB, by the developer guide's rules."""
+    """Return the size of an attribute in an item, by the rules of the DynamoDB developer guide."""
     ((kind, value),) = attribute.items()
     if kind == "M":
         return 3 + sum(1 + len(name.encode()) + size(item) for name, item in value.items())

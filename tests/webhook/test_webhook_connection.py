@@ -1,4 +1,4 @@
-"""The client that is deployed, on a real connection: what it sends, makes of the answers, and when it gives up."""
+"""The deployed client on a real connection: its requests, its errors and its retries."""
 
 import json
 from base64 import b64decode
@@ -21,7 +21,7 @@ from tests.webhook.webhook_function import NOW, Fields, envelope
 PROVIDER_WAITS_S = 5
 # botocore waits up to a second before its second attempt.
 MAX_BACKOFF_S = 1
-# What is left for a cold start and the way there and back.
+# For a cold start and the network.
 MARGIN_S = 1
 
 DONE: tuple[int, Fields] = (200, {})
@@ -30,47 +30,47 @@ VERSION = "com.amazonaws.dynamodb.v20120810#"
 
 
 @dataclass
-class Wire:
-    """A DynamoDB that answers as ordered, or hangs up, and remembers what it was asked."""
+class FakeDynamoDb:
+    """A DynamoDB with prepared answers. It closes the connection for LOST, and records the requests."""
 
     answers: list[tuple[int, Fields] | None] = field(default_factory=list)
-    asked: list[Fields] = field(default_factory=list)
+    requests: list[Fields] = field(default_factory=list)
     table: Table = field(init=False)
 
 
 @pytest.fixture
-def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    wire = Wire()
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDynamoDb]:
+    dynamodb = FakeDynamoDb()
 
-    class Answering(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            wire.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            given = wire.answers.pop(0)
-            if given is LOST:
+            dynamodb.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            answer = dynamodb.answers.pop(0)
+            if answer is LOST:
                 self.close_connection = True
                 return
-            body = json.dumps(given[1]).encode()
-            self.send_response(given[0])
+            body = json.dumps(answer[1]).encode()
+            self.send_response(answer[0])
             self.send_header("Content-Type", "application/x-amz-json-1.0")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Do not log."""
 
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
-        server.daemon_threads = True  # one may hold an idle connection of the client's pool
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True  # a thread can wait on an idle connection of the client's pool
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{server.server_port}")
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         aws.client.cache_clear()
         client = aws.client("dynamodb")
-        wire.table = Table(client, "a-table", retention_days=90)
-        yield wire
+        dynamodb.table = Table(client, "a-table", retention_days=90)
+        yield dynamodb
         client.close()
         aws.client.cache_clear()
         server.shutdown()
@@ -91,48 +91,48 @@ def refused(code: str, status: int = 400) -> tuple[int, Fields]:
     return status, {"__type": VERSION + code, "message": "on order"}
 
 
-def test_an_event_is_one_transaction_of_one_request(wire: Wire) -> None:
-    wire.answers = [DONE]
-    assert wire.table.store(record())
-    (asked,) = wire.asked
-    put, move = asked["TransactItems"]
+def test_an_event_is_one_transaction_of_one_request(dynamodb: FakeDynamoDb) -> None:
+    dynamodb.answers = [DONE]
+    assert dynamodb.table.store(record())
+    (request,) = dynamodb.requests
+    put, move = request["TransactItems"]
     assert put["Put"]["Item"] == record().to_item()
     assert move["Update"]["Key"] == {"pk": {"S": "order-1"}, "sk": {"S": "MESSAGE"}}
 
 
-def test_an_answer_that_is_lost_is_asked_for_again_as_the_same_transaction(wire: Wire) -> None:
-    # DynamoDB knows the second request by its token, and does not write twice.
-    wire.answers = [LOST, DONE]
-    assert wire.table.store(record())
-    first, second = wire.asked
+def test_after_a_lost_answer_the_same_transaction_is_sent_again(dynamodb: FakeDynamoDb) -> None:
+    # DynamoDB recognises the second request by its token, and does not write twice.
+    dynamodb.answers = [LOST, DONE]
+    assert dynamodb.table.store(record())
+    first, second = dynamodb.requests
     assert first["ClientRequestToken"]
     assert first == second
 
 
-def test_the_next_transaction_is_another(wire: Wire) -> None:
-    wire.answers = [cancelled("None", "ConditionalCheckFailed"), DONE]
-    assert wire.table.store(record())
-    both, alone = wire.asked
+def test_the_next_transaction_has_another_token(dynamodb: FakeDynamoDb) -> None:
+    dynamodb.answers = [cancelled("None", "ConditionalCheckFailed"), DONE]
+    assert dynamodb.table.store(record())
+    both, alone = dynamodb.requests
     assert both["ClientRequestToken"] != alone["ClientRequestToken"]
-    both_event, alone_event = (asked["TransactItems"][0]["Put"]["Item"] for asked in (both, alone))
-    # No record leads to the event, so it is listed by phone number.
+    both_event, alone_event = (request["TransactItems"][0]["Put"]["Item"] for request in (both, alone))
+    # The event belongs to no message record, so it is in the index by_phone_number.
     assert alone_event == both_event | {
         "phone_number": {"S": "4512345678"},
         "recorded_at": both_event["received_at"],
     }
 
 
-def test_bytes_go_over_the_wire_as_base64(wire: Wire) -> None:
-    wire.answers = [DONE]
+def test_bytes_are_sent_as_base64(dynamodb: FakeDynamoDb) -> None:
+    dynamodb.answers = [DONE]
     body = bytes(range(256))
-    assert wire.table.quarantine(quarantined(body, "v1=0", "not UTF-8", received_at=NOW, expires_at=NOW))
-    (asked,) = wire.asked
-    assert b64decode(asked["TransactItems"][0]["Put"]["Item"]["body"]["B"]) == body
+    assert dynamodb.table.quarantine(quarantined(body, "v1=0", "not UTF-8", received_at=NOW, expires_at=NOW))
+    (request,) = dynamodb.requests
+    assert b64decode(request["TransactItems"][0]["Put"]["Item"]["body"]["B"]) == body
 
 
-def test_a_known_event_is_known_by_the_cancellation(wire: Wire) -> None:
-    wire.answers = [cancelled("ConditionalCheckFailed", "None")]
-    assert not wire.table.store(record())
+def test_a_known_event_is_recognised_by_the_cancellation(dynamodb: FakeDynamoDb) -> None:
+    dynamodb.answers = [cancelled("ConditionalCheckFailed", "None")]
+    assert not dynamodb.table.store(record())
 
 
 @pytest.mark.parametrize(
@@ -150,17 +150,17 @@ def test_a_known_event_is_known_by_the_cancellation(wire: Wire) -> None:
         (refused("ValidationException"), 1, UnstorableError),
     ],
 )
-def test_what_passes_is_tried_twice_and_what_stays_once(
-    wire: Wire, answer: tuple[int, Fields] | None, requests: int, error: type[Exception]
+def test_temporary_errors_are_retried_and_permanent_ones_are_not(
+    dynamodb: FakeDynamoDb, answer: tuple[int, Fields] | None, requests: int, error: type[Exception]
 ) -> None:
-    wire.answers = [answer] * requests
+    dynamodb.answers = [answer] * requests
     with pytest.raises(error) as raised:
-        wire.table.store(record())
+        dynamodb.table.store(record())
     assert raised.type is error
-    assert len(wire.asked) == requests
+    assert len(dynamodb.requests) == requests
 
 
-def test_a_dead_dynamodb_is_given_up_while_the_provider_still_listens() -> None:
+def test_a_call_to_dynamodb_fails_before_the_provider_stops_waiting() -> None:
     options: Any = aws.CONFIG  # botocore sets them by name
     assert options.retries["mode"] == "standard"
     attempts = options.retries["total_max_attempts"]

@@ -1,4 +1,4 @@
-"""`docs/openapi.yaml` against the function: its answers are those that are described, and no others."""
+"""`docs/openapi.yaml` describes exactly the responses of the function."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,30 +16,30 @@ from tests.webhook.webhook_function import NOW, READ_KEY, Answer, Fields, Webhoo
 __all__ = ["function"]
 
 DESCRIPTION: Fields = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
-BY_API_GATEWAY = {("/webhooks", 429), ("/sign", 429)}
+RESPONSES_OF_API_GATEWAY = {("/webhooks", 429), ("/sign", 429)}
 
 
 def validate(instance: object, schema: Fields) -> None:
-    # The components go along, so that the references between them lead somewhere.
+    # The schema gets the components, because it refers to them.
     Draft202012Validator(schema | {"components": DESCRIPTION["components"]}).validate(instance)
 
 
-def ask_to_sign(function: Webhook, body: bytes = b"{}", principal: str | None = "arn") -> Answer:
+def request_signature(function: Webhook, body: bytes = b"{}", principal: str | None = "arn") -> Answer:
     context = {"identity": {"userArn": principal}}
     return function.invoke(request(body, "") | {"resource": "/sign", "requestContext": context})
 
 
-def unstored(function: Webhook) -> Answer:
+def not_stored(function: Webhook) -> Answer:
     function.fail("InternalServerError", status=500)
     return function.post(envelope())
 
 
 def unreadable(function: Webhook) -> Answer:
     function.calls.refuse(READ_KEY, Refusal("InternalServiceError", 500))
-    return ask_to_sign(function)
+    return request_signature(function)
 
 
-def old(function: Webhook) -> Answer:
+def too_old(function: Webhook) -> Answer:
     function.now += timedelta(days=8)
     return function.post(envelope())
 
@@ -49,22 +49,22 @@ def duplicate(function: Webhook) -> Answer:
     return function.post(envelope())
 
 
-ASKED: list[tuple[str, int, Callable[[Webhook], Answer]]] = [
+REQUESTS: list[tuple[str, int, Callable[[Webhook], Answer]]] = [
     ("/webhooks", 200, lambda function: function.post(envelope())),
     ("/webhooks", 200, duplicate),
     ("/webhooks", 200, lambda function: function.post(b"no event")),
-    ("/webhooks", 400, old),
+    ("/webhooks", 400, too_old),
     ("/webhooks", 401, lambda function: function.post(envelope(), "v1=")),
     ("/webhooks", 413, lambda function: function.post(b"x" * (MAX_BODY + 1))),
-    ("/webhooks", 503, unstored),
-    ("/sign", 200, ask_to_sign),
-    ("/sign", 403, lambda function: ask_to_sign(function, principal=None)),
-    ("/sign", 413, lambda function: ask_to_sign(function, b"x" * (MAX_BODY + 1))),
+    ("/webhooks", 503, not_stored),
+    ("/sign", 200, request_signature),
+    ("/sign", 403, lambda function: request_signature(function, principal=None)),
+    ("/sign", 413, lambda function: request_signature(function, b"x" * (MAX_BODY + 1))),
     ("/sign", 503, unreadable),
 ]
 
 
-@pytest.mark.parametrize(("path", "status", "ask"), ASKED)
+@pytest.mark.parametrize(("path", "status", "ask"), REQUESTS)
 def test_every_answer_is_described(
     function: Webhook, path: str, status: int, ask: Callable[[Webhook], Answer]
 ) -> None:
@@ -74,17 +74,17 @@ def test_every_answer_is_described(
     validate(answer.body, content["application/json"]["schema"])
 
 
-def test_every_described_answer_exists() -> None:
+def test_every_described_answer_is_tested() -> None:
     described = {
         (path, int(status)) for path, route in DESCRIPTION["paths"].items() for status in route["post"]["responses"]
     }
-    assert described == {(path, status) for path, status, _ in ASKED} | BY_API_GATEWAY
+    assert described == {(path, status) for path, status, _ in REQUESTS} | RESPONSES_OF_API_GATEWAY
 
 
 def test_the_described_limits_are_those_of_the_code() -> None:
     schemas = DESCRIPTION["components"]["schemas"]
     names = (schemas["Envelope"]["properties"][name] for name in ("event_id", "event_type"))
-    assert {it["maxLength"] for it in (*names, schemas["StatusEvent"]["properties"]["status"])} == {MAX_NAME}
+    assert {schema["maxLength"] for schema in (*names, schemas["StatusEvent"]["properties"]["status"])} == {MAX_NAME}
     assert f"{MAX_BODY:,} bytes" in DESCRIPTION["paths"]["/webhooks"]["post"]["requestBody"]["description"]
 
 

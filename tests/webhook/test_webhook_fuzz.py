@@ -1,4 +1,4 @@
-"""Whatever API Gateway hands over and whatever our key signed: a proper answer, and a log that tells nothing."""
+"""For any event of API Gateway and any signed body, the response is valid and the log has no private data."""
 
 import json
 from base64 import b64decode
@@ -28,7 +28,7 @@ REFUSALS = {400, 401, 403, 404, 413}
 fuzzed = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 words = st.text(max_size=8)
-# What a JSON text can say in Python's hands, lone surrogates among it.
+# Every kind of JSON value that Python reads, with lone surrogates.
 scalars = (
     st.none()
     | st.booleans()
@@ -45,7 +45,7 @@ private = st.sampled_from([TEXT, *NUMBERS])
 
 @st.composite
 def changed(draw: st.DrawFn, whole: Fields) -> Fields:
-    """A field of a dict replaced, dropped or added, at any depth, and then perhaps another."""
+    """Return a dict with one or more fields replaced, dropped or added, at any depth."""
     result = dict(whole)
     name = draw(st.sampled_from([*whole, "another"]))
     match draw(st.sampled_from(["descend", "replace", "drop"])):
@@ -68,7 +68,7 @@ numbers = st.integers() | st.text(max_size=15) | st.none()
 
 @st.composite
 def envelopes(draw: st.DrawFn) -> Fields:
-    """What the provider could send one day."""
+    """Return a webhook body that the provider could send, now or in a later version."""
     fields = {
         "reference": draw(words | st.none()),
         "status": draw(statuses),
@@ -103,8 +103,8 @@ signatures = st.one_of(
 
 
 @st.composite
-def gateway_events(draw: st.DrawFn) -> Any:  # noqa: ANN401 - as open as what Lambda is invoked with
-    """What API Gateway could hand over: right, changed, or something else altogether."""
+def gateway_events(draw: st.DrawFn) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a valid event of API Gateway, a changed one, or any JSON value."""
     if draw(st.integers(0, 9)) == 0:
         return draw(values)
     body, signature = draw(bodies), draw(signatures)
@@ -118,7 +118,7 @@ def gateway_events(draw: st.DrawFn) -> Any:  # noqa: ANN401 - as open as what La
 
 @fuzzed
 @given(given_event=gateway_events())
-def test_every_event_of_api_gateway_has_a_proper_answer(function: Webhook, given_event: object) -> None:
+def test_every_event_of_api_gateway_gets_a_valid_answer(function: Webhook, given_event: object) -> None:
     function.clear()
     answer = function.invoke(given_event)
     event(f"{answer.status}")
@@ -131,12 +131,12 @@ def test_every_event_of_api_gateway_has_a_proper_answer(function: Webhook, given
         assert signed(given_event)
     else:
         assert set(answer.body) == {"signature"}
-        assert given_event["requestContext"]["identity"]["userArn"]  # type: ignore[index] # it was one, to be signed
+        assert given_event["requestContext"]["identity"]["userArn"]  # type: ignore[index] # only a dict is signed
 
 
 @fuzzed
 @given(body=bodies)
-def test_every_signed_body_is_kept_or_of_the_wrong_age(function: Webhook, body: bytes) -> None:
+def test_every_signed_body_is_stored_or_has_the_wrong_age(function: Webhook, body: bytes) -> None:
     function.clear()
     answer = function.post(body)
     event(f"{answer.status} {answer.body.get('status')}")
@@ -151,7 +151,7 @@ def test_every_signed_body_is_kept_or_of_the_wrong_age(function: Webhook, body: 
 
 @st.composite
 def private_bodies(draw: st.DrawFn) -> bytes:
-    """A text and numbers wherever a body has none of the names that a log line tells; perhaps it is broken, too."""
+    """Return a body with private data in every field that is not logged. It can be invalid."""
     names = ["recipient", "sender", "content", "error", "label", "sent_at"]
     fields = draw(st.dictionaries(st.sampled_from(names), private | st.dictionaries(private, private)))
     kind = draw(st.sampled_from(["message.status.sms", "user-message.text.sms", "conversation.opened"]))
@@ -164,7 +164,7 @@ def private_bodies(draw: st.DrawFn) -> bytes:
 
 @fuzzed
 @given(body=private_bodies(), key=st.sampled_from([KEY, KEY, "another key"]))
-def test_no_line_of_the_log_tells_a_text_a_number_or_a_key(function: Webhook, body: bytes, key: str) -> None:
+def test_texts_phone_numbers_and_keys_are_not_logged(function: Webhook, body: bytes, key: str) -> None:
     function.clear()
     answer = function.post(body, key=key)
     event(f"{answer.status} {answer.body.get('status')}")
@@ -176,7 +176,7 @@ def assert_private(answer: Answer) -> None:
     assert answer.log
     for line in answer.log.splitlines():
         assert not [secret for secret in SECRETS if secret in line]
-        assert json.loads(line)  # no warning, trace or stray print among them
+        assert json.loads(line)  # so there is no warning, trace or print
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def assert_private(answer: Answer) -> None:
     ],
 )
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])
-def test_a_failure_tells_no_more(function: Webhook, failure: Callable[[Webhook], None], level: str) -> None:
+def test_a_failure_logs_no_private_data(function: Webhook, failure: Callable[[Webhook], None], level: str) -> None:
     webhook.logger.setLevel(level)
     try:
         failure(function)
@@ -199,12 +199,12 @@ def test_a_failure_tells_no_more(function: Webhook, failure: Callable[[Webhook],
         webhook.logger.setLevel("INFO")
 
 
-def test_of_a_number_the_log_has_the_last_three_digits(function: Webhook) -> None:
+def test_only_the_last_three_digits_of_a_number_are_logged(function: Webhook) -> None:
     assert '"number":"…321"' in function.post(envelope({"recipient": NUMBERS[0]})).log
 
 
 def signed(given_event: Any) -> bool:  # noqa: ANN401 - whatever the strategy made
-    """Whether an event carries a body that our key signed, as this test understands it."""
+    """Return whether an event has a body with a valid signature. This is independent of the function's code."""
     body = given_event["body"] or ""
     raw = b64decode(body) if given_event.get("isBase64Encoded") else body.encode()
     for name, value in given_event["headers"].items():

@@ -1,4 +1,4 @@
-"""Nobody in: which signatures and which keys let a body pass, and what the others cost."""
+"""Which signatures and keys are accepted, and how many calls the others cause."""
 
 import json
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def refused(function: Webhook) -> Callable[[Answer], None]:
 
 
 @pytest.mark.parametrize("signature", MALFORMED.values(), ids=MALFORMED.keys())
-def test_a_malformed_signature_is_refused_and_costs_no_call(
+def test_a_malformed_signature_is_refused_without_a_call(
     function: Webhook, refused: Callable[[Answer], None], signature: str
 ) -> None:
     answers: list[Answer] = []
@@ -79,32 +79,34 @@ def test_a_missing_signature_is_refused(
     refused(function.invoke(request(BODY, "") | {"headers": headers}))
 
 
-def test_the_digits_of_a_signature_may_be_capitals(function: Webhook) -> None:
+def test_a_signature_may_have_upper_case_digits(function: Webhook) -> None:
     assert function.post(BODY, "v1=" + DIGITS.upper()).status == 200
 
 
-# HMAC pads a key with zeros, so that this first one is the empty key to it.
+# HMAC pads keys with zeros, so the first key is equal to the empty key.
 @pytest.mark.parametrize("key", ["\0", " ", KEY + " ", KEY.upper(), KEY[:-1]])
-def test_a_key_that_is_only_like_ours_lets_nobody_in(
+def test_a_signature_with_a_similar_key_is_refused(
     function: Webhook, refused: Callable[[Answer], None], key: str
 ) -> None:
     refused(function.post(BODY, key=key))
 
 
-def test_every_bit_of_a_signature_counts(function: Webhook) -> None:
+def test_a_signature_with_one_wrong_bit_is_refused(function: Webhook) -> None:
     for bit in range(256):
         forged = f"v1={int(DIGITS, 16) ^ (1 << bit):064x}"
         assert function.post(BODY, forged).status == 401
     assert function.records() == []
 
 
-def test_every_byte_of_a_body_counts(function: Webhook) -> None:
+def test_a_body_with_one_changed_byte_is_refused(function: Webhook) -> None:
     for index in range(len(BODY)):
         assert function.post(BODY[:index] + bytes([BODY[index] ^ 1]) + BODY[index + 1 :], GOOD).status == 401
     assert function.records() == []
 
 
-def test_a_secret_without_a_value_lets_nobody_in(function: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_value_in_the_secret_every_body_is_refused(
+    function: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers: list[Fields] = [{"SecretString": ""}, {}, {"SecretBinary": KEY.encode()}]
     for given in answers:
         monkeypatch.setattr(function.aws.secretsmanager, "get_secret_value", lambda given=given, **_: given)
@@ -113,62 +115,62 @@ def test_a_secret_without_a_value_lets_nobody_in(function: Webhook, monkeypatch:
     assert function.records() == []
 
 
-def test_a_secret_that_is_not_to_be_had_lets_nobody_in_and_is_tried_again(function: Webhook) -> None:
+def test_an_unreadable_secret_is_answered_with_503_and_read_again(function: Webhook) -> None:
     def unreachable(_: object) -> None:
         raise EndpointConnectionError(endpoint_url="https://secretsmanager.invalid")
 
     function.calls.refuse(READ_KEY, Refusal("ResourceNotFoundException"))
     function.calls.refuse(READ_KEY, Refusal("AccessDeniedException"))
     function.calls.before(READ_KEY, unreachable)
-    # 503, and no 401: the provider did nothing wrong, and nothing of it may be lost.
+    # 503 and not 401, because the provider then sends the webhook again.
     assert [function.post(BODY).status for _ in range(3)] == [503, 503, 503]
     assert function.records() == []
     assert function.post(BODY).body == {"status": "stored"}
 
 
-def test_the_previous_key_lets_in_what_the_provider_signed_before_the_rotation(function: Webhook) -> None:
+def test_after_a_rotation_signatures_with_the_previous_key_are_accepted(function: Webhook) -> None:
     function.rotate("the second key")
     assert function.post(envelope(event_id="a"), key="the second key").status == 200
     assert function.post(envelope(event_id="b"), key=KEY).status == 200
     assert function.post(envelope(event_id="c"), key="a third key").status == 401
 
 
-def test_a_rotation_is_noticed_by_a_running_function(function: Webhook) -> None:
+def test_a_running_function_reads_a_rotated_key(function: Webhook) -> None:
     function.post(envelope(event_id="a"))
     function.rotate("the second key")
     assert function.post(envelope(event_id="b"), key="the second key").status == 200
     assert function.post(envelope(event_id="c"), key=KEY).status == 200
 
 
-def test_a_key_two_rotations_old_lets_nobody_in(function: Webhook) -> None:
+def test_a_key_from_two_rotations_ago_is_refused(function: Webhook) -> None:
     function.rotate("the second key")
     function.rotate("the third key")
     assert function.post(BODY, key=KEY).status == 401
     assert function.post(envelope(), key="the second key").status == 200
 
 
-def test_the_log_counts_by_which_key_events_came(function: Webhook) -> None:
+def test_the_log_counts_which_key_signed_an_event(function: Webhook) -> None:
     assert '"KeyCurrent":[1.0]' in function.post(envelope(event_id="a")).log
     function.rotate("the second key")
-    # What was read before the rotation is the current key until a signature does not fit it.
+    # The key that was read before the rotation counts as current until a signature does not verify.
     assert '"KeyCurrent":[1.0]' in function.post(envelope(event_id="b"), key="the second key").log
     assert '"KeyPrevious":[1.0]' in function.post(envelope(event_id="c"), key=KEY).log
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
-def test_a_flood_of_bad_signatures_costs_one_reading(function: Webhook, *, warm: bool) -> None:
+def test_many_bad_signatures_cause_one_refresh_of_the_keys(function: Webhook, *, warm: bool) -> None:
     if warm:
         function.post(envelope())
 
-    def flood() -> None:
+    def post_bad_signatures() -> None:
         for number in range(1000):
             assert function.post(BODY, f"v1={number:064x}").status == 401
 
-    # The current and the previous key once, and a cold function's first reading of the current one.
-    assert function.counted(flood) == {READ_KEY: 2 if warm else 3}
+    # Both keys are read once. After a cold start, the current key is read once more.
+    assert function.counted(post_bad_signatures) == {READ_KEY: 2 if warm else 3}
 
 
-def test_a_key_is_looked_for_at_most_once_a_minute(function: Webhook) -> None:
+def test_the_keys_are_refreshed_at_most_once_a_minute(function: Webhook) -> None:
     function.post(envelope(event_id="a"))
     assert function.post(BODY, key="the second key").status == 401
     function.rotate("the second key")
@@ -177,10 +179,10 @@ def test_a_key_is_looked_for_at_most_once_a_minute(function: Webhook) -> None:
     function.wall_clock_s += 0.1
     calls = function.counted(lambda: function.post(envelope(event_id="b"), key="the second key"))
     assert calls == {READ_KEY: 2, STORE: 2}
-    assert {it.event_id for it in function.events()} == {"a", "b"}
+    assert {event.event_id for event in function.events()} == {"a", "b"}
 
 
-def test_a_reading_that_fails_midway_leaves_a_working_key(function: Webhook) -> None:
+def test_the_current_key_works_after_a_refresh_that_failed_midway(function: Webhook) -> None:
     function.post(envelope(event_id="a"))
     function.rotate("the second key")
     function.calls.refuse(READ_KEY, Refusal("InternalServiceError"), skip=1)

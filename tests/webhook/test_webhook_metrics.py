@@ -1,4 +1,4 @@
-"""What the webhook counts of each request, in the lines that CloudWatch takes metrics from."""
+"""The metrics of each request, in the log lines from which CloudWatch reads them."""
 
 import json
 from datetime import timedelta
@@ -15,10 +15,10 @@ def metrics(answer: Answer) -> dict[str, list[float]]:
     """Return the metrics of an answer's log by name."""
     (line,) = (json.loads(line) for line in answer.log.splitlines() if '"_aws"' in line)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
-    return {each["Name"]: line[each["Name"]] for each in directive["Metrics"]}
+    return {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]}
 
 
-def test_each_answer_is_counted_by_what_became_of_the_body(function: Webhook) -> None:
+def test_each_answer_is_counted(function: Webhook) -> None:
     function.put(message())
     assert metrics(function.post(envelope())) == {
         "EventStored": [1.0],
@@ -37,9 +37,9 @@ def test_each_answer_is_counted_by_what_became_of_the_body(function: Webhook) ->
     [
         ("DELIVERED", timedelta(seconds=30), [30.0]),
         ("EXPIRED", timedelta(days=5), [432_000.0]),
-        ("DELIVERED", timedelta(seconds=-1), [0.0]),  # two machines' clocks
+        ("DELIVERED", timedelta(seconds=-1), [0.0]),  # the clocks of two machines differ
         ("ENROUTE", timedelta(seconds=30), None),
-        ("DELIVERED", timedelta(days=300), None),  # a sample's
+        ("DELIVERED", timedelta(days=300), None),  # a test event
     ],
 )
 def test_the_seconds_from_acceptance_to_a_final_status_are_measured(

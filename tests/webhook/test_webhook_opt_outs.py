@@ -1,4 +1,4 @@
-"""A stop word is recorded together with its event, whatever arrives in whatever order."""
+"""An opt-out is recorded together with its event, in whatever order texts arrive."""
 
 import json
 import re
@@ -18,7 +18,7 @@ PERSON = "4587654321"
 
 
 def text(message: str = "STOP", *, sent_s: float = 0, event_id: str = "text-1", **event: object) -> Fields:
-    """An inbound text that was sent so many seconds after now."""
+    """Return an inbound text that was sent `sent_s` seconds after NOW."""
     fields = {
         "msg_id": "01JQRJWK259Y1YEECJZB50908W",
         "sender": int(PERSON),
@@ -39,7 +39,7 @@ def metrics(log: str) -> set[str]:
     return {name for line in lines for name in line if name.startswith("OptOut")}
 
 
-def test_a_stop_is_recorded_in_the_transaction_of_its_event(function: Webhook) -> None:
+def test_an_opt_out_is_recorded_in_the_transaction_of_its_event(function: Webhook) -> None:
     calls = function.counted(lambda: function.post(text("Stop.")))
     assert calls == {STORE: 1, "GetSecretValue": 1}
     assert opt_outs(function) == [OptOutRecord(PERSON, "OUT", NOW, "text-1")]
@@ -47,18 +47,18 @@ def test_a_stop_is_recorded_in_the_transaction_of_its_event(function: Webhook) -
     assert (event.event_id, event.phone_number) == ("text-1", PERSON)
 
 
-def test_an_rcs_text_stops_as_an_sms_does(function: Webhook) -> None:
+def test_an_rcs_text_with_a_stop_word_is_an_opt_out(function: Webhook) -> None:
     function.post(text(content="stop") | {"event_type": "user-message.text.rcs"})
     assert [record.status for record in opt_outs(function)] == ["OUT"]
 
 
-def test_another_text_is_filed_alone(function: Webhook) -> None:
+def test_another_text_is_stored_without_an_opt_out(function: Webhook) -> None:
     assert metrics(function.post(text("stop 12345")).log) == set()
     assert opt_outs(function) == []
     assert len(function.events()) == 1
 
 
-def test_a_stop_is_counted_and_logged_without_its_number(function: Webhook) -> None:
+def test_an_opt_out_is_counted_and_logged_without_its_number(function: Webhook) -> None:
     log = function.post(text()).log
     assert metrics(log) == {"OptOutRecorded"}
     (line,) = [json.loads(line) for line in log.splitlines() if '"message":"event"' in line]
@@ -66,14 +66,14 @@ def test_a_stop_is_counted_and_logged_without_its_number(function: Webhook) -> N
     assert PERSON not in log
 
 
-def test_a_stop_that_is_delivered_again_is_counted_once(function: Webhook) -> None:
+def test_an_opt_out_that_is_delivered_again_is_counted_once(function: Webhook) -> None:
     function.post(text())
     assert metrics(function.post(text()).log) == set()
     assert len(opt_outs(function)) == 1
 
 
 @pytest.mark.parametrize("order", list(permutations([("STOP", -30.0), ("START", -20.0), ("stop", -10.0)])))
-def test_the_last_text_that_was_sent_counts_in_any_order(
+def test_the_text_that_was_sent_last_counts_whatever_the_order_of_arrival(
     function: Webhook, order: tuple[tuple[str, float], ...]
 ) -> None:
     for message, sent_s in order:
@@ -101,7 +101,7 @@ def test_a_start_from_the_future_does_not_block_the_next_stop(function: Webhook)
     [{"sender": None}, {"sender": "Shop"}, {"content": None}, {"content": {"text": "STOP"}}],
     ids=["no sender", "a name", "no content", "another form"],
 )
-def test_a_text_that_cannot_be_read_is_filed_and_counted(function: Webhook, event: dict[str, Any]) -> None:
+def test_an_unreadable_text_is_stored_and_counted(function: Webhook, event: dict[str, Any]) -> None:
     answer = function.post(text(**event))
     assert (answer.status, answer.body) == (200, {"status": "stored"})
     assert metrics(answer.log) == {"OptOutUnreadable"}
@@ -116,13 +116,13 @@ def test_neither_the_event_nor_the_opt_out_is_written_alone(function: Webhook) -
     assert function.records() == []
 
 
-def test_a_conflict_with_another_write_is_tried_again(function: Webhook) -> None:
+def test_an_opt_out_is_written_after_a_conflict(function: Webhook) -> None:
     function.fail("TransactionCanceledException", "None", "TransactionConflict", count=2)
     assert function.post(text()).body == {"status": "stored"}
     assert len(opt_outs(function)) == 1
 
 
-def test_the_words_and_keywords_are_the_stack_s_own(function: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_words_and_keywords_are_settings_of_the_stack(function: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, words in (("STOP_WORDS", "STOPP,Avsluta"), ("START_WORDS", ""), ("KEYWORDS", "PIZZA")):
         monkeypatch.setenv(name, words)
     function.start()

@@ -1,4 +1,4 @@
-"""POST /sign: a signature for whom API Gateway has authenticated, and for nobody else."""
+"""POST /sign returns a signature only to callers that API Gateway has authenticated."""
 
 import json
 
@@ -38,7 +38,7 @@ def test_a_principal_gets_a_signature_that_verifies(function: Webhook, body: byt
     verify(body, answer.body["signature"], [KEY])
 
 
-def test_what_is_signed_is_taken(function: Webhook) -> None:
+def test_a_body_with_a_signature_of_sign_is_accepted(function: Webhook) -> None:
     assert function.post(BODY, ask(function, BODY).body["signature"]).body == {"status": "stored"}
 
 
@@ -58,13 +58,13 @@ def test_what_is_signed_is_taken(function: Webhook) -> None:
         {"authorizer": {"principalId": CALLER}, "identity": {}},
     ],
 )
-def test_who_is_not_authenticated_gets_nothing(function: Webhook, context: object) -> None:
+def test_a_caller_that_is_not_authenticated_gets_no_signature(function: Webhook, context: object) -> None:
     answers: list[Answer] = []
     assert function.counted(lambda: answers.append(ask(function, BODY, context))) == {}
-    assert [(it.status, it.body) for it in answers] == [(403, FORBIDDEN)]
+    assert [(answer.status, answer.body) for answer in answers] == [(403, FORBIDDEN)]
 
 
-def test_no_part_of_a_request_makes_its_sender_a_principal(function: Webhook) -> None:
+def test_a_caller_cannot_forge_a_principal(function: Webhook) -> None:
     forged: Fields = {"userArn": CALLER, "requestContext": AUTHENTICATED, "identity": AUTHENTICATED["identity"]}
     event = request(json.dumps(forged).encode(), "") | {
         "resource": "/sign",
@@ -74,17 +74,17 @@ def test_no_part_of_a_request_makes_its_sender_a_principal(function: Webhook) ->
     assert function.invoke(event).status == 403
 
 
-def test_being_a_principal_does_not_replace_a_signature(function: Webhook) -> None:
+def test_a_principal_needs_a_signature_for_a_webhook(function: Webhook) -> None:
     event = request(BODY, sign(BODY, "another key")) | {"requestContext": AUTHENTICATED}
     assert function.invoke(event).status == 401
 
 
-def test_it_signs_nothing_that_would_be_too_large(function: Webhook) -> None:
+def test_a_body_that_is_too_large_is_not_signed(function: Webhook) -> None:
     answer = ask(function, b"x" * (MAX_BODY + 1))
     assert (answer.status, answer.body["error"]["code"]) == (413, "TOO_LARGE")
 
 
-def test_it_signs_nothing_without_a_key(function: Webhook) -> None:
+def test_without_a_key_nothing_is_signed(function: Webhook) -> None:
     function.calls.refuse(READ_KEY, Refusal("ResourceNotFoundException"))
     answer = ask(function, BODY)
     assert answer.status == 503
@@ -97,7 +97,7 @@ def test_signing_stores_nothing_and_reads_the_key_once(function: Webhook) -> Non
     assert function.records() == []
 
 
-def test_the_log_says_who_had_something_signed_and_not_what(function: Webhook) -> None:
+def test_the_log_has_the_caller_and_not_the_body(function: Webhook) -> None:
     log = ask(function, BODY).log
     assert CALLER in log
     assert '"Signed":[1.0]' in log

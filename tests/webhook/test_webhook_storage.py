@@ -1,4 +1,4 @@
-"""Stored before answered: whatever DynamoDB does, an event is stored once or the provider is told to try again."""
+"""Whatever DynamoDB does, an event is stored once, or the response makes the provider try again."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def cancelled(*reasons: str, count: int = 1) -> Fault:
     return lambda function: function.fail(CANCELLED, *reasons, count=count)
 
 
-def broken(error: Exception) -> Fault:
+def raises(error: Exception) -> Fault:
     def order(function: Webhook) -> None:
         def act(_: object) -> None:
             raise error
@@ -32,7 +32,7 @@ def broken(error: Exception) -> Fault:
     return order
 
 
-def lost(function: Webhook) -> None:
+def lose_answer(function: Webhook) -> None:
     function.calls.lose_answer(STORE)
 
 
@@ -53,11 +53,11 @@ FAULTS = {
     "unknown reason": cancelled("None", "SomethingNew"),
     "too few reasons": cancelled("ConditionalCheckFailed"),
     "cancelled without reasons": refused(CANCELLED),
-    "connection refused": broken(EndpointConnectionError(endpoint_url=URL)),
-    "connect time-out": broken(ConnectTimeoutError(endpoint_url=URL)),
-    "read time-out": broken(ReadTimeoutError(endpoint_url=URL)),
-    "TLS": broken(SSLError(endpoint_url=URL, error=ValueError("certificate"))),
-    "answer lost": lost,
+    "connection refused": raises(EndpointConnectionError(endpoint_url=URL)),
+    "connect time-out": raises(ConnectTimeoutError(endpoint_url=URL)),
+    "read time-out": raises(ReadTimeoutError(endpoint_url=URL)),
+    "TLS": raises(SSLError(endpoint_url=URL, error=ValueError("certificate"))),
+    "answer lost": lose_answer,
 }
 
 
@@ -67,7 +67,7 @@ def test_whatever_dynamodb_does_an_event_is_stored_once(function: Webhook, fault
     fault(function)
     assert function.post(envelope()).status == 503
     written = bool(function.events())
-    assert written == (fault is lost)
+    assert written == (fault is lose_answer)
     again = function.post(envelope())
     assert (again.status, again.body) == (200, {"status": "duplicate" if written else "stored"})
     assert len(function.events()) == 1
@@ -76,11 +76,13 @@ def test_whatever_dynamodb_does_an_event_is_stored_once(function: Webhook, fault
     assert (found.status, found.status_at) == ("DELIVERED", NOW)
 
 
-@pytest.mark.parametrize("fault", [refused("InternalServerError", 500), cancelled("ThrottlingError", count=4), lost])
+@pytest.mark.parametrize(
+    "fault", [refused("InternalServerError", 500), cancelled("ThrottlingError", count=4), lose_answer]
+)
 def test_whatever_dynamodb_does_a_quarantined_body_is_stored_once(function: Webhook, fault: Fault) -> None:
     fault(function)
     assert function.post(b"no event").status == 503
-    assert function.post(b"no event").body == {"status": "duplicate" if fault is lost else "quarantined"}
+    assert function.post(b"no event").body == {"status": "duplicate" if fault is lose_answer else "quarantined"}
     assert len(function.quarantined()) == 1
 
 
@@ -92,7 +94,7 @@ def test_whatever_dynamodb_does_a_quarantined_body_is_stored_once(function: Webh
         ("TransactionConflict", "TransactionConflict"),
     ],
 )
-def test_a_conflict_is_tried_again_and_then_left_to_the_provider(function: Webhook, reasons: tuple[str, str]) -> None:
+def test_a_conflict_is_retried_and_then_answered_with_503(function: Webhook, reasons: tuple[str, str]) -> None:
     function.put(message())
     function.fail(CANCELLED, *reasons)
     assert function.post(envelope(event_id="a")).body == {"status": "stored"}
@@ -105,7 +107,7 @@ def test_a_conflict_is_tried_again_and_then_left_to_the_provider(function: Webho
     assert function.post(envelope(event_id="b")).body == {"status": "stored"}
 
 
-def test_a_conflict_with_its_own_duplicate_ends_as_a_duplicate(function: Webhook) -> None:
+def test_an_event_in_conflict_with_its_own_duplicate_is_a_duplicate(function: Webhook) -> None:
     function.put(message())
     function.post(envelope())
     function.fail(CANCELLED, "TransactionConflict", "None")
@@ -113,14 +115,14 @@ def test_a_conflict_with_its_own_duplicate_ends_as_a_duplicate(function: Webhook
     assert len(function.events()) == 1
 
 
-def test_quarantine_outlasts_a_conflict(function: Webhook) -> None:
+def test_a_quarantined_body_is_written_after_a_conflict(function: Webhook) -> None:
     function.fail(CANCELLED, "TransactionConflict")
     assert function.post(b"no event").body == {"status": "quarantined"}
     function.fail(CANCELLED, "TransactionConflict", count=4)
     assert function.post(b"another").status == 503
 
 
-def test_a_message_further_on_has_the_event_filed_alone(function: Webhook) -> None:
+def test_an_event_that_does_not_move_its_message_is_stored(function: Webhook) -> None:
     read = message("READ", status_at=NOW)
     function.put(read)
     assert function.counted(lambda: function.post(envelope())) == {"GetSecretValue": 1, STORE: 2}
@@ -128,7 +130,7 @@ def test_a_message_further_on_has_the_event_filed_alone(function: Webhook) -> No
     assert len(function.events()) == 1
 
 
-def test_a_failure_is_logged_with_its_kind_and_counted(function: Webhook) -> None:
+def test_a_failure_is_logged_with_its_code_and_counted(function: Webhook) -> None:
     function.fail("ProvisionedThroughputExceededException")
     log = function.post(envelope()).log
     assert '"level":"ERROR"' in log

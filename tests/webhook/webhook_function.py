@@ -1,7 +1,7 @@
-"""The webhook function with the AWS of the fixtures, a clock that a test sets, and its log.
+"""The webhook function with the fixtures' AWS, a clock that a test sets, and its log.
 
-The function's module is imported again for each test, as in a cold start, so its own wiring runs. Only its clients
-are those of the fixtures; test_webhook_wire.py tests the real ones.
+The function's module is imported again for each test, as in a cold start, so that its start-up code runs. Its clients
+are those of the fixtures. test_webhook_connection.py tests the real clients.
 """
 
 import importlib
@@ -39,7 +39,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the function answered, and what it wrote to its log meanwhile."""
+    """The function's response, and the log of its invocation."""
 
     status: int
     body: Fields
@@ -58,14 +58,14 @@ class Webhook:
     def start(self) -> None:
         """Start the function, as a cold start does."""
         importlib.reload(webhook)
-        # The test's clock, and no waiting between two tries.
+        # Use the test's clock, and do not wait between two tries.
         webhook.KEYS = Secret(self.secret, now_s=lambda: self.wall_clock_s)
         webhook.TABLE = Table(
             self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None
         )
 
     def rotate(self, key: str) -> None:
-        """Make this the current key, and the current one the previous."""
+        """Make this the current key. The current key becomes the previous key."""
         self.aws.secretsmanager.put_secret_value(SecretId=self.secret, SecretString=key)
 
     def post(self, body: bytes | Fields, signature: str | None = None, *, key: str = KEY) -> Answer:
@@ -74,7 +74,7 @@ class Webhook:
         return self.invoke(request(raw, sign(raw, key) if signature is None else signature))
 
     def invoke(self, event: object) -> Answer:
-        """Invoke the handler, and hold its answer against what API Gateway takes from a proxy integration."""
+        """Invoke the handler, and check that its response is valid for API Gateway's proxy integration."""
         log = io.StringIO()
         for handler in webhook.logger.handlers:
             handler.setStream(log)  # type: ignore[attr-defined] # a StreamHandler
@@ -88,22 +88,22 @@ class Webhook:
 
     @property
     def calls(self) -> Calls:
-        """What is asked of AWS, by the function and by the test."""
+        """The recorded calls to AWS, made by the function and by the test."""
         return self.aws.calls
 
     def counted(self, act: Callable[[], object]) -> dict[str, int]:
-        """Return which calls to AWS something makes, and how many of each."""
+        """Run `act`, and return the number of its calls to AWS by operation."""
         self.calls.forget()
         act()
         return dict(self.calls.counts())
 
     def fail(self, code: str, *reasons: str, status: int = 400, count: int | None = 1) -> None:
-        """Have the next writes refused: cancelled with a reason for each item, or with the code alone."""
+        """Refuse the next writes with `code`. With `reasons`, cancel them with a reason for each item."""
         cancelled = tuple({"Code": reason} for reason in reasons) or None
         self.calls.refuse(STORE, Refusal(code, status, cancelled), count=count)
 
     def put(self, record: Record) -> None:
-        """Put a record as it is."""
+        """Put a record without a condition."""
         self.aws.dynamodb.put_item(TableName=TABLE, Item=record.to_item())
 
     def clear(self) -> None:
@@ -118,28 +118,28 @@ class Webhook:
         return [record for item in items if (record := from_item(item)) is not None]
 
     def message(self) -> MessageRecord | None:
-        """Return the one message's record, if there is one."""
-        found = [it for it in self.records() if isinstance(it, MessageRecord)]
+        """Return the only message record, or None."""
+        found = [record for record in self.records() if isinstance(record, MessageRecord)]
         assert len(found) <= 1
         return found[0] if found else None
 
     def events(self) -> list[EventRecord]:
-        """Return the events on file."""
-        return [it for it in self.records() if isinstance(it, EventRecord)]
+        """Return the stored events."""
+        return [record for record in self.records() if isinstance(record, EventRecord)]
 
     def quarantined(self) -> list[QuarantineRecord]:
-        """Return the bodies in quarantine."""
-        return [it for it in self.records() if isinstance(it, QuarantineRecord)]
+        """Return the quarantine records."""
+        return [record for record in self.records() if isinstance(record, QuarantineRecord)]
 
 
 @pytest.fixture
 def function(
     aws: Aws,
-    table: Table,  # noqa: ARG001 - it has to be there, and is reached by its name
+    table: Table,  # noqa: ARG001 - the function uses it by name
     secrets: SecretArns,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Webhook:
-    """A function that has just started, with its table empty."""
+    """A function that has just started, with an empty table."""
     function = Webhook(aws, secrets.webhook_key)
     monkeypatch.setenv("WEBHOOK_KEY_SECRET_ARN", secrets.webhook_key)
     monkeypatch.setattr("gatewayapi.aws.client", lambda service: getattr(aws, service))
@@ -149,7 +149,7 @@ def function(
 
 
 def request(body: bytes, signature: str) -> Fields:
-    """Return the event that API Gateway makes of a POST to /webhooks."""
+    """Return API Gateway's event for a POST to /webhooks."""
     return {
         "resource": "/webhooks",
         "httpMethod": "POST",
@@ -161,7 +161,7 @@ def request(body: bytes, signature: str) -> Fields:
 
 
 def envelope(event: Fields | None = None, **changes: Any) -> Fields:  # noqa: ANN401 - JSON
-    """Return a status webhook's envelope; `event` changes its event's fields, the others its own."""
+    """Return the body of a status webhook. `event` changes fields of its event, `changes` those of the envelope."""
     return {
         "event_id": "6f1b2b8e-63f0-4a5c-8a76-3f1f5f0f2c11",
         "timestamp": clock.to_text(NOW),
@@ -180,7 +180,7 @@ def envelope(event: Fields | None = None, **changes: Any) -> Fields:  # noqa: AN
 
 
 def message(status: str = "ACCEPTED", **fields: Any) -> MessageRecord:  # noqa: ANN401 - the record's
-    """Return the record of a message that was sent a minute ago. Once it is accepted, it has the events' msg_id."""
+    """Return the record of a message that was sent a minute ago. If it is settled, it has the events' msg_id."""
     before = NOW - timedelta(minutes=1)
     given: Fields = {
         "reference": "order-1",

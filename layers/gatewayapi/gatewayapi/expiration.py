@@ -79,7 +79,7 @@ def _point(text: str) -> datetime:
 
 def _positive(span: timedelta) -> timedelta:
     if span <= timedelta(0):
-        raise ValueError("must be later than the message's enqueuing")
+        raise ValueError("must be later than the time of enqueuing")
     return span
 
 
