@@ -61,9 +61,11 @@ class RecordLaws:
     def written(self, key: Key, old: Item, new: Item) -> None:
         """Judge a write."""
         identity, sk = key
+        if identity in self.damaged:
+            return
         if sk.startswith("EVENT#"):
             self._event_written(identity, old, new)
-        elif sk == "MESSAGE" and identity not in self.damaged:
+        elif sk == "MESSAGE":
             self._message_written(identity, old, new)
 
     def _message_written(self, identity: str, old: Item, new: Item) -> None:
