@@ -1,14 +1,14 @@
-# Everything this project can be told to do: `make` lists it. Written for the make of macOS (3.81) too.
+# The commands of this project. `make` lists them. They work with the make of macOS (3.81) too.
 #
-# Each environment is made when first needed, and again when its lock changes. Your pip settings choose the index.
+# Each environment is created when it is first needed, and again when its lock file changes. pip uses your own settings.
 
 PYTHON ?= python3
 VENV := .venv
 LINT := .venv-lint
 LOCK := .venv-lock
 
-# These variables stay here: `sam build` runs a make of its own, which is to use the environment's Python.
-# The layer's package is found as in Lambda: by its folder, not installed.
+# make's variables are removed, because `sam build` starts a make of its own that must use the environment's Python.
+# The layer's package is found by its folder, as on Lambda. It is not installed.
 RUN = @env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u PYTHON -u ARGS PYTHONPATH=layers/gatewayapi $(VENV)/bin/python -m
 
 # sam sends no usage data.
@@ -19,10 +19,10 @@ export SAM_CLI_TELEMETRY := 0
 	person forget opt-out unheard replay smoke screenshot package segments types lock clean
 
 help: ## Show this list
-	@echo "make <target>, with what it takes:"
+	@echo "make <target> [NAME=value]:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.local-stamp ## Start the stack on this machine, send three messages, show what becomes of them
+demo: $(VENV)/.local-stamp ## Start the stack on this machine, send three messages, show what happens to them
 	$(RUN) local.demo $(ARGS)
 
 local: $(VENV)/.local-stamp ## Keep the same stack up until Ctrl-C; ARGS=--help lists the options
@@ -32,7 +32,7 @@ test: $(VENV)/.dev-stamp ## Run all tests, as CI does
 	$(RUN) pytest --numprocesses auto -m "not e2e" $(ARGS)
 	$(RUN) pytest -m e2e $(ARGS)
 
-check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Judge format, style, types, templates and security, without changing anything
+check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Check format, style, types, templates and security, without changing anything
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
@@ -42,17 +42,17 @@ check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Judge format, style, types, template
 	@$(LINT)/bin/cfn-lint --config-file cfn-lint.yaml
 	@$(LINT)/bin/checkov --config-file .checkov.yaml
 
-format: $(VENV)/.dev-stamp ## Format the code, and mend what ruff can mend by itself
+format: $(VENV)/.dev-stamp ## Format the code, and fix what ruff can fix
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
 
-bench: $(VENV)/.dev-stamp ## Measure CPU, cold starts and calls beside the usual idiom; a few minutes
+bench: $(VENV)/.dev-stamp ## Measure processor time and cold starts, compared with the usual way; a few minutes
 	$(RUN) benchmarks $(ARGS)
 
-soak: $(VENV)/.dev-stamp ## Send 2,000 messages through faults and killed workers, and count lost and doubled ones
+soak: $(VENV)/.dev-stamp ## Send 2,000 messages with faulty answers and killed workers, and count lost and repeated ones
 	$(RUN) benchmarks.soak $(ARGS)
 
-campaign: $(VENV)/.dev-stamp ## Send 20,000 messages, and measure latencies beside them and the cost of each
+campaign: $(VENV)/.dev-stamp ## Send 20,000 messages, and measure latencies and processor time meanwhile
 	$(RUN) benchmarks.campaign $(ARGS)
 
 provider: $(VENV)/.local-stamp ## Run the provider's simulator with its page, alone; ARGS=--help lists the options
@@ -61,7 +61,7 @@ provider: $(VENV)/.local-stamp ## Run the provider's simulator with its page, al
 screenshot: $(VENV)/.dev-stamp ## Write docs/phones.png, the picture of the page
 	$(RUN) tests.simulator.screenshot
 
-event: $(VENV)/.local-stamp ## Stamp a webhook sample with the time and sign it; options as ARGS="…"
+event: $(VENV)/.local-stamp ## Print a webhook sample, signed and with the current time; ARGS=--help lists the options
 	$(RUN) tools.sample $(ARGS)
 
 # The commands for a stack take STACK=name and work on AWS and on the local AWS alike: the environment decides. Values
@@ -77,7 +77,7 @@ send: $(VENV)/.local-stamp ## Put a message on the queue: TO=… TEXT=… [SENDE
 	$(RUN) tools.send $(STACK_OPTION) --to "$$TO" --text "$$TEXT" $${SENDER:+--sender "$$SENDER"} \
 		$${REFERENCE:+--reference "$$REFERENCE"} $(ARGS)
 
-status: $(VENV)/.local-stamp ## Show what became of a message, and what happens next: REFERENCE=… [STACK=…]
+status: $(VENV)/.local-stamp ## Show what happened to a message, and what happens next: REFERENCE=… [STACK=…]
 	$(call need,$$REFERENCE,status REFERENCE=reference [STACK=name])
 	$(RUN) tools.status $(STACK_OPTION) --reference "$$REFERENCE" $(ARGS)
 
@@ -100,7 +100,7 @@ opt-out: $(VENV)/.local-stamp ## Record that a person wants no promotional messa
 	$(RUN) tools.opt_out $(STACK_OPTION) $${NUMBER:+--number "$$NUMBER"} $${IN:+--in} \
 		$${IMPORT:+--import "$$IMPORT"} $${EXPORT:+--export "$$EXPORT"} $(ARGS)
 
-unheard: $(VENV)/.local-stamp ## List accepted messages of which no webhook came: [MINUTES=60] [STACK=…]
+unheard: $(VENV)/.local-stamp ## List accepted messages without any webhook: [MINUTES=60] [STACK=…]
 	$(RUN) tools.unheard $(STACK_OPTION) $${MINUTES:+--minutes "$$MINUTES"} $(ARGS)
 
 replay: $(VENV)/.local-stamp ## Deliver stored events to a consumer again: FROM=… TO=… FUNCTION=… [CONFIRM=yes] [STACK=…]
@@ -124,7 +124,7 @@ segments: $(VENV)/.local-stamp ## Count the SMS segments of a text: TEXT=…
 types: $(VENV)/.local-stamp ## Write the TypeScript declarations of events/types from the JSON Schemas
 	$(RUN) tools.declarations
 
-lock: $(LOCK)/.stamp ## Write all locks anew; newer versions only with ARGS=--upgrade
+lock: $(LOCK)/.stamp ## Write all lock files again; newer versions only with ARGS=--upgrade
 	@for lock in layers/gatewayapi/requirements requirements/pip requirements/local requirements/dev \
 		requirements/lint requirements/lock; do \
 		echo "$$lock.txt"; \
@@ -136,20 +136,20 @@ clean: ## Remove the environments, the builds and the caches
 	rm -rf $(VENV) $(LINT) $(LOCK) .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# $(call create,folder): an empty environment with the locked pip. What make says goes to stderr, so that a target's
-# own output can be piped.
+# $(call create,folder): create an environment with the locked pip. Messages go to stderr, so that a target's own output
+# can be piped.
 define create
 @"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	echo "Python 3.11 or newer is needed, and '$(PYTHON)' is" \
 		"$$("$(PYTHON)" --version 2>/dev/null || echo 'not found'): name another as in 'make $(MAKECMDGOALS) PYTHON=python3.13'" >&2; \
 	exit 1; }
-@echo "Making the environment $(1)" >&2
+@echo "Creating the environment $(1)" >&2
 @"$(PYTHON)" -m venv --clear $(1)
 $(call install,$(1),requirements/pip.txt)
 endef
 
-# $(call install,folder,lock). The lock is complete, so nothing is resolved; and byte code is written when a module is
-# first used, as most never are. Both halve the time.
+# $(call install,folder,lock). The lock file is complete, so pip resolves nothing. Byte code is written when a module is
+# first used, because most modules never are. Each of them halves the time.
 define install
 @$(1)/bin/python -m pip install --quiet --quiet --no-input --disable-pip-version-check --no-deps --require-hashes \
 	--no-compile --requirement $(2) >&2

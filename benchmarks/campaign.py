@@ -22,7 +22,7 @@ from benchmarks.figures import put
 from benchmarks.soak import body
 from local.stack import Stack
 from local.waiting import wait_for
-from tests.stack import function_processes as workers
+from tests.stack import function_processes
 from tests.stack.direct_invocations import SenderFunctionControl
 from tests.stack.simulator_control import SimulatorControl
 
@@ -86,7 +86,7 @@ class Campaign:
     def cpu_s(self) -> float:
         """Return the processor seconds that the sender's processes have used."""
         ticks = 0
-        for process in workers.processes(self._sender_function.processes):
+        for process in function_processes.processes(self._sender_function.processes):
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])
         return ticks / os.sysconf("SC_CLK_TCK")

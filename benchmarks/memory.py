@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import samples
+from benchmarks import report, samples
 from benchmarks.figures import put
 from benchmarks.invocation import TIMEOUT_S, RuntimeApi, WarmFunction, check
 from benchmarks.layout import Function, environment, lay_out, python
@@ -41,6 +41,7 @@ SIZES_MB = (256, 512, 1024, 1769)
 ONE_PROCESSOR_MB = 1769
 BATCH = 10
 ROUNDS = 15
+MOST_SHARES = 262_144  # the kernel's limit
 IDLE_S = 0.25  # longer than the scheduler's period, so that an invocation begins with its whole share
 GB_SECOND = 0.0000133334  # dollars, Arm, US East (N. Virginia)
 MILLION = 1_000_000
@@ -78,6 +79,8 @@ def share(size_mb: int) -> Iterator[Share]:
     """Create the cgroup of a memory size, and remove it when its processes have ended."""
     group = CGROUPS / f"gatewayapi-benchmark-{os.getpid()}"
     group.mkdir()
+    # Within its quota the function is never to wait for other programs.
+    (group / "cpu.shares").write_text(str(MOST_SHARES))
     try:
         yield Share(group, size_mb)
     finally:
@@ -153,6 +156,7 @@ def main() -> int:
     given = parser.parse_args()
     if os.geteuid() != 0 or not (CGROUPS / "cpu.cfs_quota_us").exists():
         sys.exit("This needs Linux, root and cgroup version 1, whose cpu.cfs_quota_us limits the CPU share.")
+    os.nice(-20)  # for the simulated AWS and provider, which the function waits for
     rows = []
     with tempfile.TemporaryDirectory() as name, serving(Path(name) / "tls", tls=True) as services:
         folder = Path(name)
@@ -160,7 +164,7 @@ def main() -> int:
         for size_mb in SIZES_MB:
             rows.append(measured(size_mb, functions, services, folder, given.rounds))
             print(rows[-1], flush=True)
-    text = table(rows)
+    text = table(rows, given.rounds)
     print(text)
     if not given.print_only:
         put(DOCUMENT, "memory", text)
@@ -203,19 +207,22 @@ def measured(size_mb: int, functions: dict[str, Function], services: Services, f
     return Row(size_mb, cold["sender"], cold["webhook"], warm["sender"], warm["webhook"])
 
 
-def table(rows: list[Row]) -> str:
-    """Return the rows as Markdown."""
-    lines = [
-        "| memory | CPU share | cold start: sender | cold start: webhook | batch of 10 | webhook | a million |",
-        "| ---: | ---: | --- | --- | ---: | ---: | ---: |",
-    ]
-    for row in rows:
-        sender, webhook = (f"{it[0]:.2f} s / {it[1]:.2f} s" for it in (row.sender, row.webhook))
-        lines.append(
-            f"| {row.size_mb} MB | {row.size_mb / ONE_PROCESSOR_MB:.0%} | {sender} | {webhook} "
-            f"| {row.batch * 1000:.0f} ms | {row.event * 1000:.0f} ms | ${row.dollars():.2f} |"
+def table(rows: list[Row], rounds: int) -> str:
+    """Return the rows as Markdown, with the machine they were measured on."""
+    head = "memory", "CPU share", "cold start: sender", "cold start: webhook", "batch of 10", "webhook", "a million"
+    cells = [
+        (
+            f"{row.size_mb} MB",
+            f"{row.size_mb / ONE_PROCESSOR_MB:.0%}",
+            *(f"{limited:.2f} s / {unlimited:.2f} s" for limited, unlimited in (row.sender, row.webhook)),
+            f"{row.batch * 1000:.0f} ms",
+            f"{row.event * 1000:.0f} ms",
+            f"${row.dollars():.2f}",
         )
-    return "\n".join(lines)
+        for row in rows
+    ]
+    measured_by = f"Measured by `python -m benchmarks.memory` on {report.machine()}, the shortest of {rounds} rounds."
+    return f"{measured_by}\n\n{report.table(head, cells)}"
 
 
 if __name__ == "__main__":

@@ -105,24 +105,27 @@ from gatewayapi import aws, clock
 from gatewayapi.client import Client
 from gatewayapi.record import MessageRecord
 from gatewayapi.table import Write
-from outcome import Outcome
+from outcome import Acceptance
 now = clock.now()
-deliveries = [delivery.from_record(each) for each in EVENT["Records"]]
+deliveries = [delivery.from_record(record) for record in EVENT["Records"]]
+messages = [parsed.content.message for parsed in deliveries]
 records = [
-    MessageRecord(each.reference, "SENDING", each.sent_at, now, now, each.message_id, 1,
-        each.message.fingerprint(each.reference), each.message.recipient, "Shop", lease_until=now)
-    for each in deliveries
+    MessageRecord(parsed.reference, "SENDING", parsed.sent_at, now, now, parsed.message_id, 1,
+        parsed.content.fingerprint, parsed.content.message.recipient, "Shop", lease_until=now)
+    for parsed in deliveries
 ]
 put = {"TableName": "a-table", "ConditionExpression": "attribute_not_exists(pk)"}
-writes = [{"Put": {**put, "Item": each.to_item()}} for each in records]
-requests = [each.message.request(each.reference, "Shop", None) for each in deliveries]
+writes = [{"Put": {**put, "Item": record.to_item()}} for record in records]
+requests = [message.request(message.reference, "Shop", None, now) for message in messages]
 provider = Client("a-token", os.environ["GATEWAYAPI_URL"])
 ours = aws.client("dynamodb")
 theirs = get_session().create_client("dynamodb", config=Config(parameter_validation=False))
 checked = get_session().create_client("dynamodb")
 body = json.dumps(writes).encode()
 signer = SigV4Auth(Credentials("key", "secret", "token" * 90), "dynamodb", "eu-west-1")
-outcomes = [Outcome(each, "accepted", Write(record)) for each, record in zip(deliveries, records)]
+outcomes = [
+    Acceptance(parsed, "m-1", Write(record), was_in_doubt=False) for parsed, record in zip(deliveries, records)
+]
 """
 _VALUES = """
 for index in range(99):
@@ -132,9 +135,9 @@ sender.metrics.flush_metrics()
 BATCH = tuple(
     Part(name, code, _BATCH, times=100)
     for name, code in (
-        ("read and check 100 messages", "[delivery.from_record(each) for each in EVENT['Records']]"),
-        ("hash their content", "[each.message.fingerprint(each.reference) for each in deliveries]"),
-        ("convert their records for DynamoDB", "[each.to_item() for each in records]"),
+        ("read and check 100 messages", "[delivery.from_record(record) for record in EVENT['Records']]"),
+        ("hash their content", "[message.fingerprint(message.reference) for message in messages]"),
+        ("convert their records for DynamoDB", "[record.to_item() for record in records]"),
         ("a transaction of 100 items, from call to response", "ours.transact_write_items(TransactItems=writes)"),
         ("… of that, the JSON", "json.dumps(writes).encode()"),
         ("… of that, the signature", "signer.add_auth(AWSRequest('POST', 'https://host/', {}, body))"),

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.figures import put
 from benchmarks.usual_stack import UsualStack
 from local.stack import Stack
-from tests.stack import function_processes as workers
+from tests.stack import function_processes
 from tests.stack.deployed_function import processes_of
 from tests.stack.direct_invocations import SenderFunctionControl
 from tests.stack.simulator_control import SimulatorControl
@@ -45,6 +45,8 @@ WEBHOOK_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "webhook-duplicate", "probability": 0.2},
     {"kind": "webhook-reorder", "probability": 0.2},
     {"kind": "webhook-late", "probability": 0.2, "seconds": 4},
+    # Another system of the same account reports on the same references and phone numbers.
+    {"kind": "webhook-foreign", "probability": 0.2},
 )
 
 
@@ -128,7 +130,7 @@ class Soak:
                 raise TimeoutError(f"{self.name}: not finished after {WITHIN_S} seconds")
             if kills > counted.kills and time.monotonic() > kill_at:
                 kill_at = time.monotonic() + KILL_EVERY_S
-                counted.kills += workers.kill_one(self._processes, self._chance)
+                counted.kills += function_processes.kill_one(self._processes, self._chance)
             if time.monotonic() > show_at:
                 show_at = time.monotonic() + SHOW_EVERY_S
                 accepted = len(self._simulator.counts())

@@ -28,7 +28,11 @@ class Processes:
     def __init__(self) -> None:
         self.folder = Path(mkdtemp(prefix="gatewayapi-"))
         guard = [sys.executable, "-I", __file__, str(self.folder)]
-        self._guard = Popen(guard, stdin=PIPE, text=True, start_new_session=True)
+        try:
+            self._guard = Popen(guard, stdin=PIPE, text=True, start_new_session=True)
+        except OSError:
+            self.folder.rmdir()
+            raise
         self._running: list[Popen[str]] = []
         self._lock = Lock()
         self._closed = False

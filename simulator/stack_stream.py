@@ -58,9 +58,11 @@ class Stream:
 
     def _add(self, item: Values) -> None:
         if item.get("record_type") == "opt_out":
+            self.cursor += 1
             self._opt_outs[str(item["pk"]).removeprefix("OPT_OUT#")] = str(item["status"])
         if item.get("record_type") == "event":
             what = item.get("status") or item.get("event_type")
+            self.cursor += 1
             self._add_change(str(item["pk"]), {"event": True, "status": what, "updated_at": item.get("received_at")})
         if item.get("record_type") != "message":
             return

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from gatewayapi import message as messages
 from gatewayapi.clock import from_epoch_ms
 from gatewayapi.errors import MessageError
+from gatewayapi.message import from_body, reference_of
 from tools import explanations
 from tools.command import run
 from tools.deployed import Deployed, parser
@@ -43,7 +43,7 @@ class DeadLetter:
         SQS keeps the message id when it moves a message. The sender's own copies have the attribute.
         """
         try:
-            own = messages.reference(messages.from_body(self.body))
+            own = reference_of(from_body(self.body))
         except MessageError:
             own = None
         return own or self.attribute("Reference") or self.message_id

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """What a batch is sent with, and the clock."""
+    """The clients and the clock that a batch uses."""
 
     table: Table
     provider: Client
@@ -42,10 +42,10 @@ class Clients:
 def process(
     deliveries: Sequence[Delivery], *, settings: Settings, clients: Clients, remaining_s: Callable[[], float]
 ) -> list[Outcome]:
-    """Send a batch, and return the outcome of each delivery. A `Retry` is to be reported to SQS as failed.
+    """Send a batch, and return the outcome of each delivery. The caller reports each `Retry` to SQS as failed.
 
-    Copies of one message are handled one after the other, so that a copy finds the result of the one before. It
-    raises for no message: one that cannot be handled must not stop the others.
+    Copies of one message are handled one after the other, so that a copy finds the result of the previous one. No
+    message raises an error, because one message that cannot be handled must not stop the others.
     """
     outcomes: list[Outcome] = []
     waiting, opted_out, unchecked = check_opt_outs(
@@ -72,7 +72,10 @@ def process(
 
 
 def _distinct(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
-    """Return the first delivery of each reference, and the others; a transaction takes a key once."""
+    """Return the first delivery of each reference, and the other deliveries.
+
+    A transaction can contain a key only once.
+    """
     first: dict[str, Delivery] = {}
     copies = [delivery for delivery in deliveries if first.setdefault(delivery.reference, delivery) is not delivery]
     return list(first.values()), copies
@@ -81,12 +84,12 @@ def _distinct(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Deli
 def _send(
     claimed: Sequence[Claimed], settings: Settings, clients: Clients, remaining_s: Callable[[], float]
 ) -> list[Outcome]:
-    """Send claimed messages, and return their outcomes. One whose deadline has expired since is not sent."""
+    """Send claimed messages, and return their outcomes. A message whose deadline has expired is not sent."""
     if not claimed:
         return []
     now = clients.now()
     results: dict[str, Result] = {}
-    together: list[dispatch.Fields] = []
+    new: list[dispatch.Fields] = []
     in_doubt: list[dispatch.Fields] = []
     for message in claimed:
         reference, content = message.delivery.reference, message.content
@@ -94,15 +97,13 @@ def _send(
             results[reference] = Expired()
             continue
         fields = content.message.request(reference, settings.rules.default_sender, content.deadline, now)
-        (in_doubt if message.record.in_doubt else together).append(fields)
-    results |= dispatch.send(
-        together, in_doubt, provider=clients.provider, token=clients.token, remaining_s=remaining_s
-    )
-    answered = clients.now()
-    expires_at = clients.table.expiry(answered)
+        (in_doubt if message.record.in_doubt else new).append(fields)
+    results |= dispatch.send(new, in_doubt, provider=clients.provider, token=clients.token, remaining_s=remaining_s)
+    answered_at = clients.now()
+    expires_at = clients.table.expiry(answered_at)
     return [
         outcome_of(
-            message, results[message.delivery.reference], settings=settings, now=answered, expires_at=expires_at
+            message, results[message.delivery.reference], settings=settings, now=answered_at, expires_at=expires_at
         )
         for message in claimed
     ]

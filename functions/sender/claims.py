@@ -1,7 +1,7 @@
 """Claim the messages of a batch, so that no other invocation sends them.
 
-The claim is written before the request. If the invocation dies in between, the record shows that the message may have
-been sent, and no second request follows by itself.
+The claim is written before the request. If the invocation ends in between, the record shows that the message may have
+been sent, so the next delivery does not send it again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gatewayapi.table import Table
     from settings import Settings
 
-# How often a record that changes between reading and writing is judged again.
+# How many times a batch is claimed while records change between reading and writing.
 ROUNDS = 5
 
 
@@ -43,7 +43,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A delivery with the record that it puts where there is none, and what forbids to send it, if anything."""
+    """A delivery, the record to put if there is none, and the reason not to send the message, if there is one."""
 
     delivery: Delivery
     record: MessageRecord
@@ -59,9 +59,9 @@ def claim(
     remaining_s: float,
     opted_out: Collection[str] = frozenset(),
 ) -> tuple[list[Claimed], list[Outcome]]:
-    """Put a record for each delivery, in one call if no record is in the way.
+    """Put a record for each delivery. Return the messages to send now, and the outcomes of all others.
 
-    Returns the messages to send now, and the outcomes of all others. `deliveries` have different references.
+    This takes one call unless a reference already has a record. All `deliveries` have different references.
     """
     lease_until = timing.lease_until(now, remaining_s)
     candidates: dict[str, _Candidate] = {}
@@ -132,7 +132,7 @@ def _first_record(
 
 
 def _stopped(claim: MessageRecord, stop: Stop | None) -> MessageRecord:
-    """Return the record to put: the claim, or that the message is not sent and why."""
+    """Return the record to put: the claim, or a record of why the message is not sent."""
     if stop is None:
         return claim
     error = None if stop.code is None else {"code": stop.code, "details": stop.details}
@@ -146,15 +146,17 @@ def _stop_outcome(delivery: Delivery, stop: Stop) -> Outcome:
 
 
 def _decide(candidate: _Candidate, obstacle: MessageRecord | Unwritten, settings: Settings) -> Write | Outcome:
-    """Return what to do about a record that is in the way: put another over it, or an outcome."""
+    """Return the write that replaces the existing record, or the outcome of the delivery."""
     delivery, claim, stop = candidate.delivery, candidate.record, candidate.stop
     now = claim.updated_at
     if isinstance(obstacle, Unwritten):
         return _last(_not_claimed(delivery, obstacle, now), None, settings, now)
     if stop is not None and not isinstance(delivery.content, Content):
         # An invalid message has no fingerprint to compare. It replaces records on which nothing depends.
-        free = obstacle.status in {state.INVALID, state.LAPSED, state.SUPPRESSED} and obstacle.forgotten_at is None
-        return Write(_stopped(claim, stop), obstacle) if free else _stop_outcome(delivery, stop)
+        replaceable = (
+            obstacle.status in {state.INVALID, state.LAPSED, state.SUPPRESSED} and obstacle.forgotten_at is None
+        )
+        return Write(_stopped(claim, stop), obstacle) if replaceable else _stop_outcome(delivery, stop)
     match judge(obstacle, claim, delivery, reconcile_after=settings.reconcile_after, resend=settings.resend):
         case Proceed(record) if stop is not None and record.in_doubt:
             return _held(delivery, f"{UNSETTLED}; it is not sent again now: {stop.details}", obstacle, claim)

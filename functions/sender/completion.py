@@ -1,8 +1,8 @@
 """Carry out the outcomes of a batch: copies to the dead-letter queue, then records, then visibility timeouts.
 
-The order decides what a crash leaves behind. The copy comes before the record, because a record that is HELD without
-a copy would be a lost message. The record comes before the acknowledgement, for the same reason. If a step fails, the
-message is delivered again.
+The order matters if the function crashes. The copy is sent before the record is written, because a HELD record
+without a copy would be a lost message. The record is written before the message is acknowledged, for the same reason.
+If a step fails, the message is delivered again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def complete(
     now: datetime,
     remaining_s: Callable[[], float],
 ) -> list[Outcome]:
-    """Carry out outcomes, and return them as they ended. A `Retry` is to be reported to SQS as failed."""
+    """Carry out outcomes, and return the final ones. The caller reports each `Retry` to SQS as failed."""
     completed, unrecorded = _record(_send_dead_letters(outcomes, queues, now), table, now, remaining_s)
     completed += _send_dead_letters(
         [_not_recorded(outcome, max_receive_count, now) for outcome in unrecorded], queues, now
@@ -45,7 +45,7 @@ def complete(
 
 
 def _send_dead_letters(outcomes: Sequence[Outcome], queues: Queues, now: datetime) -> list[Outcome]:
-    """Send the copies. A message whose copy is not sent is delivered again."""
+    """Send the copies. If a copy cannot be sent, its message is delivered again."""
     failed = queues.send_to_dead_letter_queue([outcome for outcome in outcomes if isinstance(outcome, DeadLetter)])
     return [
         Retry(
@@ -64,10 +64,11 @@ def _send_dead_letters(outcomes: Sequence[Outcome], queues: Queues, now: datetim
 def _record(
     outcomes: Sequence[Outcome], table: Table, now: datetime, remaining_s: Callable[[], float]
 ) -> tuple[list[Outcome], list[Outcome]]:
-    """Write the records, in one call if none has changed since the claim; return what is written and what is not.
+    """Write the records. Return the outcomes whose records are written, and the others.
 
-    A record that an event has moved meanwhile is written again with the event taken into account, for as long as
-    the invocation has time. So an acceptance is not given up while DynamoDB can be written.
+    This takes one call unless a record has changed since the claim. If an event has moved a record meanwhile, the
+    event is applied and the record is written again, for as long as the invocation has time. An acceptance is thus
+    recorded whenever DynamoDB can be written to.
     """
     completed: list[Outcome] = [outcome for outcome in outcomes if outcome.write is None]
     pending = [outcome for outcome in outcomes if outcome.write is not None]
@@ -96,7 +97,7 @@ def _record(
 
 
 def _after_change(outcome: Outcome, existing: MessageRecord) -> Outcome | None:
-    """Return what to do about a record that has changed since the claim, or None where it belongs to others now."""
+    """Return the outcome for a record that has changed since the claim, or None if it is no longer our claim."""
     if isinstance(outcome, Acceptance):
         accepted, was_in_doubt = outcome.write.record, outcome.was_in_doubt
         record = state.accept(
@@ -116,7 +117,7 @@ def _apply_stored_events(
 ) -> None:
     """Apply events that were stored while the record had the msg_id of another system.
 
-    Such events moved nothing. Later ones move the record themselves, since it has the right msg_id now.
+    Such events did not move the record. Later events do, because the record has the right msg_id now.
     """
     existing, record = acceptance.write.existing, acceptance.write.record
     if existing is None or existing.msg_id in {None, record.msg_id}:
@@ -137,12 +138,12 @@ def _apply_stored_events(
 
 
 def _not_recorded(outcome: Outcome, max_receive_count: int, now: datetime) -> Outcome:
-    """Return a message whose result is not in the table. Its record is still the claim."""
+    """Return the outcome of a message whose result could not be recorded. Its record is still the claim."""
     claim = outcome.write.existing if outcome.write else None
     lease_until = claim.lease_until if claim else None
     details = f"the result ({outcome.name}) could not be recorded"
     at = max(lease_until or now, now + timing.BUSY_PAUSE)
     retry = Retry(outcome.delivery, Name.NOT_RECORDED, at, details)
     ended = retry_or_dead_letter(retry, None, max_receive_count=max_receive_count, now=now)
-    # A copy that has been sent is not sent twice.
+    # The copy has been sent already: do not send a second one.
     return outcome if isinstance(ended, DeadLetter) and isinstance(outcome, DeadLetter) else ended

@@ -1,4 +1,4 @@
-"""One SQS delivery of a queue message: its SQS data, its reference, and its content or what is wrong with it."""
+"""One SQS delivery of a queue message: its SQS data, its reference, and its content or its error."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gatewayapi import clock
-from gatewayapi import message as queue_message
 from gatewayapi.errors import MessageError
+from gatewayapi.message import from_body, from_fields, reference_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ REFERENCE, ERROR_CODE, ERROR_MESSAGE = "Reference", "ErrorCode", "ErrorMessage"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A message whose own content is valid, with its deadline and its fingerprint."""
+    """A message that is valid apart from the stack's rules, with its deadline and its fingerprint."""
 
     message: Message
     deadline: datetime | None
@@ -30,7 +30,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery.
+    """One delivery of a queue message.
 
     Arguments:
         receive_count: how often SQS has delivered the message, this time included.
@@ -52,19 +52,20 @@ class Delivery:
 
 
 def from_record(record: Mapping[str, Any], stack: StackRules | None = None) -> Delivery:
-    """Return the delivery of one record of a Lambda SQS event. It does not raise, whatever a producer wrote.
+    """Return the delivery of one record of a Lambda SQS event. Invalid content is returned, not raised.
 
-    The reference is the first of these that is a valid one: the field in the body, the `Reference` attribute, and the
-    SQS message id. So even a body that is not JSON has a reference. `stack` is used to name all mistakes at once.
+    The reference is the first valid one of these: the field in the body, the `Reference` attribute, and the SQS
+    message id. So even a body that is not JSON has a reference. With `stack`, the error of an invalid message also
+    lists the fields that this stack requires.
     """
     attributes = record["attributes"]
     reference = _reference_attribute(record) or record["messageId"]
     sent_at = clock.from_epoch_ms(attributes["SentTimestamp"])
     content: Content | MessageError
     try:
-        fields = queue_message.from_body(record["body"])
-        reference = queue_message.reference(fields) or reference
-        message = queue_message.from_fields(fields, stack)
+        fields = from_body(record["body"])
+        reference = reference_of(fields) or reference
+        message = from_fields(fields, stack)
         content = Content(message, message.deadline(sent_at), message.fingerprint(reference))
     except MessageError as error:
         content = error
@@ -84,6 +85,6 @@ def from_record(record: Mapping[str, Any], stack: StackRules | None = None) -> D
 def _reference_attribute(record: Mapping[str, Any]) -> str | None:
     value = record.get("messageAttributes", {}).get(REFERENCE, {}).get("stringValue")
     try:
-        return queue_message.reference({"reference": value})
+        return reference_of({"reference": value})
     except MessageError:
         return None

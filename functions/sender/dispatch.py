@@ -1,6 +1,6 @@
 """The requests of one invocation: one for the whole batch, then one for each message in doubt.
 
-A message in doubt travels alone, so one that makes the provider fail cannot put its neighbours in doubt again.
+Each message in doubt has a request of its own. If it makes the provider fail, no other message becomes uncertain.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Results = dict[str, "Accepted | SendError | SecretError"]
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """Messages that are sent together; `in_doubt` where an earlier request may have been accepted already."""
+    """Messages that are sent together. `in_doubt` is true if an earlier request for them may have been accepted."""
 
     messages: Sequence[Fields]
     in_doubt: bool = False
@@ -45,13 +45,13 @@ def send(
     token: Secret,
     remaining_s: Callable[[], float],
 ) -> Results:
-    """Send messages, each with a reference of its own, and return the result of each by its reference.
+    """Send messages, each with a reference of its own, and return the results by reference.
 
-    If the provider refuses for now or cannot be reached, no further request follows: the rest is safe to send later.
-    If an answer is lost, only messages that were in doubt before are still sent.
+    If the provider refuses a request temporarily or cannot be reached, no further request is made. The remaining
+    messages can be sent later. If an answer is lost, only messages that were in doubt before are still sent.
     """
-    alone = random.sample(list(in_doubt), len(in_doubt))
-    requests = [_Request(messages), *(_Request([fields], in_doubt=True) for fields in alone)]
+    shuffled = random.sample(list(in_doubt), len(in_doubt))
+    requests = [_Request(messages), *(_Request([fields], in_doubt=True) for fields in shuffled)]
     results: Results = {}
     token_was_read_again = False
     answer_was_lost = False
@@ -97,7 +97,7 @@ def _send(
 
 
 def _named(messages: Sequence[Fields], refused: RefusedError) -> dict[str, RefusedError]:
-    """Return the messages that a refusal is about: those that it names, or the only one."""
+    """Return the refused messages: those that the refusal names, or the only message of the request."""
     if len(messages) == 1:
         return {messages[0]["reference"]: refused}
     findings = {
@@ -116,7 +116,7 @@ def _split(request: _Request, named: Mapping[str, RefusedError]) -> list[_Reques
     others = [fields for fields in request.messages if fields["reference"] not in named]
     if named:
         return [_Request(others, request.in_doubt)]
-    # No message is named: send each alone, to find the one that is meant.
+    # No message is named: send each alone, to find the one that is refused.
     return [_Request([fields], request.in_doubt) for fields in others]
 
 

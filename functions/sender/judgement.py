@@ -1,8 +1,8 @@
-"""What a delivery does, given the record that is there for its reference.
+"""Decide what to do with a delivery, given the existing record of its reference.
 
 | record                   | the same content                                          | other content    |
 | ------------------------ | --------------------------------------------------------- | ---------------- |
-| SENDING                  | Wait until the lease is over, then Doubt                  | Reused           |
+| SENDING                  | Wait until the lease ends, then Doubt                     | Reused           |
 | UNCERTAIN                | Wait for a webhook, then Hold, or Proceed under `Resend`  | Reused           |
 | RETRYING                 | Proceed                                                   | Reused           |
 | HELD, in doubt           | a redrive: Proceed; its own redelivery: Duplicate;        | Reused           |
@@ -41,19 +41,19 @@ class Proceed:
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Acknowledge: the message was sent, or its copy lies in the dead-letter queue."""
+    """Acknowledge: the message was sent, or its copy is in the dead-letter queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Try again at `until`: another invocation has the message, or a webhook may still come."""
+    """Try again at `until`: another invocation is sending the message, or a webhook may still arrive."""
 
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The invocation that claimed the message is gone: put this record, and wait for a webhook until `until`."""
+    """The invocation that claimed the message has ended: put this record, and wait for a webhook until `until`."""
 
     record: MessageRecord
     until: datetime
@@ -61,7 +61,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Send a copy to the dead-letter queue as UNCERTAIN. `record` is put as HELD if it is not yet."""
+    """Send a copy to the dead-letter queue as UNCERTAIN. `record` is put as HELD; None if it already is."""
 
     record: MessageRecord | None
 
@@ -77,7 +77,7 @@ Judgement = Proceed | Duplicate | Wait | Doubt | Hold | Reused
 def judge(
     existing: MessageRecord, claim: MessageRecord, delivery: Delivery, *, reconcile_after: timedelta, resend: bool
 ) -> Judgement:
-    """Return what a delivery does, given the existing record and the claim that it would put where there is none."""
+    """Return what to do with a delivery. `claim` is the record to put if there were no existing one."""
     if existing.forgotten_at is not None:
         return Reused()
     if existing.status == state.SUPPRESSED and existing.message_id == delivery.message_id:
@@ -99,7 +99,7 @@ def _judge_unsettled(
 ) -> Judgement:
     now = claim.updated_at
     if existing.status == state.SENDING:
-        # A record that was edited by hand can lack the lease. It is over then.
+        # A record that was edited by hand can lack the lease. Treat the lease as ended.
         lease_until = existing.lease_until or now
         if now < lease_until:
             return Wait(lease_until)
@@ -116,7 +116,7 @@ def _judge_held(existing: MessageRecord, claim: MessageRecord, delivery: Deliver
     enqueued_since = delivery.sent_at > existing.updated_at
     if not existing.in_doubt:
         return Proceed(_again(existing, claim, resent=existing.resent)) if enqueued_since else Duplicate()
-    # The attribute alone is not enough: it stays with a message that SQS delivers again.
+    # The attribute alone is not enough, because SQS keeps it when it delivers the redriven message again.
     if delivery.from_dead_letter_queue and enqueued_since:
         return Proceed(_again(existing, claim, resent=True))
     return Duplicate() if existing.message_id == delivery.message_id else Hold(None)

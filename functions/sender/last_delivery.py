@@ -1,7 +1,7 @@
 """The rule for a message that SQS would not deliver again: send it to the dead-letter queue ourselves.
 
-After MaxReceiveCount deliveries, SQS moves a message to the dead-letter queue without a reason, and a message without
-a reference in its body loses its idempotency key. After the queue's retention, SQS deletes it.
+After MaxReceiveCount deliveries, SQS moves a message to the dead-letter queue without a reason. A message without a
+reference in its body then loses its idempotency key. After the queue's retention, SQS deletes the message.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def retry_or_dead_letter(
     retry: Retry, record: MessageRecord | None, *, max_receive_count: int, now: datetime
 ) -> Retry | DeadLetter:
-    """Return the retry, or a dead letter where SQS would not deliver the message again.
+    """Return the retry, or a dead letter if SQS would not deliver the message again.
 
     Arguments:
-        record: the message's record as this outcome leaves it, None where that is unknown.
+        record: the message's record after this outcome, or None if it is unknown.
 
     """
     delivery = retry.delivery

@@ -1,7 +1,7 @@
-"""Read which recipients of a batch opted out, where the stack enforces opt-outs.
+"""Read which recipients of a batch opted out, if the stack enforces opt-outs.
 
-One call before the claims reads them for all promotional messages of the batch. Transactional messages are sent to
-everybody, so they need no call, and they do not wait where the call fails.
+Before the claims, one call reads the opt-outs for all promotional messages of the batch. Transactional messages are
+sent to everybody, so they need no call and do not wait if it fails.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def check_opt_outs(
     deliveries: Sequence[Delivery], *, settings: Settings, table: Table, now: datetime
 ) -> tuple[list[Delivery], set[str], list[Outcome]]:
-    """Return the deliveries to go on with, the numbers that opted out, and the outcomes of the other deliveries.
+    """Return the deliveries to process, the numbers that opted out, and the outcomes of the other deliveries.
 
     If the opt-outs cannot be read, promotional messages wait: sending one could text a person who opted out.
     """

@@ -1,6 +1,6 @@
 """How one delivery ends: accepted, acknowledged, delivered again, or in the dead-letter queue.
 
-An outcome is decided once, together with what happens instead where a step of it fails. `completion` carries it out.
+An outcome also contains what to do if one of its steps fails. `completion` carries it out.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ class DeadLetter:
     """A copy goes to the dead-letter queue, then the record is written, and the message leaves the queue.
 
     Arguments:
-        code, details: the reason that the copy carries.
-        write: the record that is written once there is a copy.
+        code, details: the reason, which is sent with the copy.
+        write: the record that is written after the copy is sent.
         write_without_copy: the record that is written instead if SQS does not take the copy. The message is then
             delivered again.
-        details_are_ours: whether the details are this project's own words. The provider's can quote the message, so
+        details_are_ours: whether this project wrote the details. The provider's details can quote the message, so
             they are not logged.
 
     """

@@ -1,7 +1,7 @@
 """The sender's own calls to SQS: copies to the dead-letter queue, and visibility timeouts.
 
 Lambda deletes the messages that were handled, so a batch without failures makes no call. Each call is for one
-message: the batch actions would save some calls, and add a second way in which an entry can fail.
+message. The batch actions would save some calls, but a single entry of them can fail while the call succeeds.
 """
 
 from __future__ import annotations
@@ -38,31 +38,31 @@ logger = Logger(child=True)
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """The queues by URL. `client` returns the SQS client, and is called only if there is something to do."""
+    """The queues by URL. `client` returns the SQS client, and is called only when a call to SQS is needed."""
 
     client: Callable[[], SQSClient]
     urls: tuple[str, ...]
     dead_letter_url: str
 
-    def send_to_dead_letter_queue(self, letters: Sequence[DeadLetter]) -> set[str]:
+    def send_to_dead_letter_queue(self, dead_letters: Sequence[DeadLetter]) -> set[str]:
         """Send copies to the dead-letter queue with their reasons; return the message ids of those not sent.
 
         If SQS rejects one message (it can be too long with its reasons), the others are still sent. If SQS fails or
-        is unreachable, no further call is made, because each would take as long.
+        is unreachable, no further call is made, because each call would wait for a timeout.
         """
         failed: set[str] = set()
-        for index, letter in enumerate(letters):
+        for index, dead_letter in enumerate(dead_letters):
             try:
                 self.client().send_message(
                     QueueUrl=self.dead_letter_url,
-                    MessageBody=letter.delivery.body,
-                    MessageAttributes=_attributes(letter),
+                    MessageBody=dead_letter.delivery.body,
+                    MessageAttributes=_attributes(dead_letter),
                 )
             except (ClientError, BotoCoreError) as error:
-                logger.warning("not sent to the dead-letter queue", extra=_log_fields(letter.delivery, error))
+                logger.warning("not sent to the dead-letter queue", extra=_log_fields(dead_letter.delivery, error))
                 if not is_rejection(error):
-                    return failed | {other.delivery.message_id for other in letters[index:]}
-                failed.add(letter.delivery.message_id)
+                    return failed | {other.delivery.message_id for other in dead_letters[index:]}
+                failed.add(dead_letter.delivery.message_id)
         return failed
 
     def set_visibility_timeouts(self, retries: Sequence[Retry], now: datetime) -> None:
@@ -96,10 +96,10 @@ def _log_fields(delivery: Delivery, error: ClientError | BotoCoreError) -> dict[
     return {"message_id": delivery.message_id, "error": code_of(error)}
 
 
-def _attributes(letter: DeadLetter) -> dict[str, Any]:
+def _attributes(dead_letter: DeadLetter) -> dict[str, Any]:
     values = {
-        ERROR_CODE: letter.code,
-        ERROR_MESSAGE: _FORBIDDEN.sub("?", letter.details)[:MAX_ERROR_MESSAGE] or "no details",
-        REFERENCE: letter.delivery.reference,
+        ERROR_CODE: dead_letter.code,
+        ERROR_MESSAGE: _FORBIDDEN.sub("?", dead_letter.details)[:MAX_ERROR_MESSAGE] or "no details",
+        REFERENCE: dead_letter.delivery.reference,
     }
     return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""What the result of a request makes of a claimed message."""
+"""Turn the result of a request into the outcome of a claimed message."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _NOT_SENT_YET: dict[type[Exception], tuple[str, Name]] = {
 def outcome_of(
     claimed: Claimed, result: Result, *, settings: Settings, now: datetime, expires_at: datetime
 ) -> Outcome:
-    """Return the outcome of a claimed message. `now` is when the result was known."""
+    """Return the outcome of a claimed message. `now` is the time of the result."""
     delivery, claim = claimed.delivery, claimed.record
     match result:
         case Accepted(msg_id=msg_id):
@@ -154,5 +154,5 @@ def _retrying(claim: MessageRecord, now: datetime, expires_at: datetime, code: s
 
 
 def storable(text: str) -> str:
-    """Return the provider's text as a record can hold it: shortened, and without lone surrogates."""
+    """Return the provider's text in a form that a record can hold: shortened, and without lone surrogates."""
     return text[:MAX_DETAILS].encode("utf-8", "replace").decode()

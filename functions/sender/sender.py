@@ -66,7 +66,7 @@ metrics = Metrics()
 
 
 def report(outcomes: Sequence[Outcome]) -> None:
-    """Write one log line for the batch, one for each message that was not simply accepted, and the metrics."""
+    """Write one log line for the batch, one for each message that was not accepted, and the metrics."""
     counts = Counter(outcome.name for outcome in outcomes)
     for name, count in counts.items():
         metrics.add_metric(METRICS[name], MetricUnit.Count, count)
@@ -76,7 +76,7 @@ def report(outcomes: Sequence[Outcome]) -> None:
     encodings = Counter(record.encoding for record in records if record.encoding)
     if accepted:
         waits = [outcome.write.record.updated_at - outcome.delivery.sent_at for outcome in accepted]
-        # The longest wait of the batch: one value for each message would cost more than its record.
+        # Only the longest wait of the batch: a value for each message would be more expensive than its record.
         metrics.add_metric("QueueToAcceptSeconds", MetricUnit.Seconds, max(waits).total_seconds())
         metrics.add_metric("SegmentsSent", MetricUnit.Count, segments)
     for outcome in outcomes:
@@ -95,15 +95,15 @@ def report(outcomes: Sequence[Outcome]) -> None:
 
 
 def described(outcome: Outcome) -> dict[str, object]:
-    """Return the log fields of an outcome: ids, codes and this project's own words."""
-    letter = outcome if isinstance(outcome, DeadLetter) else None
+    """Return the log fields of an outcome: ids, codes and texts that this project wrote."""
+    dead_letter = outcome if isinstance(outcome, DeadLetter) else None
     return {
         "outcome": outcome.name,
         "reference": outcome.delivery.reference,
         "message_id": outcome.delivery.message_id,
         "receive_count": outcome.delivery.receive_count,
-        "code": letter.code if letter else None,
-        "reason": None if letter and not letter.details_are_ours else outcome.details,
+        "code": dead_letter.code if dead_letter else None,
+        "reason": None if dead_letter and not dead_letter.details_are_ours else outcome.details,
     }
 
 
@@ -111,7 +111,7 @@ startup.done()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401 - Lambda's own
-    """Translate an SQS event into a batch, and its outcomes into the items that SQS is to deliver again."""
+    """Translate an SQS event into a batch, and its outcomes into the items that SQS delivers again."""
     outcomes = process(
         [delivery.from_record(record, SETTINGS.rules) for record in event["Records"]],
         settings=SETTINGS,

@@ -16,12 +16,12 @@ LIVE, DRY_RUN, LISTED = "Live", "DryRun", "Listed"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator decides.
+    """The operator's settings.
 
     Arguments:
-        rules: what this stack demands of a message beyond its content.
+        rules: the stack's rules for messages.
         send_mode, listed_recipients: Live sends to everyone, DryRun to no one, Listed to these prefixes only.
-        reconcile_after: how long a webhook has to settle a message in doubt.
+        reconcile_after: how long to wait for a webhook that settles a message in doubt.
         resend: whether a message in doubt that no webhook settled is sent once more.
         max_receive_count: after how many deliveries SQS moves a message to the dead-letter queue.
         enforce_opt_outs: whether promotional messages to people who opted out are suppressed.

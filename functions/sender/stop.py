@@ -1,6 +1,6 @@
-"""What prevents a message from being sent: a mistake, a rule of this stack, its deadline, an opt-out, the send mode.
+"""The reasons not to send a message: a mistake, a rule of this stack, its deadline, an opt-out, the send mode.
 
-A stop does not apply to a message in doubt, since that message may have been sent. See `claims`.
+These reasons do not change the record of a message in doubt, because that message may have been sent. See `claims`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Stop:
     Arguments:
         status: the status of its record.
         name: the outcome in logs and metrics.
-        code, details: the error in its record; no code for a status that explains itself.
+        code, details: the error in its record. The code is None if the status alone is clear.
         dead_letter: whether a person has to look at the message.
 
     """
@@ -42,7 +42,7 @@ class Stop:
 def stop_for(
     delivery: Delivery, settings: Settings, now: datetime, opted_out: Collection[str] = frozenset()
 ) -> Stop | None:
-    """Return what prevents a message from being sent now, or None. `opted_out` holds phone numbers as digits."""
+    """Return the reason not to send a message now, or None. `opted_out` contains phone numbers as digits."""
     content = delivery.content
     if isinstance(content, MessageError):
         return _invalid(content)

@@ -1,14 +1,14 @@
-"""The sender's times. They are in one module because each is only right in relation to the others.
+"""The sender's times. They are in one module because they depend on each other.
 
     |<------------------- function timeout, 30 s -------------------->|
-    | claim | request, up to what is left less the reserve | reserve  |
+    | claim | request, at most until the reserve begins    | reserve  |
     |<------------------------ lease of the claim -------------------|-- margin -->|
     |<------ visibility timeout: 6 function timeouts and the longest batch window ------ ... --->|
 
-- A request without an answer is given up when the reserve begins, so that its outcome can be recorded.
-- A lease outlives its invocation. So a record that is SENDING after its lease has no invocation any more.
-- The queue's visibility timeout is six function timeouts and the batch window, as AWS advises, so it outlives the
-  lease. Source: "Configuring a queue to use with Lambda" in the Lambda developer guide.
+- A request without an answer is aborted when the reserve begins, so that its outcome can be recorded.
+- A lease ends after its invocation. So if a record is SENDING after its lease, its invocation has ended.
+- The queue's visibility timeout is six function timeouts and the batch window, as AWS advises, so it is longer than
+  the lease. Source: "Configuring a queue to use with Lambda" in the Lambda developer guide.
 - A retried message gets its own visibility timeout, within the 12 hours that SQS allows from its receipt.
 
 tests/stack/test_template.py compares the template with these.
@@ -28,12 +28,12 @@ MAX_BATCH_WINDOW_S = 300
 VISIBILITY_S = 6 * FUNCTION_TIMEOUT_S + MAX_BATCH_WINDOW_S
 
 RESERVE_S = 8  # for the copies to the dead-letter queue, the records, and the visibility timeouts
-# A call to DynamoDB that begins this long before the end is answered, or fails, in time. See gatewayapi.aws.
+# A call to DynamoDB that begins this long before the timeout succeeds or fails before it. See gatewayapi.aws.
 LAST_CALL_S = 5
 MIN_REQUEST_S = 1
 CLAIM_PATIENCE_S = 1.0  # longer waits for a contended record would delay the rest of the batch
 QUEUE_RETENTION = timedelta(days=7)
-LAST_CHANCE = timedelta(hours=1)  # a retry that is later than this before the end of the retention is not made
+LAST_CHANCE = timedelta(hours=1)  # no retry this shortly before SQS deletes the message
 LEASE_MARGIN = timedelta(seconds=5)  # for the difference between the clocks of two machines
 
 # The back-off is at most 10 s, 30 s, 90 s … 1 h, and at least half of that. With the default MaxReceiveCount of 8, a
@@ -41,30 +41,30 @@ LEASE_MARGIN = timedelta(seconds=5)  # for the difference between the clocks of 
 FIRST_BACK_OFF_S = 10
 BACK_OFF_FACTOR = 3
 MAX_BACK_OFF_S = 3600
-BUSY_PAUSE = timedelta(seconds=5)  # another invocation has this message
+BUSY_PAUSE = timedelta(seconds=5)  # while another invocation handles the same message
 MAX_VISIBILITY_S = 39_600  # 11 of SQS's 12 hours, which count from the receipt
 
 
 def lease_until(now: datetime, remaining_s: float) -> datetime:
-    """Return until when an invocation with this much time left can be running."""
+    """Return the latest time at which an invocation with this much time left can be running."""
     return now + timedelta(seconds=remaining_s) + LEASE_MARGIN
 
 
 def request_s(remaining_s: float) -> float | None:
-    """Return the seconds that a request to the provider may take, or None where there is no time for one."""
+    """Return the seconds that a request to the provider may take, or None if there is no time for one."""
     spare_s = remaining_s - RESERVE_S
     return spare_s if spare_s >= MIN_REQUEST_S else None
 
 
 def recording_s(remaining_s: float) -> float:
-    """Return the seconds for which results may be written again and again."""
+    """Return for how many seconds the writing of results may be retried."""
     return max(remaining_s - LAST_CALL_S, 0.0)
 
 
 def back_off(tries: int, jitter: float, retry_after_s: float | None = None) -> timedelta:
-    """Return how long a message waits that was not sent. The wait grows with each try.
+    """Return how long a message that was not sent waits. The wait grows with each try.
 
-    The provider's Retry-After is honoured, and only added to, so that the waiting messages do not return all at once.
+    The provider's Retry-After is honoured. Jitter is added, so that the messages do not all return at once.
     From the second try on, the wait is at least our own back-off: a provider that always asks for one second would
     use up the message's deliveries within a minute.
 

@@ -1,7 +1,6 @@
-"""One webhook body on its way into the table: verified, read, and stored.
+"""Verify one webhook body, read it, and store it.
 
-Nothing of a body is read before its signature is verified, and no body is answered as received before DynamoDB has
-stored it.
+A body is read only after its signature is verified. A webhook is answered with 200 only after DynamoDB has stored it.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ CURRENT, PREVIOUS = "current", "previous"
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a body.
+    """The result of receiving a body.
 
     Arguments:
         status: STORED, DUPLICATE or QUARANTINED.
         key: which key signed it, CURRENT or PREVIOUS.
-        event: the event, None for a body that is not one.
-        opt_out: the opt-out or opt-in that an inbound text led to.
-        unreadable: whether an inbound text may have been an opt-out, but cannot be read.
+        event: the event, or None if the body is not a usable event.
+        opt_out: the opt-out or opt-in of an inbound text.
+        unreadable: whether the event is an inbound text that cannot be read and so may be an opt-out.
         reason: why the body is not a usable event.
 
     """
@@ -51,7 +50,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the operator decides: the template's MaxEventAge, and its stop words, start words and keywords."""
+    """The operator's settings: the template's MaxEventAge, and its stop words, start words and keywords."""
 
     max_age: timedelta
     words: Words
@@ -67,9 +66,9 @@ def receive(body: bytes, signature: str, *, settings: Settings, keys: Secret, ta
     try:
         event = webhook_body.read(body, signature, received_at=now, expires_at=expires_at)
         webhook_body.check_age(event, settings.max_age)
-        statement, unreadable = _opt_out(event, settings.words)
-        status = STORED if table.store(event, statement) else DUPLICATE
-        return Receipt(status, key, event, statement, unreadable)
+        opt_out_record, unreadable = _opt_out(event, settings.words)
+        status = STORED if table.store(event, opt_out_record) else DUPLICATE
+        return Receipt(status, key, event, opt_out_record, unreadable)
     except (EventError, UnstorableError) as error:
         reason = str(error)
     record = webhook_body.quarantined(body, signature, reason, received_at=now, expires_at=expires_at)
@@ -88,7 +87,7 @@ def signing_key(body: bytes, signature: str, keys: Secret) -> str:
 
     If none did, the keys are read again, because they may have been rotated. `Secret` limits how often.
     """
-    well_formed(signature)  # a malformed header costs no call to Secrets Manager
+    well_formed(signature)  # a malformed header is refused without a call to Secrets Manager
     while True:
         current, previous = keys.current(), keys.previous()
         try:
@@ -101,7 +100,7 @@ def signing_key(body: bytes, signature: str, keys: Secret) -> str:
 
 
 def _signed(body: bytes, signature: str, key: str) -> bool:
-    """Return whether this key signed a body whose signature is verified. It is only used to count the keys in use."""
+    """Return whether this key signed a verified body. This is only used to count the keys in use."""
     try:
         verify(body, signature, [key])
     except SignatureError:

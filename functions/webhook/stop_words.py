@@ -1,7 +1,8 @@
-"""Whether an inbound text is a stop or a start word, and the opt-out record that it leads to.
+"""Recognise stop and start words in inbound texts, and return their opt-out records.
 
-The whole text must be such a word, because a text can contain one and mean something else: "stop 12345" is no stop.
-Case does not matter, nor do spaces and punctuation around the word: people write "Stop." and "STOP!".
+The whole text must be such a word, because a text can contain one and mean something else, such as "stop 12345".
+Upper and lower case are equal, and spaces and punctuation around the word are ignored: people write "Stop." and
+"STOP!".
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
     from gatewayapi.event_record import EventRecord
 
 TEXT = "user-message.text."
-# Punctuation, symbols, separators and control characters, and what makes an emoji of a symbol.
+# Punctuation, symbols, separators and control characters, and the selector that turns a symbol into an emoji.
 _AROUND = "PSZC"
 _EMOJI_VARIANT = "\ufe0f"
 
 
 class UnreadableTextError(Exception):
-    """The sender or the content of an inbound text cannot be read: it may have been an opt-out."""
+    """The sender or the content of an inbound text cannot be read, so it may be an opt-out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the template's parameters, in the form in which texts are compared with them."""
+    """The words of the template's parameters, normalised for comparison."""
 
     stop: frozenset[str]
     start: frozenset[str]
@@ -46,7 +47,7 @@ def words(stop: str, start: str, keywords: str) -> Words:
 
 
 def recognise(text: str, known: Words) -> str | None:
-    """Return OUT for a stop word and IN for a start word, else None; a keyword may stand before the word."""
+    """Return OUT for a stop word and IN for a start word, else None. A keyword may precede the word."""
     whole = _compared(text)
     candidates = {whole} | {
         _compared(whole.removeprefix(keyword)) for keyword in known.keywords if _leads(keyword, whole)
@@ -57,9 +58,9 @@ def recognise(text: str, known: Words) -> str | None:
 
 
 def opt_out(event: EventRecord, known: Words) -> OptOutRecord | None:
-    """Return the record that an event leads to, or None where it is no stop or start word.
+    """Return the opt-out record of an event, or None if it is not a stop or start word.
 
-    Raises UnreadableTextError where that cannot be told.
+    Raises UnreadableTextError if its text or its sender cannot be read.
     """
     if not event.event_type.startswith(TEXT) or len(event.body.encode()) > MAX_PARSED_BODY:
         return None
@@ -73,12 +74,12 @@ def opt_out(event: EventRecord, known: Words) -> OptOutRecord | None:
     status = recognise(content, known)
     if status is None:
         return None
-    # A time in the future would make every later statement of the person the older one.
+    # With a time in the future, the person's next texts would count as older.
     return OptOutRecord(number, status, min(_sent_at(event), event.received_at), event.event_id)
 
 
 def _sent_at(event: EventRecord) -> datetime:
-    """Return when the person sent the text, or the event's time where that cannot be read."""
+    """Return when the person sent the text, or the event's time if that cannot be read."""
     try:
         return from_text(json.loads(event.body)["event"]["sent_at"])
     except (KeyError, TypeError, ValueError):
@@ -95,7 +96,7 @@ def _leads(keyword: str, text: str) -> bool:
 
 
 def _compared(text: str) -> str:
-    """Return a text in one case and one Unicode form, with single spaces, without what stands around its words."""
+    """Return a text in one case and one Unicode form, with single spaces, without punctuation around it."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     first, last = 0, len(folded)
     while first < last and _is_around(folded[first]):

@@ -5,7 +5,7 @@ API Gateway throttles requests and authenticates callers of /sign.
 
 from __future__ import annotations
 
-from gatewayapi import startup  # first: it keeps the garbage collector out of the imports below
+from gatewayapi import startup  # first, because it stops the garbage collector for the imports below
 
 # isort: split
 import base64
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gatewayapi.event_record import EventRecord
 
-MAX_LIFE_S = 6 * 86_400  # a message lives five days at the provider, and its last status can come a little later
+MAX_LIFE_S = 6 * 86_400  # the provider keeps a message for five days, and its last status can arrive later
 SETTINGS = intake.Settings(
     max_age=timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"])),
     words=stop_words.words(os.environ["STOP_WORDS"], os.environ["START_WORDS"], os.environ["KEYWORDS"]),
@@ -54,7 +54,7 @@ def receive(body: bytes, signature: str) -> Answer:
     try:
         receipt = intake.receive(body, signature, settings=SETTINGS, keys=KEYS, table=TABLE, now=clock.now())
     except SignatureError:
-        # The same text for every reason, because it is the only feedback that an attacker gets.
+        # The text is the same for every reason, so that it does not help an attacker.
         return refuse(401, "UNAUTHORIZED", "the signature is missing or does not verify", "SignatureRefused")
     except EventAgeError as error:
         return refuse(400, "EVENT_AGE", str(error), "AgeRefused")
@@ -134,7 +134,7 @@ def answer(status_code: int, body: Mapping[str, object]) -> Answer:
 
 
 def raw_body(event: Mapping[str, Any]) -> bytes:
-    """Return the bytes that were sent, or none where the event has no readable body: then no signature verifies."""
+    """Return the bytes that were sent. They are empty if the body is unreadable, so that no signature verifies."""
     body = event.get("body")
     if not isinstance(body, str):
         return b""
@@ -145,7 +145,7 @@ def raw_body(event: Mapping[str, Any]) -> bytes:
 
 
 def caller(event: Mapping[str, Any]) -> str:
-    """Return the ARN of the principal that API Gateway authenticated, empty where there is none."""
+    """Return the ARN of the principal that API Gateway authenticated, empty if there is none."""
     context = event.get("requestContext")
     identity = context.get("identity") if isinstance(context, dict) else None
     principal = identity.get("userArn") if isinstance(identity, dict) else None

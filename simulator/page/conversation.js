@@ -1,7 +1,7 @@
 // The conversation with one phone: its texts as bubbles, its state, and a field to reply as the person.
 
 import { commandBlock, firstCommands } from "/page/copy.js";
-import { h, icon } from "/page/dom.js";
+import { h, icon, item } from "/page/dom.js";
 import { allEntries, conversations, phoneOf, state, statusOf } from "/page/state.js";
 import { outcomeWords, phoneNumber, plural, statusWords, time } from "/page/words.js";
 
@@ -54,11 +54,17 @@ function head(number) {
 function bubble(entry, route) {
   const status = statusWords(statusOf(entry));
   const current = route.id === entry.id;
+  const at = time(entry.at);
+  const signature = [status, current, at, entry.attempts, entry.delivered, entry.last_answer];
+  return item(entry.id, signature, () => bubbleElement(entry, { status, current, at }));
+}
+
+function bubbleElement(entry, { status, current, at }) {
   const side = entry.kind === "received" ? "right" : "left";
   const notSent = entry.kind === "refused" || entry.kind === "record";
   return h(
     "li",
-    { class: `line ${side}`, "data-key": entry.id },
+    { class: `line ${side}` },
     h(
       "a",
       {
@@ -71,7 +77,7 @@ function bubble(entry, route) {
       h(
         "span",
         { class: "bubble-meta" },
-        h("time", { datetime: entry.at, title: entry.at }, time(entry.at)),
+        h("time", { datetime: entry.at, title: entry.at }, at),
         entry.segments > 0 && h("span", {}, `${entry.encoding} · ${plural(entry.segments, "segment")}`),
         entry.faults.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
       ),

@@ -70,7 +70,8 @@ function facts(entry) {
 function timeline(entry, details) {
   const steps = [];
   const record = details?.stack?.record;
-  const start = [record?.queued_at, details?.requests[0]?.at, entry.at].filter(Boolean).sort((a, b) => Date.parse(a) - Date.parse(b))[0];
+  const starts = [record?.queued_at, details?.requests[0]?.at, entry.at].filter(Boolean);
+  const start = Math.min(...starts.map((at) => Date.parse(at)));
   if (record?.queued_at) steps.push(step(record.queued_at, start, "Queued", "quiet"));
   for (const change of details?.stack?.changes ?? []) {
     if (change.status === "SENDING") steps.push(step(change.updated_at, start, `Claimed, attempt ${change.attempts}`, "quiet"));
@@ -123,8 +124,7 @@ export function requestDetails(request, open = false) {
       "summary",
       {},
       h("span", { class: "raw-title" }, `${request.number} · ${request.path}`),
-      request.faults.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
-      h("span", { class: `tag tone-${outcomeTone(request.outcome)}` }, outcomeWords(request.outcome)),
+      outcomeTags(request),
     ),
     h("p", { class: "raw-heading" }, `Received at ${exactTime(request.at)}, connection ${request.connection}`),
     raw(request.body, "Body of the request"),
@@ -132,6 +132,21 @@ export function requestDetails(request, open = false) {
     request.answer ? raw(request.answer, "Body of the answer") : h("p", { class: "quiet" }, "There was no answer."),
     h("div", { class: "buttons" }, copyButton(curlSend(request.body, request.path), "Copy as curl")),
   );
+}
+
+/** Return the outcome of a request and its faults. A fault that is the outcome is not named twice. */
+export function outcomeTags(request) {
+  const outcome = String(request.outcome);
+  const others = request.faults.filter((fault) => fault !== outcome);
+  return [
+    others.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
+    h(
+      "span",
+      { class: `tag tone-${outcomeTone(request.outcome)}` },
+      request.faults.includes(outcome) && icon("fault"),
+      outcomeWords(request.outcome),
+    ),
+  ];
 }
 
 function raw(text, label) {

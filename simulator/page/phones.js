@@ -1,6 +1,6 @@
 // The list of phones on the left.
 
-import { h, icon } from "/page/dom.js";
+import { h, icon, item } from "/page/dom.js";
 import { conversations, phoneOf, state, statusOf } from "/page/state.js";
 import { phoneNumber, plural, statusWords, time } from "/page/words.js";
 
@@ -29,9 +29,14 @@ function phoneItem({ number, entries }, route) {
   const status = statusWords(statusOf(last));
   const phone = phoneOf(number);
   const current = route.number === number;
+  const at = time(last.at);
+  return item(number, [last.id, status, phone.state, current, at], () => phoneElement(number, last, { status, phone, current, at }));
+}
+
+function phoneElement(number, last, { status, phone, current, at }) {
   return h(
     "li",
-    { "data-key": number },
+    {},
     h(
       "a",
       { class: "phone", href: `#/phone/${number}`, "aria-current": current ? "true" : null },
@@ -47,7 +52,7 @@ function phoneItem({ number, entries }, route) {
           "span",
           { class: "phone-top" },
           h("span", { class: "phone-number" }, phoneNumber(number)),
-          h("time", { datetime: last.at }, time(last.at)),
+          h("time", { datetime: last.at }, at),
         ),
         h(
           "span",

@@ -1,9 +1,9 @@
 // The newest requests to send, and one of them in full.
 
-import { requestDetails } from "/page/details.js";
+import { outcomeTags, requestDetails } from "/page/details.js";
 import { h, icon } from "/page/dom.js";
 import { state } from "/page/state.js";
-import { exactTime, outcomeTone, outcomeWords, plural } from "/page/words.js";
+import { exactTime, plural } from "/page/words.js";
 
 export function requestsPane() {
   if (!state.requests.length) {
@@ -46,8 +46,7 @@ function requestItem(request) {
         h("span", { class: "request-path" }, `POST ${request.path}`),
         h("span", { class: "quiet" }, `${plural(request.messages, "message")}${references.length ? `: ${references.slice(0, 3).join(", ")}` : ""}${references.length > 3 ? ", …" : ""}`),
       ),
-      request.faults.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
-      h("span", { class: `tag tone-${outcomeTone(request.outcome)}` }, outcomeWords(request.outcome)),
+      outcomeTags(request),
       h("time", { datetime: request.at }, exactTime(request.at)),
     ),
   );

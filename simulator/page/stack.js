@@ -41,6 +41,12 @@ function record({ record: found, explanation }) {
   );
 }
 
+function withReason(word, error) {
+  const reason = error?.details ?? error?.code;
+  if (!reason) return word;
+  return String(reason).toLowerCase().startsWith(word.toLowerCase()) ? reason : `${word}: ${reason}`;
+}
+
 function shown(value) {
   if (typeof value === "object") return JSON.stringify(value);
   if (/^\d{4}-\d\d-\d\dT/.test(value)) return h("time", { datetime: value, title: value }, exactTime(value));
@@ -54,12 +60,11 @@ function changes(found) {
     { class: "timeline" },
     found.map((change) => {
       const { word, tone } = statusWords(change.status);
-      const what = change.event ? `Event stored: ${change.status}` : word;
-      const why = change.error ? `: ${change.error.details ?? change.error.code ?? ""}` : "";
+      const what = change.event ? `Event stored: ${change.status}` : withReason(word, change.error);
       return h(
         "li",
         { class: `step tone-${change.event ? "webhook" : tone}` },
-        h("span", { class: "step-words" }, `${what}${why}`),
+        h("span", { class: "step-words" }, what),
         h("time", { datetime: change.updated_at, title: change.updated_at }, after(change.updated_at, start)),
       );
     }),

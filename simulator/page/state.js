@@ -26,6 +26,12 @@ export const state = {
 
 const NEWEST = 2000;
 
+// Everything beside the messages that is shown at a glance.
+function glance() {
+  const { faults, phones, requestCount, pending, webhookUrl, stack } = state;
+  return JSON.stringify([faults, phones, requestCount, pending, webhookUrl, stack]);
+}
+
 /** Take in the answer of one poll. Return the entries that are new, or null if nothing changed. */
 export function take(answer) {
   const fresh = answer.run !== state.run;
@@ -35,12 +41,13 @@ export function take(answer) {
     state.optOuts.clear();
     state.run = answer.run;
   }
+  const streamGrew = (answer.records_cursor ?? 0) !== state.recordsCursor;
   const added = answer.entries.filter((entry) => !state.entries.has(entry.id));
-  for (const entry of answer.entries) state.entries.set(entry.id, entry);
+  for (const entry of answer.entries) state.entries.set(entry.id, withTimes(entry));
   for (const record of answer.records ?? []) state.records.set(record.reference, record);
   for (const optOut of answer.opt_outs ?? []) state.optOuts.set(optOut.number, optOut.status);
   while (state.entries.size > NEWEST) state.entries.delete(state.entries.keys().next().value);
-  const before = JSON.stringify([state.faults, state.phones, state.requestCount, state.pending, state.webhookUrl, state.stack]);
+  const before = glance();
   state.cursor = answer.cursor;
   state.recordsCursor = answer.records_cursor ?? 0;
   state.faults = answer.faults;
@@ -52,9 +59,14 @@ export function take(answer) {
   state.token = answer.token;
   state.webhookUrl = answer.webhook_url;
   state.stack = answer.stack ?? null;
-  const after = JSON.stringify([state.faults, state.phones, state.requestCount, state.pending, state.webhookUrl, state.stack]);
-  const changed = fresh || answer.entries.length || answer.records?.length || answer.opt_outs?.length || before !== after;
+  const after = glance();
+  const changed = fresh || answer.entries.length > 0 || streamGrew || before !== after;
   return changed ? (fresh ? [] : added) : null;
+}
+
+// Times are compared often, so they are parsed once.
+function withTimes(entry) {
+  return { ...entry, ms: Date.parse(entry.at), steps: entry.steps.map((step) => ({ ...step, ms: Date.parse(step.at) })) };
 }
 
 /** Return the status that an entry has now. A step in the future has not happened yet. */
@@ -63,8 +75,7 @@ export function statusOf(entry) {
   if (entry.kind === "refused") return "REFUSED";
   if (entry.kind === "record") return entry.status;
   const now = Date.now();
-  const past = entry.steps.filter((step) => Date.parse(step.at) <= now);
-  return past.length ? past[past.length - 1].status : "ACCEPTED";
+  return entry.steps.findLast((step) => step.ms <= now)?.status ?? "ACCEPTED";
 }
 
 /** Return the milliseconds until the next status of any message, or null. */
@@ -73,7 +84,7 @@ export function untilNextStep() {
   let next = null;
   for (const entry of state.entries.values()) {
     for (const step of entry.steps) {
-      const left = Date.parse(step.at) - now;
+      const left = step.ms - now;
       if (left > 0 && (next === null || left < next)) next = left;
     }
   }
@@ -86,7 +97,7 @@ export function allEntries() {
   for (const entry of state.entries.values()) if (entry.kind === "sent") accepted.add(entry.reference);
   const unsent = [...state.records.values()]
     .filter((record) => record.number && !accepted.has(record.reference))
-    .map((record) => ({
+    .map((record) => withTimes({
       id: `record-${record.reference}`,
       kind: "record",
       number: record.number,
@@ -99,7 +110,7 @@ export function allEntries() {
       steps: [],
       faults: [],
     }));
-  return [...state.entries.values(), ...unsent].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  return [...state.entries.values(), ...unsent].sort((a, b) => a.ms - b.ms);
 }
 
 function matches(entry) {
@@ -124,7 +135,7 @@ export function conversations() {
     conversation.entries.push(entry);
     found.set(entry.number, conversation);
   }
-  return [...found.values()].sort((a, b) => Date.parse(b.entries.at(-1).at) - Date.parse(a.entries.at(-1).at));
+  return [...found.values()].sort((a, b) => b.entries.at(-1).ms - a.entries.at(-1).ms);
 }
 
 /** Return the state of a phone: on, unless it was set. */

@@ -16,7 +16,7 @@ from gatewayapi.message import (
     check,
     from_body,
     from_fields,
-    reference,
+    reference_of,
 )
 
 ENQUEUED = datetime(2025, 4, 1, 12, tzinfo=UTC)
@@ -81,8 +81,8 @@ def test_a_full_message_has_every_field() -> None:
 
 
 def test_the_reference_of_a_broken_message_is_still_known() -> None:
-    assert reference({"reference": "order-1", "recipient": "nobody"}) == "order-1"
-    assert reference({"recipient": "nobody"}) is None
+    assert reference_of({"reference": "order-1", "recipient": "nobody"}) == "order-1"
+    assert reference_of({"recipient": "nobody"}) is None
 
 
 def test_a_deadline_counts_from_enqueuing() -> None:

@@ -132,6 +132,15 @@ def test_two_runs_have_folders_of_their_own(processes: Processes) -> None:
     assert processes.folder.is_dir()
 
 
+def test_a_run_that_cannot_start_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)  # tempfile remembers the folder
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(FileNotFoundError):
+        Processes()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_waiting_ends_when_it_takes_too_long() -> None:
     with pytest.raises(TimeoutError, match="the moon"):
         wait_for(lambda: False, "the moon", within_s=0)

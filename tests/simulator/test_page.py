@@ -344,6 +344,7 @@ def test_every_view_is_accessible_and_fits_the_screen(
         expect(page.get_by_role("heading", name=landmark)).to_be_visible()
         assert accessibility.problems(page) == []
         page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
 
 
 def test_the_check_for_accessibility_finds_what_is_wrong(page: Page) -> None:

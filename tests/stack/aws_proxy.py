@@ -57,6 +57,11 @@ def result_of(reference: str) -> Matches:
     return lambda call: call.writes().get(reference) not in {None, "SENDING"}
 
 
+def acceptance_of(reference: str) -> Matches:
+    """Match the calls that record that a message was accepted."""
+    return lambda call: call.writes().get(reference) == "ACCEPTED"
+
+
 def copy_of(reference: str) -> Matches:
     """Match the call that copies a message to the dead-letter queue."""
     return lambda call: call.copies() == reference

@@ -8,7 +8,7 @@ from typing import Any
 from local.emulator import REGION
 from local.stack import Stack
 from local.waiting import wait_for
-from tests.stack import function_processes as workers
+from tests.stack import function_processes
 from tests.stack.deployed_function import name_of, processes_of, update
 
 Record = dict[str, Any]
@@ -109,11 +109,11 @@ class SenderFunctionControl:
 
     def kill(self) -> None:
         """Kill all processes of the function. There must be one."""
-        assert workers.kill(self.processes) > 0
+        assert function_processes.kill(self.processes) > 0
 
     def freeze(self) -> None:
         """Stop all processes of the function. There must be one."""
-        assert workers.freeze(self.processes) > 0
+        assert function_processes.freeze(self.processes) > 0
 
     def _enable(self, *, on: bool) -> None:
         for mapping in self._mappings:

@@ -1,4 +1,4 @@
-"""The sample consumer, deployed as its own stack: each event is handled once, and a damaged record stops none."""
+"""The sample consumer as a stack of its own: every event is handled once, also after a damaged record."""
 
 import json
 import urllib.request
@@ -104,7 +104,7 @@ def consumer(stack: Stack) -> Consumer:
 
 
 @pytest.mark.parametrize("reference", [*BEFORE, *AFTER])
-def test_each_event_is_handled_once_however_often_it_came(consumer: Consumer, reference: str) -> None:
+def test_every_event_is_handled_once(consumer: Consumer, reference: str) -> None:
     assert consumer.outcomes(reference) == ["handled"]
     item = consumer.stack.client("dynamodb").get_item(
         TableName=consumer.outputs["HandledTableName"], Key={"event_id": {"S": consumer.event_ids[reference]}}

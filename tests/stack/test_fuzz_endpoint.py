@@ -1,7 +1,7 @@
-"""The deployed API, asked everything that its own description allows and much that it does not.
+"""Random requests to the deployed API, made from its OpenAPI description.
 
-`docs/openapi.yaml` says what may be sent and which answers there are; schemathesis makes the requests from it and
-holds the answers against it. Three kinds of callers ask: anyone, the provider, and a principal of the account.
+schemathesis makes the requests from `docs/openapi.yaml`, and compares the responses with it. There are three callers:
+anyone, the provider, and an IAM principal of the account.
 """
 
 import json
@@ -175,28 +175,28 @@ def leaves(value: object) -> Iterator[str]:
 
 @WEBHOOKS.parametrize()
 @fuzzed
-def test_anyone_is_turned_away(case: Case, url: str) -> None:
+def test_requests_without_a_valid_signature_are_refused(case: Case, url: str) -> None:
     response = case.call_and_validate(base_url=url, checks=CHECKS)
     assert response.status_code in {401, 413}
 
 
 @WEBHOOKS.parametrize()
 @fuzzed
-def test_the_provider_is_heard_whatever_it_says(case: Case, url: str, stack: Stack) -> None:
+def test_every_signed_request_gets_a_documented_answer(case: Case, url: str, stack: Stack) -> None:
     response = case.call_and_validate(base_url=url, checks=CHECKS, auth=Provider(stack))
     assert response.status_code in {200, 400, 413}
 
 
 @WEBHOOKS.parametrize()
 @fuzzed
-def test_an_event_of_today_is_taken_whatever_else_it_says(case: Case, url: str, stack: Stack) -> None:
+def test_every_signed_event_of_today_is_stored(case: Case, url: str, stack: Stack) -> None:
     response = case.call_and_validate(base_url=url, checks=CHECKS, auth=Today(stack))
     assert response.status_code in {200, 413}
 
 
 @SIGN.parametrize()
 @fuzzed
-def test_who_is_no_principal_gets_no_signature(case: Case, url: str) -> None:
+def test_sign_refuses_requests_without_an_aws_signature(case: Case, url: str) -> None:
     # The local AWS says so in words of its own; API Gateway takes the template's, as the description has them.
     checks = [check for check in CHECKS if check is not response_schema_conformance]
     response = case.call_and_validate(base_url=url, checks=checks)
@@ -206,7 +206,7 @@ def test_who_is_no_principal_gets_no_signature(case: Case, url: str) -> None:
 
 @SIGN.parametrize()
 @fuzzed
-def test_a_principal_gets_a_signature_that_fits(case: Case, url: str, stack: Stack) -> None:
+def test_sign_gives_a_principal_a_valid_signature(case: Case, url: str, stack: Stack) -> None:
     sent: list[bytes] = []
 
     def keep(response: requests.Response, **_: object) -> None:

@@ -116,8 +116,11 @@ def user(stack: Stack, name: str, policy_arn: str) -> Client:
 
 
 @pytest.fixture(scope="module")
-def users(stack: Stack) -> dict[str, Client]:
+def users(deployed: DeployedStack) -> dict[str, Client]:
     """Create a user for each policy."""
+    # Of the session's stack after its functions were configured for the tests: a message that a call sends before
+    # would be in the hands of a function that the configuration ends.
+    stack = deployed.stack
     return {policy: user(stack, policy, stack.outputs[f"{policy}PolicyArn"]) for policy in POLICIES}
 
 

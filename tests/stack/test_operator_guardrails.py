@@ -1,4 +1,4 @@
-"""The guardrails before money is spent, on the deployed stack: a dry run, and prefixes that may be texted."""
+"""SendMode DryRun and AllowedPrefixes on the deployed stack."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def ended(deployed: DeployedStack) -> None:
 
 
 def test_a_dry_run_does_everything_but_the_request(deployed: DeployedStack) -> None:
-    assert deployed.statuses(DRY) == ["SENDING", "HELD"]
+    assert deployed.statuses(DRY) == ["HELD"]
     assert deployed.simulator.requests(DRY) == []
     assert deployed.dead_letters(DRY) == []
     error = deployed.history(DRY)[-1].error
@@ -32,19 +32,19 @@ def test_a_dry_run_does_everything_but_the_request(deployed: DeployedStack) -> N
     assert error["code"] == "DRY_RUN"
 
 
-def test_a_message_of_a_dry_run_is_sent_when_it_is_queued_again(deployed: DeployedStack) -> None:
+def test_a_message_of_a_dry_run_is_sent_when_it_is_enqueued_again(deployed: DeployedStack) -> None:
     deployed.send(deployed.message(REDRIVEN))
     deployed.drain()
     assert deployed.statuses(REDRIVEN)[-1] == "DELIVERED"
     assert len(deployed.simulator.sms(REDRIVEN)) == 1
 
 
-def test_a_number_under_a_prefix_is_texted(deployed: DeployedStack) -> None:
+def test_a_number_with_an_allowed_prefix_is_texted(deployed: DeployedStack) -> None:
     assert deployed.statuses(DANE)[-1] == "DELIVERED"
     assert len(deployed.simulator.sms(DANE)) == 1
 
 
-def test_a_number_under_no_prefix_is_refused_with_its_reason(deployed: DeployedStack) -> None:
+def test_a_number_without_an_allowed_prefix_is_refused_with_its_reason(deployed: DeployedStack) -> None:
     assert deployed.statuses(SWEDE) == ["INVALID"]
     assert deployed.simulator.requests(SWEDE) == []
     (dead_letter,) = deployed.dead_letters(SWEDE)

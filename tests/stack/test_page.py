@@ -70,6 +70,12 @@ def test_a_reply_of_the_person_shows_in_the_stream(page: Page, stack: Stack, num
     expect(details(page).get_by_text("Event stored: user-message.text.sms")).to_be_visible()
 
 
+def test_a_person_who_sends_stop_is_shown_as_opted_out(page: Page, stack: Stack, number: int) -> None:
+    page.goto(f"{stack.provider_url}/#/phone/{number}")
+    page.get_by_role("button", name="STOP").click()
+    expect(page.get_by_text("Opted out")).to_be_visible()
+
+
 def test_a_dead_letter_is_shown_with_its_reason_and_redriven_by_a_click(
     page: Page, stack: Stack, reference: str, number: int
 ) -> None:
@@ -77,7 +83,7 @@ def test_a_dead_letter_is_shown_with_its_reason_and_redriven_by_a_click(
     simulator.order({"kind": "422", "references": [reference]})
     body = {"recipient": number, "message": "Refused at first", "reference": reference, "sender": "Example"}
     stack.client("sqs").send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody=json.dumps(body))
-    page.get_by_role("link", name="Dead dead_letters").click()
+    page.get_by_role("link", name="Dead letters").click()
     dead_letter = details(page).get_by_role("listitem").filter(has_text=reference)
     expect(dead_letter).to_contain_text("PROVIDER_REFUSED")
     assert accessibility.problems(page) == []

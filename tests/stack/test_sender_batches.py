@@ -1,4 +1,4 @@
-"""Whole batches of up to 100: what they cost, and what one bad message among them costs the others."""
+"""Batches of up to 100 messages: the number of calls, and the effect of invalid messages on the others."""
 
 from dataclasses import dataclass
 

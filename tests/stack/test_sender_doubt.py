@@ -1,4 +1,4 @@
-"""Answers that leave open whether a message was accepted: it is never sent again by itself, whatever it was."""
+"""Answers with an unknown outcome: the message is not sent again automatically."""
 
 import pytest
 
@@ -76,7 +76,9 @@ def test_without_a_webhook_an_accepted_message_is_held_and_not_sent_again(deploy
 
 
 @pytest.mark.parametrize("name", MISSED)
-def test_a_message_that_may_have_been_accepted_and_was_not_is_held_too(deployed: DeployedStack, name: str) -> None:
+def test_a_message_with_an_unknown_outcome_is_held_even_if_it_was_not_accepted(
+    deployed: DeployedStack, name: str
+) -> None:
     reference = f"missed-{name}"
     assert deployed.statuses(reference) == ["SENDING", "UNCERTAIN", "HELD"]
     (dead_letter,) = deployed.dead_letters(reference)
@@ -84,12 +86,12 @@ def test_a_message_that_may_have_been_accepted_and_was_not_is_held_too(deployed:
     assert len(deployed.simulator.requests(reference)) == 1
 
 
-def test_a_webhook_that_overtakes_the_answer_leaves_no_doubt(deployed: DeployedStack) -> None:
+def test_a_webhook_before_the_answer_settles_the_message(deployed: DeployedStack) -> None:
     assert deployed.statuses_without_enroute(OVERTAKEN) == ["SENDING", "DELIVERED"]
     assert len(deployed.simulator.sms(OVERTAKEN)) == 1
 
 
-def test_a_message_that_the_answer_leaves_out_is_uncertain_alone(deployed: DeployedStack) -> None:
+def test_only_the_message_that_is_missing_in_the_answer_is_uncertain(deployed: DeployedStack) -> None:
     (request,) = deployed.simulator.requests(OMITTED[1])
     assert tuple(request["references"]) == OMITTED
     assert deployed.statuses(OMITTED[1]) == ["SENDING", "UNCERTAIN", "DELIVERED"]
@@ -98,7 +100,7 @@ def test_a_message_that_the_answer_leaves_out_is_uncertain_alone(deployed: Deplo
         assert deployed.statuses(reference)[-1] == "DELIVERED"
 
 
-def test_answers_in_another_order_are_given_to_the_right_messages(deployed: DeployedStack) -> None:
+def test_answers_in_another_order_are_matched_to_their_messages(deployed: DeployedStack) -> None:
     (request,) = deployed.simulator.requests(REORDERED[0])
     assert tuple(request["references"]) == REORDERED
     for reference in REORDERED:

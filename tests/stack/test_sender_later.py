@@ -107,7 +107,7 @@ def turned_away(deployed: DeployedStack, message_ids: list[str]) -> list[int]:
 
 
 @pytest.mark.parametrize("reference", [*REFUSALS, "growing", *SPREAD, *CROWD])
-def test_a_message_that_was_turned_away_is_sent_later_and_once(deployed: DeployedStack, reference: str) -> None:
+def test_a_message_that_was_not_accepted_is_sent_later_and_once(deployed: DeployedStack, reference: str) -> None:
     statuses = deployed.statuses(reference)
     assert statuses[:3] == ["SENDING", "RETRYING", "SENDING"]
     assert statuses[-1] == "DELIVERED"
@@ -115,13 +115,13 @@ def test_a_message_that_was_turned_away_is_sent_later_and_once(deployed: Deploye
 
 
 @pytest.mark.parametrize("name", ["429", "503", "401", "403"])
-def test_without_retry_after_the_first_pause_is_our_own(seen: Seen, name: str) -> None:
+def test_the_first_pause_without_retry_after_is_our_own(seen: Seen, name: str) -> None:
     least_s, most_s = OWN_PAUSES_S[0]
     assert least_s <= seen.pauses_s[name][0] <= most_s + 2
 
 
 @pytest.mark.parametrize("name", ["429-seconds", "429-date", "503-seconds"])
-def test_retry_after_is_kept(seen: Seen, name: str) -> None:
+def test_retry_after_is_honoured(seen: Seen, name: str) -> None:
     assert SECONDS <= seen.pauses_s[name][0] <= SECONDS * 1.25 + 3
 
 
@@ -130,11 +130,11 @@ def test_the_pauses_grow(seen: Seen) -> None:
         assert least_s <= pause_s <= most_s + 2
 
 
-def test_messages_that_were_turned_away_together_do_not_come_back_in_one_wave(seen: Seen) -> None:
+def test_messages_of_one_batch_are_retried_at_different_times(seen: Seen) -> None:
     assert len(set(seen.pauses_s["spread"])) > 1
 
 
-def test_after_a_429_no_further_request_goes_out_in_that_invocation(seen: Seen) -> None:
+def test_an_invocation_sends_no_further_request_after_a_429(seen: Seen) -> None:
     together, alone = seen.crowd
     assert (together["outcome"], together["references"]) == (422, CROWD)
     assert (alone["outcome"], alone["references"]) == (429, CROWD[:1])
@@ -146,7 +146,9 @@ def test_a_rotated_token_is_read_again_and_used_in_the_same_invocation(deployed:
     assert "RETRYING" not in deployed.statuses("rotated")
 
 
-def test_a_wrong_token_makes_no_message_invalid_and_is_not_tried_twice(deployed: DeployedStack, seen: Seen) -> None:
+def test_a_wrong_token_makes_no_message_invalid_and_is_used_once_per_invocation(
+    deployed: DeployedStack, seen: Seen
+) -> None:
     assert [each["outcome"] for each in seen.wrong] == [403]
     assert deployed.statuses("wrong-token")[:3] == ["SENDING", "RETRYING", "SENDING"]
     assert deployed.statuses("wrong-token")[-1] == "DELIVERED"
@@ -157,7 +159,7 @@ def test_a_wrong_token_makes_no_message_invalid_and_is_not_tried_twice(deployed:
 
 
 @pytest.mark.parametrize("reference", EXHAUSTED)
-def test_at_its_last_delivery_a_message_goes_to_the_dead_letter_queue_with_its_reason(
+def test_a_message_goes_to_the_dead_letter_queue_at_its_last_delivery(
     deployed: DeployedStack, reference: str
 ) -> None:
     assert deployed.statuses(reference)[-1] == "HELD"

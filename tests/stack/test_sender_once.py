@@ -1,4 +1,4 @@
-"""One reference is one SMS, however often and however much at once its message comes."""
+"""One reference is one SMS, even for repeated and concurrent deliveries."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,6 +51,6 @@ def test_one_reference_is_one_sms(deployed: DeployedStack, reference: str) -> No
 
 
 @pytest.mark.parametrize("reference", ["stranger-1", "stranger-2"])
-def test_the_others_of_the_batch_are_not_kept_waiting(deployed: DeployedStack, reference: str) -> None:
+def test_duplicates_do_not_delay_the_other_messages_of_a_batch(deployed: DeployedStack, reference: str) -> None:
     (request,) = deployed.simulator.requests(reference)
     assert sorted(request["references"]) == ["stranger-1", "stranger-2", "twins"]

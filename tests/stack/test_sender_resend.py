@@ -1,4 +1,4 @@
-"""The policy Resend: an uncertain message that no webhook settles is sent again once, and never twice."""
+"""The policy Resend: an uncertain message that no webhook settles is sent once more."""
 
 import pytest
 
@@ -28,26 +28,26 @@ def ended(deployed: DeployedStack) -> None:
         deployed.sender_function.configure(**before)
 
 
-def test_a_message_that_was_not_accepted_goes_out_at_the_second_try(deployed: DeployedStack) -> None:
+def test_a_message_that_was_not_accepted_is_sent_again(deployed: DeployedStack) -> None:
     statuses = deployed.statuses("missed")
     assert statuses[:3] == ["SENDING", "UNCERTAIN", "SENDING"]
     assert statuses[-1] == "DELIVERED"
     assert len(deployed.simulator.sms("missed")) == 1
 
 
-def test_a_message_that_was_accepted_without_a_word_is_doubled_as_the_policy_allows(deployed: DeployedStack) -> None:
+def test_a_message_whose_acceptance_was_lost_is_sent_twice(deployed: DeployedStack) -> None:
     assert len(deployed.simulator.requests("taken")) == 2
     assert deployed.statuses("taken")[-1] == "DELIVERED"
     assert deployed.dead_letters("taken") == []
 
 
-def test_after_a_second_doubt_it_is_held(deployed: DeployedStack) -> None:
+def test_a_message_is_held_after_a_second_unknown_outcome(deployed: DeployedStack) -> None:
     assert deployed.statuses("hopeless") == ["SENDING", "UNCERTAIN", "SENDING", "UNCERTAIN", "HELD"]
     assert len(deployed.simulator.requests("hopeless")) == 2
     (dead_letter,) = deployed.dead_letters("hopeless")
     assert dead_letter.attribute_values()["ErrorCode"] == "UNCERTAIN"
 
 
-def test_what_a_webhook_settles_is_not_sent_again(deployed: DeployedStack) -> None:
+def test_a_message_that_a_webhook_settles_is_not_sent_again(deployed: DeployedStack) -> None:
     assert deployed.statuses("settled") == ["SENDING", "UNCERTAIN", "DELIVERED"]
     assert len(deployed.simulator.requests("settled")) == 1

@@ -1,4 +1,4 @@
-"""The provider cannot be reached at all: nothing was sent, so it is sent once it can be."""
+"""The provider is unreachable: messages are sent when it can be reached again."""
 
 import socket
 from collections.abc import Iterator
@@ -63,9 +63,7 @@ def full() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_unreachable_provider_has_not_accepted_anything_so_it_is_sent_later(
-    deployed: DeployedStack, way: str
-) -> None:
+def test_a_message_is_sent_later_if_the_provider_is_unreachable(deployed: DeployedStack, way: str) -> None:
     reference = f"place-{way}"
     statuses = deployed.statuses(reference)
     assert statuses[:3] == ["SENDING", "RETRYING", "SENDING"]

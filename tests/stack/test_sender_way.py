@@ -1,4 +1,4 @@
-"""A message's way through the stack, that of a message that cannot be sent, and what the logs say of both."""
+"""The path of a message and of an invalid message through the stack, and their logs."""
 
 import json
 
@@ -62,7 +62,9 @@ def ids(deployed: DeployedStack, earlier: int) -> dict[str, str]:  # noqa: ARG00
     return sent
 
 
-def test_a_message_without_a_reference_is_known_by_its_queue_id(deployed: DeployedStack, ids: dict[str, str]) -> None:
+def test_the_reference_of_a_message_without_one_is_its_sqs_message_id(
+    deployed: DeployedStack, ids: dict[str, str]
+) -> None:
     (sms,) = deployed.simulator.sms(ids["plain"])
     last = deployed.history(ids["plain"])[-1]
     assert (last.status, last.message_id, last.msg_id) == ("DELIVERED", ids["plain"], sms["msg_id"])
@@ -78,20 +80,18 @@ def test_all_fields_reach_the_provider_and_the_record(deployed: DeployedStack) -
     assert last.priority == "urgent"
 
 
-def test_a_message_without_a_sender_goes_out_under_the_default_one(
-    deployed: DeployedStack, ids: dict[str, str]
-) -> None:
+def test_a_message_without_a_sender_has_the_default_sender(deployed: DeployedStack, ids: dict[str, str]) -> None:
     (sms,) = deployed.simulator.sms(ids["senderless"])
     assert sms["sender"] == deployed.stack.parameters["DefaultSender"]
 
 
-def test_the_urgent_queue_leads_to_the_same_place(deployed: DeployedStack) -> None:
+def test_messages_of_the_urgent_queue_are_delivered(deployed: DeployedStack) -> None:
     assert deployed.statuses("urgent")[-1] == "DELIVERED"
     assert len(deployed.simulator.sms("urgent")) == 1
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_message_is_in_the_dead_letter_queue_as_it_came_with_its_reason(
+def test_an_invalid_message_is_in_the_dead_letter_queue_unchanged_with_its_reason(
     deployed: DeployedStack, ids: dict[str, str], name: str
 ) -> None:
     body, code, reason = BAD[name]
@@ -103,13 +103,15 @@ def test_a_bad_message_is_in_the_dead_letter_queue_as_it_came_with_its_reason(
     assert (record.status, record.error) == ("INVALID", {"code": code, "details": reason})
 
 
-def test_a_bad_message_of_the_urgent_queue_is_there_too(deployed: DeployedStack, ids: dict[str, str]) -> None:
+def test_an_invalid_message_of_the_urgent_queue_is_in_the_dead_letter_queue(
+    deployed: DeployedStack, ids: dict[str, str]
+) -> None:
     (dead_letter,) = deployed.dead_letters(ids["bad-urgent"])
     assert dead_letter.body == "no JSON"
     assert dead_letter.attribute_values()["ErrorCode"] == "INVALID_JSON"
 
 
-def test_the_text_is_nowhere_in_the_table(deployed: DeployedStack) -> None:
+def test_the_table_does_not_contain_the_text(deployed: DeployedStack) -> None:
     pages = (
         deployed.stack.client("dynamodb")
         .get_paginator("scan")
@@ -120,7 +122,7 @@ def test_the_text_is_nowhere_in_the_table(deployed: DeployedStack) -> None:
     assert found(table, deployed.texts) == []
 
 
-def test_the_log_holds_no_text_no_number_and_no_secret(deployed: DeployedStack, ids: dict[str, str]) -> None:
+def test_the_log_contains_no_text_no_number_and_no_secret(deployed: DeployedStack, ids: dict[str, str]) -> None:
     # All that every test before this one has sent is looked for.
     log = "\n".join([*deployed.stack.logs("sender"), *deployed.stack.logs("webhook")])
     assert found(log, [ids["no-json"], "unknown field"]) == [ids["no-json"]]
@@ -132,7 +134,9 @@ def found(text: str, words: list[str]) -> list[str]:
     return [word for word in words if word in text]
 
 
-def test_each_batch_writes_a_line_and_its_metrics(deployed: DeployedStack, ids: dict[str, str], earlier: int) -> None:
+def test_every_batch_writes_a_log_line_and_metrics(
+    deployed: DeployedStack, ids: dict[str, str], earlier: int
+) -> None:
     assert len(ids) == 4 + len(BAD) + 1
 
     def lines() -> list[Fields]:

@@ -1,4 +1,4 @@
-"""The deployed webhook: who gets in, what is stored before it is answered, and which state it leaves."""
+"""The deployed webhook: signatures, stored events, quarantine, status and key rotation."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ UNAUTHORIZED = 401, {"error": {"code": "UNAUTHORIZED", "message": "the signature
 STORED, DUPLICATE, QUARANTINED = [(200, {"status": it}) for it in ("stored", "duplicate", "quarantined")]
 
 
-def test_a_signed_event_is_stored_as_it_came_and_a_second_time_it_is_known(stack: Stack) -> None:
+def test_a_signed_event_is_stored_unchanged_and_its_repetition_is_a_duplicate(stack: Stack) -> None:
     body = event("webhook-stored", text="Ærø ☕")
     assert deliver(stack, body) == STORED
     assert deliver(stack, body) == DUPLICATE
@@ -29,14 +29,14 @@ def test_a_signed_event_is_stored_as_it_came_and_a_second_time_it_is_known(stack
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/json; charset=utf-16"])
-def test_the_bytes_are_what_counts_and_no_header_names_their_type(stack: Stack, content_type: str | None) -> None:
+def test_the_content_type_does_not_matter(stack: Stack, content_type: str | None) -> None:
     reference = f"webhook-type-{content_type}"
     body = event(reference, text="Ærø ☕")
     assert post(stack, body, sign(body, stack.webhook_key), content_type=content_type) == STORED
     assert [item["body"]["S"].encode() for item in items(stack, reference)] == [body]
 
 
-def test_any_spacing_and_spelling_of_the_json_is_kept(stack: Stack) -> None:
+def test_the_formatting_of_the_json_is_kept(stack: Stack) -> None:
     spaced = json.dumps(envelope("webhook-spaced", note="é/"), indent="\t", separators=(" ,", " :\r\n"))
     body = f" \r\n\t{spaced}\n ".replace("DELIVERED", "D\\u0045LIVERED").encode()
     assert deliver(stack, body) == STORED
@@ -44,7 +44,7 @@ def test_any_spacing_and_spelling_of_the_json_is_kept(stack: Stack) -> None:
     assert (item["body"]["S"].encode(), item["status"]["S"]) == (body, "DELIVERED")
 
 
-def test_a_status_an_event_type_and_fields_that_nobody_knows_are_kept_by_name(stack: Stack) -> None:
+def test_unknown_statuses_event_types_and_fields_are_kept(stack: Stack) -> None:
     put_message(stack, "webhook-unknown")
     told = envelope("webhook-unknown", status="PONDERED", mood={"of": ["a", "handset"]})
     other = envelope("webhook-unknown") | {"event_type": "weather.storm.sms", "colour": "green"}
@@ -74,9 +74,7 @@ def test_a_status_an_event_type_and_fields_that_nobody_knows_are_kept_by_name(st
     ],
     ids=["missing", "empty", "no tag", "truncated", "too long", "no version", "wrong", "not ASCII", "huge"],
 )
-def test_whatever_is_not_signed_by_our_key_is_refused_with_the_same_words(
-    stack: Stack, forge: Callable[[str], str | None]
-) -> None:
+def test_every_wrong_signature_gets_the_same_answer(stack: Stack, forge: Callable[[str], str | None]) -> None:
     body = event("webhook-refused")
     forged = forge(sign(body, stack.webhook_key))
     assert post(stack, body, forged and forged.encode().decode("latin-1")) == UNAUTHORIZED
@@ -84,7 +82,7 @@ def test_whatever_is_not_signed_by_our_key_is_refused_with_the_same_words(
 
 
 @pytest.mark.parametrize("age", [timedelta(days=8), timedelta(minutes=-6)], ids=["too old", "ahead"])
-def test_an_event_of_an_age_that_none_has_is_refused(stack: Stack, age: timedelta) -> None:
+def test_an_event_that_is_too_old_or_in_the_future_is_refused(stack: Stack, age: timedelta) -> None:
     body = event("webhook-age", age=age)
     code, answer = deliver(stack, body)
     assert (code, answer["error"]["code"]) == (400, "EVENT_AGE")
@@ -147,7 +145,9 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize(("body", "reason"), UNUSABLE.values(), ids=UNUSABLE)
-def test_what_is_signed_and_no_event_is_quarantined_with_its_reason(stack: Stack, body: bytes, reason: str) -> None:
+def test_a_signed_body_that_is_not_an_event_is_quarantined_with_its_reason(
+    stack: Stack, body: bytes, reason: str
+) -> None:
     assert deliver(stack, body) == QUARANTINED
     assert deliver(stack, body) == DUPLICATE
     signature = sign(body, stack.webhook_key)
@@ -161,7 +161,7 @@ def raw(attribute: dict[str, Any]) -> bytes:
     return attribute["S"].encode() if "S" in attribute else bytes(attribute["B"])
 
 
-def test_what_the_table_could_not_hold_is_no_matter_where_only_the_body_has_it(stack: Stack) -> None:
+def test_unstorable_values_in_unknown_fields_are_kept_in_the_body(stack: Stack) -> None:
     body = inside(unknown=rf'["\ud800",1e400,{deep(40)},{{"{"x" * 65_536}":null}}]').replace(
         b"webhook-unusable", b"webhook-usable"
     )
@@ -169,13 +169,13 @@ def test_what_the_table_could_not_hold_is_no_matter_where_only_the_body_has_it(s
     assert [item["body"]["S"].encode() for item in items(stack, "webhook-usable")] == [body]
 
 
-def test_events_of_a_message_that_we_did_not_send_make_no_message(stack: Stack) -> None:
+def test_events_of_another_system_create_no_message(stack: Stack) -> None:
     body = event("webhook-foreign")
     assert deliver(stack, body) == STORED
     assert [item["sk"]["S"][:6] for item in items(stack, "webhook-foreign")] == ["EVENT#"]
 
 
-def test_a_final_state_survives_all_events_at_once(stack: Stack) -> None:
+def test_a_final_status_stays_when_all_events_arrive_at_once(stack: Stack) -> None:
     put_message(stack, "webhook-race")
     statuses = ["ACCEPTED", "ENROUTE", "UNKNOWN", "SOMETHING_NEW", "ENROUTE", "DELIVERED", "ACCEPTED", "ENROUTE"]
     bodies = [event("webhook-race", status) for status in statuses]
@@ -221,7 +221,9 @@ def answered(stack: Stack, key: str) -> tuple[int, dict[str, Any]]:
     return post(stack, body, sign(body, key))
 
 
-def test_a_running_function_learns_the_new_key_and_keeps_the_old_one(stack: Stack, rotate: Callable[[], str]) -> None:
+def test_a_running_function_accepts_the_new_key_and_the_previous_one_after_a_rotation(
+    stack: Stack, rotate: Callable[[], str]
+) -> None:
     assert answered(stack, stack.webhook_key) == STORED
     fresh = rotate()
     # It reads its keys again at most once a minute.
@@ -229,16 +231,14 @@ def test_a_running_function_learns_the_new_key_and_keeps_the_old_one(stack: Stac
     assert answered(stack, stack.webhook_key) == STORED
 
 
-def test_the_key_before_the_current_one_gets_in_where_nobody_remembers_it(
-    stack: Stack, rotate: Callable[[], str]
-) -> None:
+def test_a_new_function_accepts_the_previous_key(stack: Stack, rotate: Callable[[], str]) -> None:
     fresh = rotate()
     restart(stack)
     assert answered(stack, stack.webhook_key) == STORED
     assert answered(stack, fresh) == STORED
 
 
-def test_the_key_of_two_rotations_ago_gets_nobody_in(stack: Stack, rotate: Callable[[], str]) -> None:
+def test_the_key_before_the_previous_one_is_refused(stack: Stack, rotate: Callable[[], str]) -> None:
     second, third = rotate(), rotate()
     restart(stack)
     assert answered(stack, stack.webhook_key) == UNAUTHORIZED

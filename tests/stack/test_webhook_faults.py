@@ -1,4 +1,4 @@
-"""The deployed webhook without its table or its key: it says so in time, and what is posted again is stored once."""
+"""The deployed webhook without its table or its key: it answers 503 in time, and a repeated event is stored once."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -55,7 +55,7 @@ def met(order: Order) -> bool:
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=FAULTS)
-def test_what_the_table_does_not_take_is_answered_503_and_stored_once_when_it_is_posted_again(
+def test_an_event_that_cannot_be_stored_gets_503_and_is_stored_at_the_next_attempt(
     stack: Stack, aws_proxy: AwsProxy, name: str, fault: dict[str, Any]
 ) -> None:
     reference = f"faults-{name}"
@@ -72,7 +72,7 @@ def test_what_the_table_does_not_take_is_answered_503_and_stored_once_when_it_is
 
 
 @pytest.mark.parametrize("fault", ["cut", "hold"])
-def test_what_the_table_took_and_could_not_say_is_answered_503_and_known_when_it_is_posted_again(
+def test_an_event_whose_write_got_no_response_is_a_duplicate_at_the_next_attempt(
     stack: Stack, aws_proxy: AwsProxy, fault: Literal["cut", "hold"]
 ) -> None:
     reference = f"faults-unheard-{fault}"
@@ -95,7 +95,7 @@ PASSING: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(("name", "fault"), PASSING.items(), ids=PASSING)
-def test_a_fault_that_passes_is_no_matter_of_the_provider(
+def test_a_short_fault_is_retried_within_the_invocation(
     stack: Stack, aws_proxy: AwsProxy, name: str, fault: dict[str, Any]
 ) -> None:
     reference = f"faults-passing-{name}"
@@ -108,7 +108,7 @@ def test_a_fault_that_passes_is_no_matter_of_the_provider(
     assert (events(stack, reference), status(stack, reference)) == ([body], "DELIVERED")
 
 
-def test_a_body_that_is_no_event_is_quarantined_once_too(stack: Stack, aws_proxy: AwsProxy) -> None:
+def test_a_body_that_is_not_an_event_is_quarantined_once(stack: Stack, aws_proxy: AwsProxy) -> None:
     body = b"no event, and no table"
 
     def kept() -> int:
@@ -124,9 +124,7 @@ def test_a_body_that_is_no_event_is_quarantined_once_too(stack: Stack, aws_proxy
     assert kept() == 1
 
 
-def test_while_the_key_cannot_be_read_nobody_gets_in_and_the_provider_is_to_try_again(
-    stack: Stack, aws_proxy: AwsProxy
-) -> None:
+def test_requests_get_503_while_the_key_cannot_be_read(stack: Stack, aws_proxy: AwsProxy) -> None:
     restart(stack)
     body = event("faults-key")
     order = aws_proxy.order(key_reading, "refuse", refusal=Refusal("InternalServiceError", status=500))

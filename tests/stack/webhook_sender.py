@@ -15,7 +15,7 @@ from gatewayapi.signature import sign
 from local.stack import Stack
 from local.waiting import wait_for
 from simulator.webhook_events import status_event
-from tests.stack import function_processes as workers
+from tests.stack import function_processes
 from tests.stack.deployed_function import name_of, processes_of, update
 
 Fields = dict[str, Any]
@@ -23,7 +23,7 @@ Fields = dict[str, Any]
 FUNCTION = "WebhookFunction"
 TIMEOUT_S = 60
 JSON = "application/json"
-MSG_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+MSG_ID = "a-msg-id-without-a-time"  # a ULID would need the time of the record's request
 NUMBER = 4512345678
 
 
@@ -88,7 +88,7 @@ def restart(stack: Stack) -> None:
     with configured(stack):
         pass
     processes = processes_of(stack, name_of(stack, FUNCTION))
-    wait_for(lambda: not workers.processes(processes), "the function's processes to end")
+    wait_for(lambda: not function_processes.processes(processes), "the function's processes to end")
 
 
 @contextmanager

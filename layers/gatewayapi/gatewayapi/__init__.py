@@ -1,4 +1,4 @@
-"""Send through GatewayAPI once, and keep what its signed webhooks say.
+"""Send each SMS through GatewayAPI once, and store the signed webhooks.
 
-Nothing is imported here: a function's cold start pays only for the modules that it names.
+Nothing is imported here, so that a cold start loads only the modules that the function uses.
 """

@@ -1,8 +1,8 @@
 """The AWS clients of this process. All share one session, and each is made when it is first needed.
 
 A second session would read the service models again. boto3 would load resources that are not used here. Other work of
-botocore that these three services do not need is left out through its public extension points; docs/performance.md
-has the measured figure of each.
+botocore that these three services do not need is left out through its public extension points. docs/performance.md
+has the measurements.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1.5
 
 # botocore makes two short attempts, which covers a lost connection. The queue retries after longer failures. botocore
-# adds an idempotency token to a transaction, so the second attempt cannot write twice. With botocore's pause of up to
-# one second between the attempts, a call to a DynamoDB that does not answer fails after 4 seconds, and the provider
-# waits 5.
+# adds an idempotency token to a transaction, so the second attempt cannot write twice. botocore pauses for up to one
+# second between the attempts. So if DynamoDB does not answer, a call fails after 4 seconds. The provider waits 5
+# seconds for the response to a webhook.
 CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT_S,
     read_timeout=READ_TIMEOUT_S,
     retries={"mode": "standard", "total_max_attempts": 2},
-    # Checked in every test instead, where the clients are made with it on.
+    # The tests make their clients with validation instead.
     parameter_validation=False,
-    # botocore would build its own twice for each request. This one is also easy to find in CloudTrail.
+    # botocore would build its default twice for each request. This value is also easy to find in CloudTrail.
     user_agent="gatewayapi-serverless",
 )
 
@@ -56,16 +56,18 @@ def session() -> Session:
 def client(service: str) -> Any:  # noqa: ANN401 - botocore makes the class at run time
     """Return the client of a service, made once."""
     made = session().create_client(service, config=CONFIG)
-    events: Any = made.meta.events  # whose stubs know no handler that returns something
+    events: Any = made.meta.events  # the stubs have no type for a handler that returns a value
     events.register("before-send", _send)
-    if service == "dynamodb" and _protocol(made.meta.service_model) == "json":  # otherwise botocore serialises itself
+    if (
+        service == "dynamodb" and _protocol(made.meta.service_model) == "json"
+    ):  # for another protocol, botocore serialises
         events.register("provide-client-params.dynamodb.TransactWriteItems", _set_aside)
         events.register("before-call.dynamodb.TransactWriteItems", _write)
     return made
 
 
 def _protocol(model: Any) -> str:  # noqa: ANN401 - botocore's ServiceModel, whose stubs lack this property
-    """Return the protocol of a service's requests; botocore before 1.35 has no choice of protocols."""
+    """Return the protocol of a service's requests; before botocore 1.35, a service has only one."""
     return getattr(model, "resolved_protocol", None) or str(model.metadata["protocol"])
 
 
@@ -107,7 +109,7 @@ def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
             preload_content=False,
             decode_content=False,
         )
-        headers: Any = answer.headers  # as botocore has them from urllib3 itself
+        headers: Any = answer.headers  # botocore's own responses have urllib3's headers too
         response = AWSResponse(request.url, answer.status, headers, answer)
         response.content  # noqa: B018 - read to its end, so that the connection is free for the next request
     except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -116,7 +118,7 @@ def _send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
 
 
 def _set_aside(params: dict[str, Any], context: dict[str, Any], **_: object) -> dict[str, Any]:
-    """Take a transaction's writes away from botocore, because they already have the form of the request.
+    """Remove a transaction's writes from botocore's parameters: they already have the form of the request.
 
     botocore would validate each value of a hundred records against its model, and search all of them for table names
     on which an endpoint could depend.

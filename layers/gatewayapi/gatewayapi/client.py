@@ -1,8 +1,7 @@
 """A client for the provider's two sending routes.
 
-Every failure becomes one of the errors under `SendError`, by what is known afterwards: whether the provider can have
-accepted the request. That depends on whether the body had begun to leave. Nothing is retried here, because retries
-are the queue's task.
+Every failure becomes one of the errors under `SendError`. The error tells whether the provider can have accepted the
+request, which depends on whether sending the body had begun. Nothing is retried here, because the queue retries.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ class Client:
         """Send one message, given as the provider's request fields.
 
         Raises UnreachableError, TryLaterError and TokenRefusedError (nothing was accepted), RefusedError (the message
-        is at fault), and UnknownOutcomeError (the message may have been accepted).
+        is invalid), and UnknownOutcomeError (the message may have been accepted).
         """
         answer = self._post("/mobile/single", message, token, timeout_s)
         accepted = _accepted(answer)
@@ -97,10 +96,10 @@ class Client:
     ) -> list[Accepted | None]:
         """Send up to 1000 messages in one request, and return an entry for each, in their order.
 
-        Answers are matched by reference, never by position, so each message needs a reference of its own. None stands
-        for a message that the answer leaves out: it may have been accepted.
+        Answers are matched by reference, not by position, so each message needs a reference of its own. None means
+        that the answer does not contain the message, which may have been accepted.
 
-        Raises ValueError where a reference is missing or repeated, otherwise as `send`. RefusedError names messages
+        Raises ValueError if a reference is missing or repeated, otherwise as `send`. RefusedError names messages
         by their index.
         """
         references = [message.get("reference") for message in messages]
@@ -140,9 +139,9 @@ class Client:
                 redirect=False,
                 timeout=timeout,
             )
-        # urllib3's own errors, and those of a socket that urllib3 lets through.
+        # urllib3's own errors, and socket errors that urllib3 does not convert.
         except (HTTPError, OSError) as error:
-            if body.left:
+            if body.started:
                 raise UnknownOutcomeError(
                     f"the connection failed after the request was sent ({_name(error)})"
                 ) from error
@@ -159,19 +158,19 @@ class Client:
 
 
 class _Body:
-    """A request's body that notes when urllib3 begins to send it. Before that, nothing can have been accepted."""
+    """A request body that records when urllib3 begins to send it. Until then, nothing can have been accepted."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.left = False
+        self.started = False
 
     def __iter__(self) -> Iterator[bytes]:
-        self.left = True
+        self.started = True
         yield self.data
 
 
 def _read(answer: urllib3.BaseHTTPResponse) -> object:
-    """Return the body of an acceptance, or raise what any other answer means."""
+    """Return the body of an acceptance, or raise the error of any other answer."""
     status = answer.status
     if OK <= status < MULTIPLE_CHOICES:
         try:
@@ -185,7 +184,7 @@ def _read(answer: urllib3.BaseHTTPResponse) -> object:
     if status == UNPROCESSABLE:
         raise RefusedError(status, tuple(_refusals(answer)))
     if status == UNAVAILABLE or MULTIPLE_CHOICES <= status < SERVER_ERROR:
-        # 429 and 503, and also a redirect or a 404: the host is wrong then, and not the message.
+        # 429 and 503, and also a redirect or a 404, where the host is wrong and not the message.
         raise TryLaterError(status, _retry_after_s(answer.headers.get("Retry-After")))
     raise UnknownOutcomeError(f"the provider answered {status}")
 
@@ -215,7 +214,7 @@ def _refusals(answer: urllib3.BaseHTTPResponse) -> Iterator[Refusal]:
 
 
 def _retry_after_s(header: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, which can be a number or a date; None where it is neither."""
+    """Return the seconds of a Retry-After header, which can be a number or a date, or None for anything else."""
     if header is None:
         return None
     header = header.strip()

@@ -1,4 +1,4 @@
-"""Times as the table, the provider and SQS write them, all of them in UTC.
+"""Convert times from and to the formats of the table, the provider and SQS. All are in UTC.
 
 Strings have a fixed width, so that comparing two of them in a DynamoDB condition compares the times.
 """
@@ -9,8 +9,8 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
-# fromisoformat alone also takes dates, week numbers and local times, and each Python a little more than the last
-# (24:00 since 3.14). What is a time must not depend on the runtime.
+# fromisoformat alone also accepts dates, week numbers and local times, and newer versions of Python accept more
+# (24:00 since 3.14). The same texts must be valid with every version.
 CLOCK_TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d"
 OFFSET = r"[+-]([01]\d|2[0-3]):?[0-5]\d"
 # RFC 3339 with its mandatory offset.
@@ -34,7 +34,7 @@ def from_text(text: str) -> datetime:
         raise ValueError("not an RFC 3339 time")
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except OverflowError as error:  # year 1 or 9999, moved over the edge by its offset
+    except OverflowError as error:  # the offset moves a time of year 1 or 9999 out of range
         raise ValueError("not a representable time") from error
 
 
@@ -44,16 +44,16 @@ def from_epoch_ms(milliseconds: str | int) -> datetime:
 
 
 def from_ulid(ulid: str) -> datetime | None:
-    """Return the time in a ULID's first ten characters, or None where it is none.
+    """Return the time in a ULID's first ten characters, or None if the text is not a ULID.
 
-    The provider's `msg_id` is a ULID made at acceptance, which spares us a read to learn when that was.
+    The provider's `msg_id` is a ULID made at acceptance, so the time of acceptance is known without a read.
     """
     alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-    if len(ulid) != 26 or any(letter not in alphabet for letter in ulid):  # noqa: PLR2004 - a ULID's length
+    if len(ulid) != 26 or any(character not in alphabet for character in ulid):  # noqa: PLR2004 - a ULID's length
         return None
     milliseconds = 0
-    for letter in ulid[:10]:
-        milliseconds = milliseconds * 32 + alphabet.index(letter)
+    for character in ulid[:10]:
+        milliseconds = milliseconds * 32 + alphabet.index(character)
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):

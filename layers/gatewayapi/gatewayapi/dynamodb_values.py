@@ -24,7 +24,7 @@ MAX_NAME = 65_535  # bytes
 
 
 def to_attribute(value: object, depth: int = 0) -> dict[str, Any]:
-    """Return a JSON value as an attribute value; raises EventError where DynamoDB could not hold it."""
+    """Return a JSON value as an attribute value. Raises EventError if DynamoDB cannot store it."""
     if depth > MAX_DEPTH:
         raise EventError("nested too deeply")
     if value is None:
@@ -42,8 +42,8 @@ def to_attribute(value: object, depth: int = 0) -> dict[str, Any]:
     raise EventError(f"{type(value).__name__} is not a JSON value")
 
 
-def from_attribute(attribute: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as open as JSON is
-    """Return the Python value of an attribute value, whole numbers as int and the others as Decimal."""
+def from_attribute(attribute: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the Python value of an attribute value. Whole numbers are int, other numbers are Decimal."""
     ((kind, value),) = attribute.items()
     if kind == "NULL":
         return None
@@ -60,7 +60,7 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as op
 
 
 def text(value: str) -> str:
-    """Return the string, or raise EventError where it has no UTF-8 form."""
+    """Return the string, or raise EventError if it has no UTF-8 form."""
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -69,7 +69,7 @@ def text(value: str) -> str:
 
 
 def number(value: int | Decimal) -> str:
-    """Return a number as DynamoDB writes it, or raise EventError where it would lose digits or not fit."""
+    """Return a number in DynamoDB's form, or raise EventError if DynamoDB would round it or cannot store it."""
     _, digits, exponent = Decimal(value).as_tuple()
     if not isinstance(exponent, int):
         raise EventError("a number is not finite")

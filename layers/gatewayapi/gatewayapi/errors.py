@@ -1,4 +1,4 @@
-"""Every error that this package raises, one class for each reaction of its catcher.
+"""Every error that this package raises, one class for each way of handling it.
 
 GatewayApiError
 ├── SignatureError        refuse the body, without a reason
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 
 class GatewayApiError(Exception):
-    """The root of the tree."""
+    """The base class of all errors of this package."""
 
 
 class SignatureError(GatewayApiError):
@@ -34,7 +34,7 @@ class SignatureError(GatewayApiError):
 class Problem:
     """One mistake in a queue message: the JSON path of the field, and what the field must be.
 
-    The reason never repeats the field's value, since a value can be a text or a phone number.
+    The reason does not contain the field's value, because a value can be a text or a phone number.
     """
 
     path: str
@@ -42,7 +42,7 @@ class Problem:
 
 
 class MessageError(GatewayApiError):
-    """A queue message breaks one or more rules: it cannot be sent as it is.
+    """A queue message breaks one or more rules, so it cannot be sent.
 
     Arguments: `code` is the dead-letter queue's `ErrorCode`, `problems` are the mistakes.
     """
@@ -58,7 +58,7 @@ class EventError(GatewayApiError):
 
 
 class EventAgeError(GatewayApiError):
-    """A signed event is too old, or too far in the future, to be told from a replay."""
+    """A signed event is too old, or too far in the future, to be accepted: it may be a replay."""
 
 
 class RecordError(GatewayApiError):
@@ -98,7 +98,7 @@ class TryLaterError(SendError):
 
 
 class TokenRefusedError(SendError):
-    """The provider answered 401 or 403: the token, the host or the account is wrong, and not the messages."""
+    """The provider answered 401 or 403: the token, the host or the account is wrong, not the messages."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"the provider refused the token with {status}")
@@ -128,4 +128,4 @@ class RefusedError(SendError):
 
 
 class UnknownOutcomeError(SendError):
-    """The request left and no usable answer came, so the provider may or may not have accepted it."""
+    """The request was sent but got no usable answer, so the provider may or may not have accepted it."""

@@ -1,15 +1,15 @@
-"""The update by which a status event moves the record of its message, and the condition under which it may.
+"""The update with which a status event moves the record of its message, and the condition of that update.
 
-The provider reports on all messages of an account, and another system can use the same references and text the same
-people. So an event moves a record only if it belongs to it:
+The provider reports on all messages of an account. Another system can use the same account with the same references
+and recipients. So an event moves a record only if it is about the record's message:
 
 - The record has a msg_id: the event must have the same.
 - The record has none, and it is SENDING or in doubt: the recipient must be the same. If the event's msg_id is a ULID,
   the time in it must also be one at which our request can have been accepted.
-- Any other record was never accepted, so no event moves it.
+- The message of any other record was not accepted, so no event moves it.
 
-The update moves a record forward only: to a higher rank, or within a rank to the later `status_at`, then to the
-greater name. So any order of any events ends in the same state.
+The update moves a record forward only: to a higher rank, or within a rank to the later `status_at`, or at the same
+time to the status that is last in alphabetical order. So the final state does not depend on the order of the events.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def update(table_name: str, event: EventRecord) -> dict[str, Any]:
 
 
 def leads_to(record: MessageRecord, event: EventRecord) -> bool:
-    """Return whether the event is found through this record: it is the record's own, also if it is older."""
+    """Return whether the event is about the message of this record, although it did not move the record."""
     if record.msg_id is not None:
         return record.msg_id == event.msg_id
     return record.forgotten_at is not None
@@ -75,7 +75,7 @@ def leads_to(record: MessageRecord, event: EventRecord) -> bool:
 def _belongs(event: EventRecord, values: dict[str, Any]) -> str:
     """Return the condition that the event is about the record's message."""
     same_id = "msg_id = :msg_id"
-    if not isinstance(event.recipient, int):  # the provider writes an integer; anything else is only stored
+    if not isinstance(event.recipient, int):  # the provider sends an integer; any other value is only stored
         return same_id
     values |= {":recipient": {"N": str(event.recipient)}, ":sending": {"S": state.SENDING}, ":true": {"BOOL": True}}
     same_person = (
@@ -90,7 +90,7 @@ def _belongs(event: EventRecord, values: dict[str, Any]) -> str:
 
 
 def _forward(status: str, values: dict[str, Any]) -> str:
-    """Return the condition that the event's status is further than the record's."""
+    """Return the condition that the event's status comes after the record's."""
     rank = state.rank(status)
     lower = _ranked(lambda other: other < rank, ":l", values)
     equal = _ranked(lambda other: other == rank, ":e", values)
@@ -101,7 +101,7 @@ def _forward(status: str, values: dict[str, Any]) -> str:
 
 
 def _ranked(fits: Callable[[int], bool], prefix: str, values: dict[str, Any]) -> str:
-    """Return the condition that the rank of `#status` fits. A status that is not listed ranks with ENROUTE."""
+    """Return the condition that the rank of `#status` fits. An unlisted status has the rank of ENROUTE."""
     unlisted = fits(state.RANKS[state.ENROUTE])
     listed = (status for status, rank in state.RANKS.items() if fits(rank) is not unlisted)
     named = {f"{prefix}{index}": {"S": status} for index, status in enumerate(listed)}

@@ -26,9 +26,9 @@ class EventRecord:
     """One webhook event: its fields, and the raw body that was signed.
 
     Arguments:
-        key: the partition key: the event's reference, or its msg_id where it has no reference.
-        by_phone_number: whether the index by_phone_number lists the event. It does where no message record of this
-            stack leads to the event.
+        key: the partition key, which is the event's reference, or its msg_id if it has no reference.
+        by_phone_number: whether the event is in the index by_phone_number. It is if it belongs to no message record
+            of this stack.
 
     """
 
@@ -54,13 +54,13 @@ class EventRecord:
 
     @property
     def phone_number(self) -> str | None:
-        """The person's phone number as digits, None where the event has none that can be a key of the index."""
+        """The person's phone number as digits, or None if it cannot be a key of the index."""
         number = self.recipient if self.sender is None else self.sender
         digits = re.sub(r"[^0-9]", "", str(number)) if number is not None else ""
         return digits if _PHONE_NUMBER.fullmatch(digits) else None
 
     def to_item(self) -> Item:
-        """Return the record as a DynamoDB item. Raises EventError where DynamoDB could not hold a value."""
+        """Return the record as a DynamoDB item. Raises EventError if DynamoDB cannot store a value."""
         item: Item = {
             "pk": {"S": self.key},
             "sk": {"S": EVENT_SK + self.event_id},
@@ -79,7 +79,7 @@ class EventRecord:
         for name in ("msg_id", "reference", "status", "error", "recipient", "sender", "content"):
             value = getattr(self, name)
             if value is not None:
-                # One level deep already: the error moves into a map of the message record.
+                # At depth 1, because the error is also stored inside a map of the message record.
                 item[name] = to_attribute(value, depth=1)
         if self.by_phone_number and self.phone_number is not None:
             item |= {"phone_number": {"S": self.phone_number}, "recorded_at": item["received_at"]}
@@ -88,7 +88,7 @@ class EventRecord:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineRecord:
-    """A signed body that is not a usable event, kept whole: a string, or bytes where it is not UTF-8."""
+    """A signed body that is not a usable event, kept whole as a string, or as bytes if it is not UTF-8."""
 
     record_type: ClassVar[str] = "quarantine"
 
@@ -122,7 +122,7 @@ def event_from_values(values: Mapping[str, Any]) -> EventRecord:
         timestamp=from_text(values["timestamp"]),
         received_at=from_text(values["received_at"]),
         expires_at=from_epoch(values["expires_at"]),
-        # Both are gone from events of a person who was forgotten.
+        # Both are erased from the events of a person who was forgotten.
         body=values.get("body", ""),
         signature=values.get("signature", ""),
         msg_id=values.get("msg_id"),

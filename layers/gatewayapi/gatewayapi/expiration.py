@@ -1,4 +1,4 @@
-"""The `expiration` field: four forms of one point in time.
+"""The `expiration` field: a point in time in one of four forms.
 
 The provider counts a duration from when the request arrives. A message can wait in a queue first, so we count from
 when it was enqueued, and send the provider the resulting point in time.
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\d{1,11}(\.\d{1,6})?", re.ASCII)
 def deadline(expiration: str | float, enqueued_at: datetime) -> datetime:
     """Return the time after which a message must not be sent any more.
 
-    Raises ValueError for anything the provider would refuse; its text tells what the field must be.
+    Raises ValueError for anything the provider would refuse. The error's text describes a valid field.
     """
     moment = _moment(expiration, enqueued_at)
     if moment > enqueued_at + MAX_AGE:
@@ -40,7 +40,7 @@ def deadline(expiration: str | float, enqueued_at: datetime) -> datetime:
 def for_provider(moment: datetime, now: datetime) -> datetime:
     """Return a deadline as it can be sent: at most 5 days away, even if the provider's clock is a little behind.
 
-    A message of `P5D` that is sent at once has a deadline at the very end of what the provider takes.
+    The deadline of a `P5D` message that is sent immediately is the latest that the provider accepts.
     """
     return min(moment, now + MAX_AGE - CLOCK_TOLERANCE)
 
@@ -60,7 +60,7 @@ def _number(expiration: str | float, enqueued_at: datetime) -> datetime:
         if number > MAX_OFFSET_S:
             return datetime.fromtimestamp(number, UTC)
         span = timedelta(seconds=number)
-    # Milliseconds instead of seconds since 1970, say, are a year that no datetime can hold.
+    # For example milliseconds since 1970, whose year is out of the range of datetime.
     except (ValueError, OverflowError, OSError) as error:
         raise ValueError(_FORMS) from error
     return enqueued_at + _positive(span)
@@ -71,7 +71,7 @@ def _point(text: str) -> datetime:
         raise ValueError(_FORMS)
     try:
         moment = datetime.fromisoformat(text)
-        # The provider's format leaves the offset optional; like all times here, it is UTC then.
+        # The offset is optional in the provider's format. Without one, the time is UTC.
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(_FORMS) from error

@@ -1,9 +1,9 @@
-"""One SMS as a producer puts it on the queue: read, checked, and turned into the provider's request.
+"""Read a queue message, check it, and turn it into the provider's request.
 
-`from_fields` holds the rules of the content itself: what the provider would refuse with 422 (openapi.json,
+`from_fields` checks the content. It refuses what the provider would refuse with 422 (openapi.json,
 `MobileMessageRequest`), and what it would change before sending, such as a sender that phones cannot show. The JSON
-Schema in `events/schemas/message.schema.json` states the same rules for other languages, and a test compares the two.
-`check` holds the rules of one stack, which its parameters set.
+Schema in `events/schemas/message.schema.json` has the same rules for other languages, and a test compares the two.
+`check` checks the rules of one stack, which its parameters set.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from gatewayapi import expiration as expirations
-from gatewayapi import message_fields, segments
+from gatewayapi import expiration, message_fields, segments
 from gatewayapi.clock import to_text
 from gatewayapi.errors import MessageError, Problem
 
@@ -33,7 +32,7 @@ MAX_SEGMENTS = 255
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose content keeps every rule; `sender` is None where DefaultSender is to be used."""
+    """A message whose content is valid. `sender` is None if DefaultSender is to be used."""
 
     message: str
     recipient: int
@@ -52,7 +51,7 @@ class Message:
     def request(
         self, reference: str | None, default_sender: str, deadline: datetime | None, now: datetime
     ) -> dict[str, object]:
-        """Return the provider's request fields, with what the queue message left open filled in.
+        """Return the provider's request fields, with the defaults of fields that the message does not have.
 
         `now` bounds the deadline: the provider refuses one that is more than 5 days away on its own clock.
         """
@@ -61,28 +60,28 @@ class Message:
         if reference is not None:
             fields["reference"] = reference
         if deadline is not None:
-            fields["expiration"] = to_text(expirations.for_provider(deadline, now))
+            fields["expiration"] = to_text(expiration.for_provider(deadline, now))
         return fields
 
     def fingerprint(self, reference: str) -> str:
-        """Return a hash that is equal for two messages of one reference where their content is the same SMS.
+        """Return a hash that is equal for two messages if they are the same SMS with the same reference.
 
-        The text itself is not stored, so a hash stands for it. The reference is part of it, so that equal texts have
-        different hashes. `expiration`, `message_type` and `context` are not: a producer that tries again with a new
-        deadline or another trace id means the same SMS.
+        The text is not stored, so hashes are compared instead. The reference is part of the hash, so that equal texts
+        have different hashes. `expiration`, `message_type` and `context` are not part of it, because a producer may
+        retry the same SMS with a new deadline or another trace id.
         """
         parts = (reference, self.message, self.recipient, self.sender, self.priority or "normal", self.label)
         return sha256(_COMPACT.encode(parts).encode()).hexdigest()
 
     def deadline(self, enqueued_at: datetime) -> datetime | None:
-        """Return the time after which the message must not be sent, or None where there is none.
+        """Return the time after which the message must not be sent, or None if there is none.
 
-        Raises MessageError where that is later than the provider allows.
+        Raises MessageError if that is later than the provider allows.
         """
         if self.expiration is None:
             return None
         try:
-            return expirations.deadline(self.expiration, enqueued_at)
+            return expiration.deadline(self.expiration, enqueued_at)
         except ValueError as error:
             raise MessageError(INVALID_MESSAGE, Problem("$.expiration", str(error))) from error
 
@@ -92,9 +91,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class StackRules:
-    """What one stack demands of a message beyond its content: the template's parameters of the same names.
+    """The rules of one stack for messages, from the template's parameters of the same names.
 
-    `require_message_type` is true where the stack enforces opt-outs.
+    `require_message_type` is true if the stack enforces opt-outs.
     """
 
     default_sender: str = ""
@@ -106,8 +105,8 @@ class StackRules:
 def from_body(body: str) -> dict[str, Any]:
     """Return the fields of a queue message's body, unchecked.
 
-    Raises MessageError(INVALID_JSON) where the body is no JSON object. The fields are checked by `from_fields` alone,
-    because the reference of a message with a broken field is still needed.
+    Raises MessageError(INVALID_JSON) if the body is not a JSON object. `from_fields` checks the fields separately,
+    because the reference of an invalid message is needed too.
     """
     try:
         fields = _DECODER.decode(body)
@@ -125,7 +124,7 @@ def from_body(body: str) -> dict[str, Any]:
 def from_fields(fields: Mapping[str, object], stack: StackRules | None = None) -> Message:
     """Return a message of these fields, or raise MessageError with every mistake in them.
 
-    Fields that only `stack` requires are named beside other mistakes. If there are none, they are left to `check`.
+    If there are mistakes, missing fields that only `stack` requires are reported too. Otherwise `check` reports them.
     """
     problems = message_fields.unknown(fields)
     values: dict[str, Any] = {}
@@ -136,15 +135,15 @@ def from_fields(fields: Mapping[str, object], stack: StackRules | None = None) -
             problems.append(Problem(f"$.{name}", str(error)))
     if problems:
         if stack is not None:
-            # A sender that is null is a mistake of its own already.
+            # A sender of null has been reported already.
             sender = None if "sender" not in fields else "given"
             problems += _missing(stack, sender=sender, message_type=fields.get("message_type"))
         raise MessageError(INVALID_MESSAGE, *problems)
     return Message(**values)
 
 
-def reference(fields: Mapping[str, object]) -> str | None:
-    """Return the fields' reference, or None where there is none; raises MessageError where it breaks a rule."""
+def reference_of(fields: Mapping[str, object]) -> str | None:
+    """Return the fields' reference, or None if there is none. Raises MessageError if it is invalid."""
     try:
         return message_fields.reference(fields)
     except ValueError as error:
@@ -152,10 +151,10 @@ def reference(fields: Mapping[str, object]) -> str | None:
 
 
 def check(message: Message, stack: StackRules) -> None:
-    """Return where a stack may send the message, else raise MessageError.
+    """Return if the stack may send the message, else raise MessageError.
 
-    These rules are apart from `from_fields`, because they change with the stack's parameters while a message can
-    already be in doubt: its fingerprint must not depend on them.
+    `from_fields` does not check these rules, because the stack's parameters can change while a message is in doubt,
+    and its fingerprint must stay the same.
     """
     if missing := _missing(stack, sender=message.sender, message_type=message.message_type):
         raise MessageError(INVALID_MESSAGE, *missing)
@@ -188,6 +187,6 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
-# Made once: json.loads and json.dumps make new ones for each call with options.
+# json.loads and json.dumps with options would make new ones for each call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _COMPACT = json.JSONEncoder(separators=(",", ":"))

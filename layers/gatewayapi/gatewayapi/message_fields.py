@@ -1,7 +1,8 @@
-"""The fields of a queue message: what each may hold.
+"""The fields of a queue message, and the rules of each field.
 
-A reader takes all fields and returns the value of its own, or None where that may be absent. It raises ValueError
-with what the field must be. The error never repeats the value, because a value can be a text or a phone number.
+A reader takes all fields and returns the value of one field, or None if it is absent and optional. It raises
+ValueError with a description of a valid value. The error does not contain the value, because a value can be a text or
+a phone number.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gatewayapi import expiration as expirations
+from gatewayapi import expiration
 from gatewayapi.errors import Problem
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _NOT_IN_REFERENCE = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 _NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
-# What producers call a field in other APIs, where the spelling is too far away to be recognised.
+# Names of the same fields in other APIs, which are too different for a suggestion by spelling.
 _OTHER_NAMES = {
     "to": "recipient",
     "msisdn": "recipient",
@@ -57,13 +58,13 @@ _MAX_SHOWN = 64
 
 
 def unknown(fields: Fields) -> list[Problem]:
-    """Return a problem for each field that is none of a message's, of the first ten."""
+    """Return a problem for each unknown field, at most ten."""
     names = fields.keys() - READERS.keys()
     return [_unknown(name) for name in sorted(names)[:_MAX_UNKNOWN]] if names else []
 
 
 def reference(fields: Fields) -> str | None:
-    """Return the reference, or None where it is absent or null."""
+    """Return the reference, or None if it is absent or null."""
     value = _text(fields, "reference", 1, MAX_REFERENCE, nullable=True)
     if value is not None and _NOT_IN_REFERENCE.search(value):
         raise ValueError("must not contain control characters")
@@ -71,7 +72,7 @@ def reference(fields: Fields) -> str | None:
 
 
 def phone_number(value: object) -> int:
-    """Return the phone number that an integer or a text such as "+45 12 34 56 78" stands for; raises ValueError."""
+    """Return the phone number of an integer or a text such as "+45 12 34 56 78". Raises ValueError."""
     if isinstance(value, str) and _RECIPIENT.fullmatch(value):
         digits = value.replace(" ", "").replace("-", "").removeprefix("+")
         number = int(digits) if len(digits) <= len(str(MAX_RECIPIENT)) else 0
@@ -117,8 +118,8 @@ def _expiration(fields: Fields) -> str | float | None:
         or (isinstance(value, float) and not math.isfinite(value))
     ):
         raise ValueError("must be a string or a number")
-    # Only a time that is far in the future shows which forms are wrong whenever the message is sent.
-    expirations.deadline(value, datetime(9000, 1, 1, tzinfo=UTC))
+    # As if enqueued far in the future, so that no point in time is too late and only the form is checked.
+    expiration.deadline(value, datetime(9000, 1, 1, tzinfo=UTC))
     return value
 
 
@@ -159,7 +160,7 @@ def _text(fields: Fields, name: str, shortest: int, longest: int, *, nullable: b
         raise ValueError("must be a string")  # noqa: TRY004 - one error for every broken rule
     if not shortest <= len(value) <= longest:
         raise ValueError(f"must have {shortest} to {longest} characters")
-    # JSON can escape half a surrogate pair, which UTF-8 cannot hold: neither the provider nor the table takes it.
+    # JSON can contain half a surrogate pair, which has no UTF-8 form. The provider and DynamoDB refuse it.
     if not value.isascii() and _SURROGATE.search(value):
         raise ValueError("must be valid Unicode")
     return value

@@ -1,6 +1,6 @@
-"""The record of one message: where it stands, and what is known of it.
+"""The record of one message: its status and its metadata.
 
-The text of the message is not stored. Its fingerprint is, so that another text under the same reference is noticed.
+The text of the message is not stored. Its fingerprint is stored, to detect another text with the same reference.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class MessageRecord:
 
     Arguments:
         message_id: the SQS message id of the message that wrote the record last.
-        attempts: how many claims there were for this content.
+        attempts: the number of claims for this content.
         queued_at: when the content was first enqueued. Retries and redrives keep it.
-        lease_until: only while SENDING; until then the invocation that claimed the message can be running.
-        in_doubt: a request left without a usable answer, so the message may have been accepted.
-        doubt_until: the latest moment at which such a request can have been under way.
+        lease_until: until when the invocation that claimed the message can be running. Only set while SENDING.
+        in_doubt: a request got no usable answer, so the message may have been accepted.
+        doubt_until: the latest time at which such a request can have been sent.
         resent: the message was sent once more although it was in doubt.
         forgotten_at: when the personal data was erased.
 
@@ -102,7 +102,7 @@ class MessageRecord:
     def _index_keys(self) -> Item:
         """Return the keys of the index by_phone_number.
 
-        They stay the same for as long as the content does, so later writes do not touch the index.
+        They change only with the content, so most later writes do not write to the index.
         """
         if self.recipient is None:
             return {}
@@ -112,8 +112,8 @@ class MessageRecord:
 def from_values(values: Mapping[str, Any]) -> MessageRecord:
     """Return the record of an item's Python values.
 
-    Raises KeyError, TypeError or ValueError for a damaged item. Every type is checked, because a wrong one would
-    otherwise fail later, in the middle of a batch.
+    Raises KeyError, TypeError or ValueError for a damaged item. Every type is checked here, so that a wrong one
+    does not fail later, in the middle of a batch.
     """
     optional: dict[str, Any] = {name: _optional(values, name, str) for name in _TEXTS}
     optional |= {name: _optional(values, name, int) for name in _NUMBERS}

@@ -20,7 +20,7 @@ _PK, _SK = "OPT_OUT#", "OPT_OUT"
 
 @dataclass(frozen=True, slots=True)
 class OptOutRecord:
-    """The last statement of a person. It has no lifetime: an opt-out that expired would be a message to that person.
+    """The last statement of a person. It does not expire, because the person would then get messages again.
 
     Arguments:
         number: the phone number in digits.
@@ -48,9 +48,9 @@ class OptOutRecord:
         }
 
     def to_put(self, table_name: str) -> dict[str, Any]:
-        """Return the arguments of PutItem, or of a transaction's Put: the write fails where a newer record is there.
+        """Return the arguments of PutItem, or of a transaction's Put. The write fails if there is a newer record.
 
-        Of two statements at the same time, OUT counts.
+        Of two statements with the same time, OUT counts.
         """
         comparison = "<=" if self.status == OUT else "<"
         return {
@@ -62,7 +62,7 @@ class OptOutRecord:
 
 
 def from_values(values: Mapping[str, Any]) -> OptOutRecord:
-    """Return the record of an item's Python values; raises KeyError, TypeError or ValueError for a damaged item."""
+    """Return the record of an item's Python values. Raises KeyError, TypeError or ValueError for a damaged item."""
     if values["status"] not in {OUT, IN}:
         raise ValueError("status is neither OUT nor IN")
     return OptOutRecord(
@@ -74,7 +74,7 @@ def from_values(values: Mapping[str, Any]) -> OptOutRecord:
 
 
 def key(number: str | int) -> Item:
-    """Return the key of a number's record; the number is given in digits."""
+    """Return the key of the record of a number, which is given in digits."""
     return {"pk": {"S": f"{_PK}{number}"}, "sk": {"S": _SK}}
 
 

@@ -1,13 +1,14 @@
 """Who opted out of promotional messages: one record for each phone number, in the stack's table.
 
-The webhook function writes a record when a person texts a stop or start word. A web form or a CRM writes one with
-`opt_out` and `opt_in`, for which the stack's `OptOutPolicyArn` is enough:
+The webhook function writes a record when a person texts a stop or start word. A web form or a CRM can write one
+with `opt_out` and `opt_in`. The policy of the stack's output `OptOutPolicyArn` permits these calls:
 
     from gatewayapi.opt_outs import opt_out
 
     opt_out(boto3.client("dynamodb"), table_name, "+45 12 34 56 78", source="website")
 
-The newest statement of a person counts, whatever order the writes arrive in. Of two with the same time, OUT counts.
+The newest statement of a person counts, in whatever order the statements are written. Of two with the same time,
+OUT counts.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ READ_PAUSE_S = 0.05
 def opt_out(
     client: DynamoDBClient, table_name: str, number: str | int, *, source: str, changed_at: datetime | None = None
 ) -> bool:
-    """Record that a person wants no promotional messages; return False where a newer record is there.
+    """Record that a person wants no promotional messages. Returns False if there is a newer record.
 
     `number` is a phone number as in a queue message's `recipient` (else ValueError), `source` is the name of the
     caller, `changed_at` is the time of the person's decision with its time zone, by default now. Raises StorageError.
@@ -47,12 +48,12 @@ def opt_out(
 def opt_in(
     client: DynamoDBClient, table_name: str, number: str | int, *, source: str, changed_at: datetime | None = None
 ) -> bool:
-    """Record that a person wants promotional messages again; arguments and result are those of `opt_out`."""
+    """Record that a person wants promotional messages again. Arguments and result are those of `opt_out`."""
     return record(client, table_name, _statement(number, IN, source, changed_at))
 
 
 def record(client: DynamoDBClient, table_name: str, statement: OptOutRecord) -> bool:
-    """Write a record; return False where a newer one is there. Raises StorageError."""
+    """Write a record. Returns False if there is a newer one. Raises StorageError."""
     try:
         client.put_item(**statement.to_put(table_name))
     except client.exceptions.ConditionalCheckFailedException:
@@ -63,9 +64,9 @@ def record(client: DynamoDBClient, table_name: str, statement: OptOutRecord) -> 
 
 
 def opted_out(client: DynamoDBClient, table_name: str, numbers: Iterable[str | int]) -> set[str]:
-    """Return which of up to 100 numbers opted out, read with strong consistency; raises StorageError.
+    """Return which of up to 100 numbers opted out, read with strong consistency. Raises StorageError.
 
-    A record that does not state IN counts as an opt-out, so that a damaged one does not lead to a message.
+    A record whose status is not IN counts as an opt-out, so that a damaged record does not allow a message.
     """
     keys: list[Any] = [key(number) for number in dict.fromkeys(numbers)]
     found: set[str] = set()

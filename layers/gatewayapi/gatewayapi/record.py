@@ -1,7 +1,6 @@
 """The records of the table, from DynamoDB items.
 
-A reader ignores attributes that it does not know, so a consumer with an older layer keeps working when a new version
-adds one.
+Unknown attributes are ignored, so a consumer with an older layer keeps working when a new version adds one.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Record]] = {
 
 
 def from_item(item: Mapping[str, Any]) -> Record | None:
-    """Return the record of a DynamoDB item, or None for a record type that this version does not know.
+    """Return the record of a DynamoDB item, or None for a record type that is unknown to this version.
 
-    Raises RecordError where the item has no record type, or is a damaged record of a known type.
+    Raises RecordError if the item has no record type, or is a damaged record of a known type.
     """
     try:
         values = {name: from_attribute(attribute) for name, attribute in item.items()}
         read = _READERS.get(values["record_type"])
         return None if read is None else read(values)
-    # ArithmeticError and OSError come from times that no clock can show.
+    # ArithmeticError and OSError are raised for times that are out of the range of datetime.
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise RecordError(f"not a record of this table: {error!r}") from error

@@ -1,6 +1,6 @@
 """A secret in Secrets Manager, kept in memory and read again when it may have been rotated.
 
-A rotation then needs no deployment and no restart. A caller that finds the value refused reads it again.
+A rotation needs no deployment and no restart: if the value is refused, the caller reads it again.
 Source: staging labels AWSCURRENT and AWSPREVIOUS in the Secrets Manager user guide.
 """
 
@@ -26,8 +26,8 @@ class Secret:
     """One secret by its ARN.
 
     Arguments:
-        refresh_s: the least seconds between two refreshes that a mismatch causes. They are wall-clock seconds,
-            because a monotonic clock stands still while Lambda freezes the process.
+        refresh_s: the minimum seconds between two calls of `refresh` that read. They are wall-clock seconds, because
+            a monotonic clock stops while Lambda freezes the process.
 
     """
 
@@ -48,13 +48,13 @@ class Secret:
         self._refreshed_at_s: float | None = None
 
     def current(self) -> str:
-        """Return the current value, which only the first call reads. Raises SecretError."""
+        """Return the current value. Only the first call reads it from Secrets Manager. Raises SecretError."""
         if self._current is None:
             self._current = self._read(CURRENT)
         return self._current
 
     def previous(self) -> str | None:
-        """Return the value before the current one, as the last `refresh` read it; None where there is none."""
+        """Return the value before the current one, as the last `refresh` read it, or None if there is none."""
         return self._previous
 
     def refresh_current(self) -> str:
@@ -65,15 +65,15 @@ class Secret:
     def refresh(self) -> bool:
         """Read the current and the previous value again. Returns False if the last refresh was too recent.
 
-        The limit keeps a flood of bad signatures from becoming a flood of calls. Raises SecretError.
+        The limit prevents many bad signatures from causing as many calls. Raises SecretError.
         """
         now_s = self._now_s()
-        # A clock that was set back must not stop refreshes, so only a recent past counts.
+        # A last refresh in the future is ignored: a clock that was set back must not stop refreshes.
         if self._refreshed_at_s is not None and 0 <= now_s - self._refreshed_at_s < self._refresh_s:
             return False
         self._refreshed_at_s = now_s
         self.refresh_current()
-        self._previous = None  # if the next call fails, the value before last must not stay valid
+        self._previous = None  # if the next call fails, an older value must not stay valid
         try:
             self._previous = self._read(PREVIOUS)
         except SecretError as error:

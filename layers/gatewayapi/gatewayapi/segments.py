@@ -1,7 +1,7 @@
-"""How many SMS segments a text takes, and in which encoding: this is what a message costs.
+"""Count the SMS segments of a text, on which the price of a message depends, and find its encoding.
 
 A text whose characters are all in GSM-7 is sent in 7-bit units. Any other text is sent in UCS-2, that is UTF-16.
-One SMS holds 160 or 70 units. A longer text is joined by a header in each segment, which leaves 153 or 67 units.
+One SMS holds 160 or 70 units. Each segment of a longer text has a header, which leaves 153 or 67 units.
 Some characters take two units, and such a pair is never divided between two segments.
 Source: 3GPP TS 23.038 (alphabet, extension table) and TS 23.040 (concatenated short messages).
 """
@@ -25,15 +25,15 @@ _EXTENSION_CHARACTER = re.compile(f"[{re.escape(_EXTENSION)}]")
 _UCS2_CHARACTER = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]")
 _SURROGATE_PAIR = re.compile("[\U00010000-\U0010ffff]")
 
-# Stands for the first unit of a pair. No text contains it, as half a surrogate pair is no character.
+# Marks the first unit of a pair. No text contains it, because half a surrogate pair is not a character.
 _FIRST_UNIT = "\ud800"
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """What a text takes: `count` segments, in all `units` septets (GSM-7) or 16-bit units (UCS-2).
+    """The size of a text: `count` segments, with `units` septets (GSM-7) or 16-bit units (UCS-2) in total.
 
-    `first_ucs2_character` is the first character that GSM-7 does not have, or None where the encoding is GSM-7.
+    `first_ucs2_character` is the first character that GSM-7 does not have, or None if the encoding is GSM-7.
     """
 
     count: int
@@ -43,7 +43,7 @@ class Segments:
 
 
 def count(text: str) -> Segments:
-    """Return the segments of a text; an empty text takes one."""
+    """Return the segments of a text. An empty text takes one."""
     if found := _UCS2_CHARACTER.search(text):
         units = text if text.isascii() else _SURROGATE_PAIR.sub(f"{_FIRST_UNIT}.", text)
         return Segments(_segments(units, 70, 67), "UCS-2", len(units), found.group())
@@ -52,7 +52,7 @@ def count(text: str) -> Segments:
 
 
 def _segments(units: str, one: int, of_several: int) -> int:
-    """Return the number of segments; a pair that would be divided moves to the next one as a whole."""
+    """Return the number of segments. A pair that would be divided moves to the next segment as a whole."""
     if len(units) <= one:
         return 1
     segments, start = 0, 0

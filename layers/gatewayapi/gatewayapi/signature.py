@@ -1,7 +1,7 @@
 """Sign a webhook body, and verify its signature.
 
 The scheme is the provider's: `Signature: v1=<hex>`, HMAC-SHA-256 over the raw bytes of the body. Both functions take
-bytes and not parsed JSON, because the same JSON serialised again has another signature.
+bytes and not parsed JSON, because serialising the JSON again can change the bytes and so the signature.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FORM = re.compile(r"v1=([0-9a-fA-F]{64})", re.ASCII)
 def sign(body: bytes, key: str | bytes) -> str:
     """Return the `Signature` header for a body.
 
-    Raises SignatureError for an empty key, which everybody could sign with.
+    Raises SignatureError for an empty key, because anyone could sign with it.
     """
     raw = key.encode() if isinstance(key, str) else key
     if not raw:
@@ -33,13 +33,13 @@ def sign(body: bytes, key: str | bytes) -> str:
 def verify(body: bytes, signature: str, keys: Iterable[str | bytes]) -> None:
     """Return if one of the keys signed the body, else raise SignatureError.
 
-    It does not return a boolean, so a forgotten `if` cannot let anyone in. Empty keys are ignored, and without a key
-    nothing verifies.
+    It does not return a boolean, so a forgotten `if` cannot accept a forged body. Empty keys are ignored. Without a
+    key, every signature is refused.
 
     Arguments:
         body: the raw bytes as received.
         signature: the header's value; hostile input of any form.
-        keys: the keys to try. All are tried in constant time, so the time of the answer tells nothing about a key.
+        keys: the keys to try. All are tried in constant time, so the response time reveals nothing about a key.
 
     """
     claimed = well_formed(signature)

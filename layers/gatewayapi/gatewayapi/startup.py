@@ -1,8 +1,8 @@
-"""Loading a function without a garbage collection in the middle of it.
+"""Stop the garbage collector while a function is loaded.
 
-Importing makes many objects and drops almost none, so that a full collection during it, some tens of milliseconds,
-finds nothing. Importing this module stops the collector; `done()` starts it again, and moves all that was loaded out
-of its sight. Measured in docs/performance.md.
+Imports create many objects and free almost none. A full collection during them takes some tens of milliseconds and
+frees nothing. Importing this module stops the collector. `done()` starts it again, and excludes the objects that
+exist by then. docs/performance.md has the measurements.
 """
 
 from __future__ import annotations
@@ -13,6 +13,6 @@ gc.disable()
 
 
 def done() -> None:
-    """Start collecting again, leaving out what is there now: it stays as long as the process."""
+    """Start the collector again, without the objects that exist now: they live as long as the process."""
     gc.freeze()
     gc.enable()

@@ -1,7 +1,7 @@
 """The states of a message, their order, and the changes from one to another.
 
-The webhook's conditions, the sender's decisions and the model test are all made from these, so each rule is stated in
-one place. functions/sender/judgement.py decides what an SQS delivery does in each state.
+The webhook's conditions, the sender's decisions and the model test all use them, so each rule is in one place.
+functions/sender/judgement.py decides what an SQS delivery does in each state.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RANKS = {
 
 
 def rank(status: str) -> int:
-    """Return the rank of a status. One that the provider has added since ranks with ENROUTE."""
+    """Return the rank of a status. A status that is not in the table has the rank of ENROUTE."""
     return RANKS.get(status, RANKS[ENROUTE])
 
 
@@ -44,7 +44,7 @@ def is_settled(status: str) -> bool:
 def hold(
     record: MessageRecord, message_id: str, now: datetime, expires_at: datetime, code: str, details: str
 ) -> MessageRecord:
-    """Return the record as HELD: a copy of the message is in the dead-letter queue, or nothing may be sent now."""
+    """Return the record as HELD: a copy is in the dead-letter queue, or the send mode did not allow the message."""
     return replace(
         record,
         status=HELD,
@@ -57,7 +57,7 @@ def hold(
 
 
 def put_in_doubt(record: MessageRecord, until: datetime, now: datetime, expires_at: datetime) -> MessageRecord:
-    """Return the record as UNCERTAIN: a request may have left by `until`, and no usable answer came."""
+    """Return the record as UNCERTAIN: a request may have been sent until `until`, and got no usable answer."""
     return replace(
         record,
         status=UNCERTAIN,
@@ -72,11 +72,11 @@ def put_in_doubt(record: MessageRecord, until: datetime, now: datetime, expires_
 def accept(
     record: MessageRecord, msg_id: str, accepted_at: datetime, expires_at: datetime, *, was_in_doubt: bool
 ) -> MessageRecord:
-    """Return the record with the provider's answer to our request merged into it.
+    """Return the record with the provider's answer to our request.
 
-    The record may have been moved by an event since the request left. If that event has another msg_id, the answer
-    replaces it, because the event belongs to another system. If the message had been in doubt before this request
-    (`was_in_doubt`), both ids can be ours, and the higher status is kept.
+    An event may have moved the record since the request was sent. If that event has another msg_id, the answer
+    replaces it, because the event is about a message of another system. If the message had been in doubt before this
+    request (`was_in_doubt`), both ids can be ours, and the higher status is kept.
     """
     ours = record.msg_id == msg_id or (was_in_doubt and record.msg_id is not None)
     keep = is_settled(record.status) and ours
@@ -116,8 +116,8 @@ def apply(record: MessageRecord, events: Iterable[EventRecord], now: datetime) -
 def moves(event: EventRecord) -> bool:
     """Return whether an event can move a message record.
 
-    An event whose status is one of this stack's own names is stored and moves nothing. HELD, for instance, would make
-    the sender send the message again.
+    An event whose status is one of this stack's own is stored, but moves no record. HELD, for example, would make the
+    sender send the message again.
     """
     return event.status is not None and event.status_at is not None and is_settled(event.status)
 

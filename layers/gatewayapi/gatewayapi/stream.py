@@ -1,7 +1,7 @@
 """A DynamoDB-stream Lambda event as typed records, for a consumer's handler.
 
-Deletions by the table's TTL are left out, because nothing happened to the message. Record types that this version
-does not know are left out too, so a consumer keeps working when the stack adds one.
+Deletions by the table's TTL are left out, because they are not changes of a message. Unknown record types are left
+out too, so a consumer keeps working when a new version of the stack adds one.
 Source: "DynamoDB Streams and Time to Live" in the DynamoDB developer guide.
 """
 
@@ -21,9 +21,9 @@ class Change:
     """One change of one record.
 
     Arguments:
-        sequence_number: what a handler returns in `batchItemFailures` to have the change delivered again.
-        record: the record now, None where it was deleted.
-        previous: the record before, None where it is new.
+        sequence_number: the id to return in `batchItemFailures`, so that the change is delivered again.
+        record: the record now, or None if it was deleted.
+        previous: the record before, or None if it is new.
 
     """
 

@@ -1,7 +1,7 @@
 """The table: every read and write of the two functions.
 
-The sender writes message records optimistically: a record is put where there was none, or where the record that the
-decision was made from is still there unchanged. The webhook stores events, and moves message records by a condition.
+The sender writes message records with optimistic locking: a record is put only if there is none, or if the record
+that was read is unchanged. The webhook stores events, and moves message records with a conditional update.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ MAX_PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A message record to put: over `existing` if that is still there unchanged, or where there is none."""
+    """A message record to put: in place of `existing` if that is unchanged, or as a new one if it is None."""
 
     record: MessageRecord
     existing: MessageRecord | None = None
 
 
 class Unwritten(Enum):
-    """Why a record was not put although no readable record stands in its way."""
+    """Why a record was not put, other than an existing readable record."""
 
     CONTENDED = auto()  # other writes to the same record kept conflicting
-    UNREADABLE = auto()  # the record there is damaged, or it was deleted since it was read
+    UNREADABLE = auto()  # the existing record is damaged, or it was deleted since it was read
     UNAVAILABLE = auto()  # DynamoDB throttled or did not answer, and the record may have been put
 
 
@@ -74,11 +74,11 @@ class Table:
         return now + self._retention
 
     def put(self, writes: Sequence[Write], *, patience_s: float = 0.0) -> dict[str, MessageRecord | Unwritten]:
-        """Put message records, and return by reference what was in the way of those that were not put.
+        """Put message records. Return by reference why some were not put: the existing record, or `Unwritten`.
 
-        One transaction takes all of them. If some records are in the way or contended, the others are tried again at
-        once. Only where nothing else is left to try, or DynamoDB throttles or does not answer, a growing pause comes
-        before the next try.
+        One transaction contains all of them. If some cannot be put, the others are tried again at once. If the
+        remaining records are all contended, or DynamoDB throttles or does not answer, the next try follows after a
+        pause, which grows.
 
         Arguments:
             writes: at most 100, of different references.
@@ -103,13 +103,13 @@ class Table:
         return obstacles
 
     def store(self, event: EventRecord, opt_out: OptOutRecord | None = None) -> bool:
-        """Store an event and what it changes, in one transaction. Returns False for a known event.
+        """Store an event and what it changes, in one transaction. Returns False if the event is stored already.
 
         A status event moves its message's record (see `event_move`), and an inbound text can lead to an opt-out. If
-        that change does not apply, the event is stored alone. It is listed by phone number if no record of ours
-        leads to it. An event of a forgotten message is stored without the person's data.
+        the condition of that change fails, the event is stored alone. An event that belongs to no message record is
+        in the index by_phone_number. An event of a forgotten message is stored without the person's data.
 
-        Raises StorageError where trying again later can help, and UnstorableError where it cannot.
+        Raises StorageError if trying again later can help, and UnstorableError if it cannot.
         """
         move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
         change = move or ({"Put": opt_out.to_put(self._name)} if opt_out else None)
@@ -128,7 +128,10 @@ class Table:
         raise StorageError("other writes to the same records are under way")
 
     def quarantine(self, record: QuarantineRecord) -> bool:
-        """Store a signed body that is no usable event. Returns False for a known one. Raises as `store` does."""
+        """Store a signed body that is not a usable event. Returns False if it is stored already.
+
+        Raises the errors of `store`.
+        """
         for _ in self._tries():
             cancellations = transaction.write(self._client, [self._new(record.to_item())])
             if not cancellations or cancellations[0][0] is Cancellation.CONDITION_FAILED:
@@ -164,8 +167,8 @@ class Table:
     ) -> tuple[list[str], set[str], Unwritten]:
         """Try one transaction.
 
-        Returns the references that are done with (put, or something is in the way), those that other writes contend
-        for, and why the others are not put. What is in the way is added to `obstacles`.
+        Returns the references that need no further try (put, or not to be put), those with a conflicting write,
+        and why the others are not put. The reasons not to put a record are added to `obstacles`.
         """
         items = [self._put(write) for write in group]
         try:
@@ -179,7 +182,7 @@ class Table:
             reference = write.record.reference
             if why is Cancellation.CONDITION_FAILED:
                 done.append(reference)
-                # After a lost answer, the record in the way is the one that was put.
+                # After a lost answer, the existing record can be the one that was put.
                 if found != item["Put"]["Item"]:
                     record = _readable(found)
                     obstacles[reference] = record if isinstance(record, MessageRecord) else Unwritten.UNREADABLE
@@ -213,13 +216,13 @@ class Table:
     def _tries(self) -> Iterable[int]:
         """Count the tries of a webhook's transaction, with growing pauses between them."""
         for number in range(EVENT_TRIES):
-            if number > 1:  # the second follows a failed condition more often than a conflict
+            if number > 1:  # no pause before the second, which mostly follows a failed condition
                 self._sleep(_pause_s(number - 1))
             yield number
 
 
 class _Waiting:
-    """The pauses of one `put`: growing, with jitter, and within its patience."""
+    """The pauses of one `put`, which grow, have jitter, and end after `patience_s`."""
 
     def __init__(self, patience_s: float, sleep: Callable[[float], None]) -> None:
         self._patience_s = patience_s
@@ -229,7 +232,7 @@ class _Waiting:
         self._pauses = 0
 
     def pause(self) -> bool:
-        """Pause, and return whether to try again; return False at once where the patience is over."""
+        """Pause, and return whether to try again. Returns False at once if no time is left."""
         left_s = self._patience_s - max(self._paused_s, time.monotonic() - self._started)
         if left_s <= 0:
             return False
@@ -245,9 +248,9 @@ def _pause_s(pauses: int) -> float:
 
 
 def _readable(item: dict[str, Any] | None) -> Record | None:
-    """Return the record of an item, or None where it is absent or damaged.
+    """Return the record of an item, or None if it is absent or damaged.
 
-    A record that somebody damaged by hand affects its own message, and not the batch around it.
+    A record that was damaged by hand then affects only its own message, not the rest of the batch.
     """
     try:
         return from_item(item) if item else None
@@ -256,7 +259,7 @@ def _readable(item: dict[str, Any] | None) -> Record | None:
 
 
 def _unmoved(event: EventRecord, existing: Record | None) -> EventRecord:
-    """Return the event as it is stored beside a record that it does not move."""
+    """Return the event in the form in which it is stored if it does not move the record."""
     if not isinstance(existing, MessageRecord) or not event_move.leads_to(existing, event):
         return replace(event, by_phone_number=True)
     if existing.forgotten_at is not None:

@@ -1,7 +1,7 @@
-"""The one TLS context of this process, for AWS and the provider alike.
+"""The TLS context of this process, for both AWS and the provider.
 
-Reading the machine's certificate authorities takes longer than all the rest of a connection (docs/performance.md),
-so it is done once, and only where there is something to connect to.
+Reading the machine's certificate authorities takes longer than the rest of a connection (docs/performance.md), so it
+is done once, and only for the first connection.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""DynamoDB transactions, and the reasons for which one is cancelled.
+"""DynamoDB transactions, and the reasons why a transaction is cancelled.
 
-All writes are transactions, because one call takes up to 100 of them, each with its own condition, and a cancelled
-transaction returns the record that did not fit its condition.
+All writes are transactions. One call takes up to 100 writes, each with its own condition. A cancelled transaction
+returns the existing items whose conditions failed.
 Source: "TransactWriteItems" in the DynamoDB API reference.
 """
 
@@ -30,7 +30,7 @@ class Cancellation(Enum):
     NONE = auto()  # the item itself would have been written
     CONDITION_FAILED = auto()
     CONFLICT = auto()  # another write to the same item is under way
-    THROTTLED = auto()  # botocore does not retry this, because it is not the whole request that was throttled
+    THROTTLED = auto()  # botocore does not retry this, because only an item was throttled and not the request
 
 
 _CANCELLATIONS = {
@@ -41,15 +41,15 @@ _CANCELLATIONS = {
     "ProvisionedThroughputExceeded": Cancellation.THROTTLED,
 }
 
-# One for each item: why it was not written, and the item that did not fit its condition, if the request asked for it.
+# For each item: why it was not written, and the existing item if the condition failed and the request asked for it.
 Cancellations = list[tuple[Cancellation, dict[str, Any] | None]]
 
 
 def write(client: DynamoDBClient, items: Sequence[Any]) -> Cancellations:
     """Run one transaction. Returns an empty list if all items were written, else why each was not.
 
-    Raises StorageError where the outcome is unknown or DynamoDB is not available, and UnstorableError where DynamoDB
-    does not accept an item as it is.
+    Raises StorageError if the outcome is unknown or DynamoDB is not available, and UnstorableError if DynamoDB does
+    not accept an item.
     """
     try:
         client.transact_write_items(TransactItems=items)

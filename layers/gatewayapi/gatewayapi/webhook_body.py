@@ -1,7 +1,7 @@
 """Read a webhook body into the record of its event.
 
 The provider adds event types, statuses and fields without notice. So only the fields that a record needs are checked:
-the envelope, the key, and for a status event what moves the message. The raw body is stored too.
+the envelope, the key, and the status and its time in a status event. The raw body is stored too.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def read(body: bytes, signature: str, *, received_at: datetime, expires_at: date
 def quarantined(
     body: bytes, signature: str, reason: str, *, received_at: datetime, expires_at: datetime
 ) -> QuarantineRecord:
-    """Return the record of a signed body that is no usable event."""
+    """Return the record of a signed body that is not a usable event."""
     try:
         kept: str | bytes = body.decode()
     except UnicodeDecodeError:
@@ -92,9 +92,9 @@ def quarantined(
 
 
 def check_age(record: EventRecord, max_age: timedelta) -> None:
-    """Return if an event can be new, else raise EventAgeError.
+    """Return if the event's age is allowed, else raise EventAgeError.
 
-    Within this age a replay is found as a duplicate, because records live longer. An older event is refused.
+    A replay within this age is recognised as a duplicate, because records are kept longer. An older event is refused.
     """
     age = record.received_at - record.timestamp
     if age > max_age:
