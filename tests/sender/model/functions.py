@@ -44,8 +44,8 @@ class Functions:
     """One process of either function, with the clients of a run."""
 
     def __init__(self, calls: Calls, clock: Clock, token: Callable[[], str], key: Callable[[str], str]) -> None:
-        self._patches = ExitStack()
         self._clock = clock
+        self._patches = ExitStack()
         time = SimpleNamespace(time=clock.time_s, monotonic=lambda: clock.monotonic_s, sleep=calls.sleep)
         for module in MODULES_WITH_TIME:
             self._patches.enter_context(patch(f"{module}.time", time))
@@ -92,7 +92,7 @@ class Functions:
     def forget(self, number: int) -> None:
         """Forget all that the table has of a number, as the operator's command does.
 
-        It waits for a minute only, and not until all copies have left the queues.
+        It waits for a minute, not until all copies have left the queues, so that they meet what is forgotten.
         """
         for entry in find(self._stack, str(number)).entries:
             from_ = forgettable_from(entry)

@@ -55,15 +55,17 @@ class Laws(RecordLaws):
     def redriven(self, letter: DeadLetter) -> None:
         """The operator wants this sent: once more if its record is held in doubt, and not once for each copy."""
         possible = self.system.provider.possible(letter.identity)
-        record = self.system.record(letter.identity)
-        if (
-            possible
-            and possible[0].text == letter.text
-            and text(record, "status") == "HELD"
-            and not self.is_forgotten(letter.identity)
-        ):
+        # An invocation that has the message may be about to hold it, as of a moment before this one.
+        held = text(self.system.record(letter.identity), "status") == "HELD" or self._is_in_hand(letter.identity)
+        same = bool(possible) and possible[0].text == letter.text
+        if same and held and not self.is_forgotten(letter.identity):
             permitted = self.permitted.get(letter.identity, 1)
             self.permitted[letter.identity] = max(permitted, len(possible) + 1)
+
+    def _is_in_hand(self, identity: str, but: Invocation | None = None) -> bool:
+        """Return whether a running invocation has a message, not counting one."""
+        others = (invocation for invocation in self.system.running if invocation is not but)
+        return any(message.identity == identity for other in others for message in other.messages)
 
     def sent(self, invocation: Invocation, sent: Sequence[Sent]) -> None:
         """A request has left: nobody forbade it, and what may have been accepted once is not sent again."""
@@ -108,11 +110,8 @@ class Laws(RecordLaws):
     def dead_lettered(self, invocation: Invocation, letter: DeadLetter, known: Sequence[Queued]) -> None:
         """A dead letter has the message's identity, and a reason that is true."""
         identity, code = letter.identity, letter.code
-        others = [other for other in self.system.running if other is not invocation]
-        record = self.system.record(identity)
-        in_hand = any(each.identity == identity for other in others for each in other.messages) or is_leased(
-            record, invocation.began
-        )
+        leased = is_leased(self.system.record(identity), invocation.began)
+        in_hand = leased or self._is_in_hand(identity, invocation)
         self.letters.append(letter)
         # Its record could not be read or written, or may still be in another invocation's hands.
         left_s = invocation.remaining_s(self.system.clock.wall)

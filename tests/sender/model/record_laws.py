@@ -61,9 +61,11 @@ class RecordLaws:
     def written(self, key: Key, old: Item, new: Item) -> None:
         """Judge a write."""
         identity, sk = key
+        if identity in self.damaged:
+            return
         if sk.startswith("EVENT#"):
             self._event_written(identity, old, new)
-        elif sk == "MESSAGE" and identity not in self.damaged:
+        elif sk == "MESSAGE":
             self._message_written(identity, old, new)
 
     def _message_written(self, identity: str, old: Item, new: Item) -> None:
@@ -99,6 +101,8 @@ class RecordLaws:
         ours = not text(record, "msg_id") or text(record, "msg_id") == text(new, "msg_id")
         if old or not forgotten_at or not ours or forgotten_at > to_text(invocation.began):
             return
+        if isinstance(invocation.event, Event) and not invocation.event.settles:
+            return  # the provider has no such status; its event is stored without a look at the record
         if shown := {name for name in PERSONAL if name in new and new[name] != {"S": ""}}:
             self.broken(FalseError(f"{identity} was forgotten, and an event of it has {sorted(shown)}"))
 
