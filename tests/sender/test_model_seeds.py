@@ -91,9 +91,10 @@ def an_unknown_outcome_means_not_sent(patch: Patch) -> None:
 def a_hold_is_recorded_before_its_dead_letter(patch: Patch) -> None:
     def complete(outcomes: Given, *, table: Table, queues: Queues, now: datetime, **given: Given) -> Given:
         recorded, unrecorded = vars(completion)["_record"](outcomes, table, now, given["remaining_s"])
-        completed = vars(completion)["_send_dead_letters"](
-            [*recorded, *unrecorded], queues, now, given["remaining_s"]
-        )
+        ended = [*recorded, *unrecorded]
+        dead_letters = [outcome for outcome in ended if isinstance(outcome, DeadLetter)]
+        completed = [outcome for outcome in ended if not isinstance(outcome, DeadLetter)]
+        completed += vars(completion)["_send_dead_letters"](dead_letters, queues, now, given["remaining_s"])
         retries = [outcome for outcome in completed if isinstance(outcome, Retry)]
         queues.set_visibility_timeouts(retries, now, given["remaining_s"])
         return completed

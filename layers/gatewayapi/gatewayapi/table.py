@@ -126,8 +126,9 @@ class Table:
                 return False
             if change and cancellations[1][0] is Cancellation.CONDITION_FAILED:
                 if change is move:
-                    existing = _readable(cancellations[1][1])
-                    stored = _unmoved(event, existing)
+                    item = cancellations[1][1]
+                    existing = _readable(item)
+                    stored = _unmoved(event, existing, forgotten=bool(item and "forgotten_at" in item))
                     contested = _is_contested(existing, event)
                 change = None
         raise StorageError("other writes to the same records are under way")
@@ -282,10 +283,12 @@ def _is_contested(existing: Record | None, event: EventRecord) -> bool:
     )
 
 
-def _unmoved(event: EventRecord, existing: Record | None) -> EventRecord:
-    """Return the event in the form in which it is stored if it does not move the record."""
-    if not isinstance(existing, MessageRecord) or not event_move.leads_to(existing, event):
-        return replace(event, by_phone_number=True)
-    if existing.forgotten_at is not None:
+def _unmoved(event: EventRecord, existing: Record | None, *, forgotten: bool) -> EventRecord:
+    """Return the event in the form in which it is stored if it does not move the record.
+
+    A forgotten record counts as the event's own if it is unreadable, because the person's data must not be stored.
+    """
+    own = isinstance(existing, MessageRecord) and event_move.leads_to(existing, event)
+    if forgotten and (own or existing is None):
         return replace(event, body="", signature="", recipient=None, sender=None, content=None, error=None)
-    return event
+    return event if own else replace(event, by_phone_number=True)
