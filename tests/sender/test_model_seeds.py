@@ -401,7 +401,7 @@ def a_forgotten_message_is_sent_again(patch: Patch) -> None:
 
 
 def an_event_of_a_forgotten_message_is_stored_with_its_number(patch: Patch) -> None:
-    patch.setattr(table, "_unmoved", lambda event, _existing: event)
+    patch.setattr(table, "_unmoved", lambda event, _existing, **_: event)
 
 
 @dataclass(frozen=True, slots=True)
