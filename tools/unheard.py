@@ -21,7 +21,7 @@ DEFAULT_MINUTES = 60
 
 def main(arguments: list[str] | None = None) -> int:
     """List the messages; return 1 if there are any."""
-    given = parser("unheard", "List messages that were accepted long ago and of which no webhook came")
+    given = parser("unheard", "List messages that were accepted long ago and got no webhook")
     given.add_argument(
         "--minutes", type=_minutes, default=DEFAULT_MINUTES, help="how long ago they were accepted (%(default)s)"
     )
