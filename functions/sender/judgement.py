@@ -8,8 +8,9 @@
 | HELD, in doubt           | a redrive: Proceed; its own redelivery: Duplicate;        | Reused           |
 |                          | any other copy: Hold                                      |                  |
 | HELD                     | Proceed if enqueued after the hold, else Duplicate        | Proceed          |
-| INVALID, LAPSED          | Proceed                                                   | Proceed          |
-| SUPPRESSED               | its own redelivery: Duplicate; any other: Proceed         | the same         |
+| INVALID                  | Proceed                                                   | Proceed          |
+| refused by the provider, | its own redelivery: Duplicate; any other: Proceed         | the same         |
+| LAPSED, SUPPRESSED       |                                                           |                  |
 | ACCEPTED or further      | Duplicate                                                 | Reused           |
 | forgotten                | Reused                                                    | Reused           |
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gatewayapi import state
+from outcome import PROVIDER_REFUSED
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -80,7 +82,7 @@ def judge(
     """Return what to do with a delivery. `claim` is the record to put if there were no existing one."""
     if existing.forgotten_at is not None:
         return Reused()
-    if existing.status == state.SUPPRESSED and existing.message_id == delivery.message_id:
+    if _is_final(existing) and existing.message_id == delivery.message_id:
         return Duplicate()
     if existing.fingerprint != claim.fingerprint:
         replaceable = existing.status in {state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD}
@@ -92,6 +94,16 @@ def judge(
     if state.is_settled(existing.status):
         return Duplicate()
     return Proceed(_again(existing, claim, resent=existing.resent))
+
+
+def _is_final(existing: MessageRecord) -> bool:
+    """Return whether the SQS message that wrote the record has left the queue for good.
+
+    A message that broke a rule of ours is not final: its record is written before its copy is in the dead-letter
+    queue. The copy of one that the provider refused is there already.
+    """
+    refused = (existing.error or {}).get("code") == PROVIDER_REFUSED
+    return existing.status in {state.LAPSED, state.SUPPRESSED} or (existing.status == state.INVALID and refused)
 
 
 def _judge_unsettled(

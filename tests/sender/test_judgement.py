@@ -86,8 +86,21 @@ def test_every_message_under_a_forgotten_reference_is_refused(status: str) -> No
     assert judged(replace(EXISTING, status=status, fingerprint=None, forgotten_at=NOW)) == Reused()
 
 
-def test_a_suppressed_message_that_sqs_delivers_again_is_acknowledged() -> None:
-    assert judged(replace(EXISTING, status="SUPPRESSED"), message_id="first") == Duplicate()
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("SUPPRESSED", "OPTED_OUT", Duplicate),
+        ("LAPSED", None, Duplicate),
+        ("INVALID", "PROVIDER_REFUSED", Duplicate),
+        ("INVALID", "RECIPIENT_NOT_ALLOWED", Proceed),
+    ],
+)
+def test_a_message_that_sqs_delivers_again_after_its_end_is_acknowledged(
+    status: str, code: str | None, expected: type[Judgement]
+) -> None:
+    existing = replace(EXISTING, status=status, error={"code": code} if code else None)
+    assert isinstance(judged(existing, message_id="first"), expected)
+    assert isinstance(judged(existing, message_id="second"), Proceed)
 
 
 @pytest.mark.parametrize(
