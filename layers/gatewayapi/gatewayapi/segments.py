@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Encoding = Literal["GSM-7", "UCS-2"]
@@ -42,6 +43,7 @@ class Segments:
     first_ucs2_character: str | None = None
 
 
+@lru_cache(maxsize=100)  # a batch counts each text twice: for MaxSegments, and for the record
 def count(text: str) -> Segments:
     """Return the segments of a text. An empty text takes one."""
     if found := _UCS2_CHARACTER.search(text):

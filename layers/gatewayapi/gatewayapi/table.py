@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from gatewayapi import event_move, opt_outs, state, transaction
+from gatewayapi import event_move, state, transaction
 from gatewayapi.clock import to_text
 from gatewayapi.errors import RecordError, StorageError, UnstorableError
 from gatewayapi.event_record import EVENT_SK, EventRecord, QuarantineRecord
@@ -156,6 +156,8 @@ class Table:
 
     def opted_out(self, numbers: Iterable[int]) -> set[str]:
         """Return which of these phone numbers opted out, as digits. Raises StorageError."""
+        from gatewayapi import opt_outs  # noqa: PLC0415 - only stacks that enforce opt-outs need it
+
         return opt_outs.opted_out(self._client, self._name, numbers)
 
     def events(self, reference: str) -> list[EventRecord]:
