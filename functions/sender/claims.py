@@ -179,14 +179,14 @@ def _decide(candidate: _Candidate, obstacle: MessageRecord | Unwritten, settings
             obstacle.status in {state.INVALID, state.LAPSED, state.SUPPRESSED} and obstacle.forgotten_at is None
         )
         return Write(_stopped(claim, stop), obstacle) if replaceable else _stop_outcome(delivery, stop)
+    unsettled = UNSETTLED if stop is None else f"{UNSETTLED}; it is not sent again now: {stop.details}"
     match judge(obstacle, claim, delivery, reconcile_after=settings.reconcile_after, resend=settings.resend):
         case Proceed(record) if stop is not None and record.in_doubt:
-            return _held(delivery, f"{UNSETTLED}; it is not sent again now: {stop.details}", obstacle, claim)
+            return _held(delivery, unsettled, obstacle, claim)
         case Proceed(record):
             return Write(_stopped(record, stop), obstacle)
         case Hold(record):
-            details = UNSETTLED if stop is None else f"{UNSETTLED}; it is not sent again now: {stop.details}"
-            return _held(delivery, details, record, claim)
+            return _held(delivery, unsettled, record, claim)
         case Doubt(record, until):
             details = f"the invocation that claimed it has ended; waiting for a webhook until {_clock(until)}"
             retry = Retry(delivery, Name.UNCERTAIN, until, details, Write(record, obstacle))

@@ -98,7 +98,8 @@ def _record(
                 unrecorded.append(outcome)
             else:
                 decided = _after_change(outcome, obstacle)
-                if decided is None or decided.write == outcome.write:  # the second: the record did not change
+                # The same write again would fail again: the record has not changed, but it cannot be written.
+                if decided is None or decided.write == outcome.write:
                     unrecorded.append(outcome)
                 else:
                     (completed if decided.write is None else again).append(decided)
@@ -138,7 +139,7 @@ def _apply_stored_events(
     try:
         events = table.events(acceptance.delivery.reference)
     except StorageError:
-        return  # the status stays ACCEPTED until the next event; nothing is sent again
+        return  # the status stays ACCEPTED unless another event arrives; nothing is sent again
     while remaining_s() > timing.LAST_CALL_S:
         moved = state.apply(record, events, now)
         if moved == record:
