@@ -47,7 +47,9 @@ export interface MessageRecord {
   msg_id?: string;
   /** When GatewayAPI's acceptance arrived. */
   accepted_at?: string;
-  /** When GatewayAPI reports that the status was reached. */
+  /**
+   * When GatewayAPI reports that the status was reached. Of a HELD message: since when it is held.
+   */
   status_at?: string;
   /**
    * Present while the status is SENDING. Until then, the invocation that sends the message can

@@ -34,11 +34,12 @@ ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that this invocation sends, and the record that reserves it."""
+    """A message that this invocation sends, the record that reserves it, and the record before that, if any."""
 
     delivery: Delivery
     content: Content
     record: MessageRecord
+    replaced: MessageRecord | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def claim(
         stop = stop_for(delivery, settings, now, opted_out)
         record = _first_record(delivery, settings, now, table.expiry(now), lease_until)
         candidates[delivery.reference] = _Candidate(delivery, record, stop)
-    put: list[tuple[_Candidate, MessageRecord]] = []
+    put: list[tuple[_Candidate, Write]] = []
     unconfirmed: list[MessageRecord] = []
     outcomes: list[Outcome] = []
     writes = [Write(_stopped(candidate.record, candidate.stop)) for candidate in candidates.values()]
@@ -85,7 +86,7 @@ def claim(
             candidate = candidates[write.record.reference]
             obstacle = obstacles.get(write.record.reference)
             if obstacle is None:
-                put.append((candidate, write.record))
+                put.append((candidate, write))
                 continue
             decided = _decide(candidate, obstacle, settings)
             if isinstance(decided, Write):
@@ -98,8 +99,8 @@ def claim(
         outcomes.append(_last(_not_claimed(delivery, Unwritten.CONTENDED, now), None, settings, now))
     _withdraw(unconfirmed, table)
     claimed = [
-        Claimed(candidate.delivery, candidate.delivery.content, record)
-        for candidate, record in put
+        Claimed(candidate.delivery, candidate.delivery.content, write.record, write.existing)
+        for candidate, write in put
         if candidate.stop is None and isinstance(candidate.delivery.content, Content)
     ]
     outcomes += [
@@ -210,7 +211,7 @@ def _held(delivery: Delivery, details: str, existing: MessageRecord | None, clai
     write = None
     if existing is not None:
         record = state.hold(existing, delivery.message_id, claim.updated_at, claim.expires_at, UNCERTAIN, details)
-        write = Write(replace(record, in_doubt=True), existing)
+        write = Write(state.hold_again(replace(record, in_doubt=True), existing), existing)
     return DeadLetter(delivery, Name.HELD, UNCERTAIN, details, write)
 
 

@@ -127,7 +127,7 @@ def _judge_unsettled(
 def _judge_held(existing: MessageRecord, claim: MessageRecord, delivery: Delivery) -> Judgement:
     if existing.message_id == delivery.message_id:
         return Duplicate()
-    enqueued_since = delivery.sent_at > existing.updated_at
+    enqueued_since = delivery.sent_at > state.held_since(existing)
     if not existing.in_doubt:
         # It was certainly not sent, so a redrive is sent even if the clocks of SQS and Lambda differ.
         send = enqueued_since or delivery.from_dead_letter_queue

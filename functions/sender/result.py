@@ -128,7 +128,8 @@ def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at:
 def _held(claimed: Claimed, name: Name, cause: str, now: datetime, expires_at: datetime) -> DeadLetter:
     """Return the dead letter of a message that cannot be sent again and may have been sent before."""
     details = f"an earlier request may have been accepted; this one was not: {cause}"
-    record = state.hold(claimed.record, claimed.delivery.message_id, now, expires_at, UNCERTAIN, details)
+    held = state.hold(claimed.record, claimed.delivery.message_id, now, expires_at, UNCERTAIN, details)
+    record = state.hold_again(held, claimed.replaced)
     without_copy = state.retry_later(claimed.record, now, expires_at, UNCERTAIN, details)
     return DeadLetter(
         claimed.delivery,

@@ -68,8 +68,17 @@ def test_holding_keeps_the_rest_of_the_record() -> None:
         updated_at=NOW,
         expires_at=EXPIRES,
         lease_until=None,
+        status_at=NOW,
         error=error,
     )
+
+
+def test_a_message_that_is_held_again_without_a_request_keeps_the_time_of_its_hold() -> None:
+    later = NOW + timedelta(hours=1)
+    first = state.hold(RECORD, "first", NOW, EXPIRES, "UNCERTAIN", "why")
+    second = state.hold(RECORD, "second", later, EXPIRES, "UNCERTAIN", "why")
+    assert state.hold_again(second, first) == replace(second, status_at=NOW)
+    assert state.hold_again(second, RECORD) == second
 
 
 def test_a_record_that_is_put_in_doubt_twice_keeps_the_later_time() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.aws_calls import Refusal
 from tests.layer.test_table_events import event
-from tests.sender.sender_function import SEND_DEAD_LETTER, Sender, function
+from tests.sender.sender_function import SEND_DEAD_LETTER, WRITE, Sender, function
 from tests.sender.sqs_records import Record, message
 
 __all__ = ["function"]
@@ -66,6 +66,29 @@ def test_another_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(f
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
     assert function.provider.counts() == {"order-1": 1}
     assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN", "UNCERTAIN"]
+
+
+@pytest.mark.parametrize("passes", ["before the claim", "after the claim"])
+def test_a_redriven_copy_whose_deadline_passes_does_not_prevent_the_sending_of_another(
+    function: Sender, passes: str
+) -> None:
+    function.provider.order(kind="reset")
+    expiring, plain = function.put(message(expiration=3600), message())
+    assert function.deliver([expiring]).outcomes() == {"uncertain": 1}
+    function.clock_ahead += RECONCILED
+    assert function.deliver([expiring, plain]).outcomes() == {"held": 2}
+    copies = sorted(function.redrive(), key=lambda record: "expiration" not in record["body"])
+
+    def deadline_passes(_: object = None) -> None:
+        function.clock_ahead += timedelta(hours=1)
+
+    if passes == "before the claim":
+        deadline_passes()
+    else:
+        function.calls.after(WRITE, deadline_passes)
+    assert function.deliver(copies).outcomes() == {"held": 1, "accepted": 1}
+    assert function.provider.counts() == {"order-1": 2}
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
 def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_it(function: Sender) -> None:

@@ -52,8 +52,23 @@ def hold(
         updated_at=now,
         expires_at=expires_at,
         lease_until=None,
+        status_at=now,
         error={"code": code, "details": details},
     )
+
+
+def hold_again(record: MessageRecord, previous: MessageRecord | None) -> MessageRecord:
+    """Return the HELD record of a message that was not sent now. If `previous` is HELD too, its time is kept.
+
+    A redrive is sent only if it is newer than the hold. With a new time, a copy that is not sent, for example because
+    its deadline has expired, would prevent the sending of another copy that was redriven with it.
+    """
+    return replace(record, status_at=held_since(previous)) if previous and previous.status == HELD else record
+
+
+def held_since(record: MessageRecord) -> datetime:
+    """Return since when a HELD message is held. A record of version 0.1.0 has no `status_at`."""
+    return record.status_at or record.updated_at
 
 
 def retry_later(record: MessageRecord, now: datetime, expires_at: datetime, code: str, details: str) -> MessageRecord:
