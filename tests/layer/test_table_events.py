@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.layer.test_table import CANCELED, CONFLICT, NO_REASON, NOW, found, me
 from tests.moto_aws import Aws
 
 MSG_ID = "01JQRJWK259Y1YEECJZB50908V"
+OTHER_SYSTEM: dict[str, Any] = {"msg_id": "01JQRJWK259Y1YEECJZB50909W", "recipient": 4587654321}
 FINAL_ERROR = {"hex_code": "0x1701", "details": "Handset not in reach"}
 
 
@@ -176,20 +178,47 @@ def test_an_event_with_a_recipient_of_any_form_is_stored(
     assert index_keys(aws) == [key]
 
 
-@pytest.mark.parametrize("msg_id", [MSG_ID, None], ids=["with a msg_id", "without one"])
+def event_without_a_status(**fields: Any) -> EventRecord:  # noqa: ANN401 - any field
+    """Return an event of a type that is unknown to this version."""
+    return replace(event("none", event_type="message.seen", status_at=None, **fields), status=None)
+
+
+@pytest.mark.parametrize("msg_id", [MSG_ID, None], ids=["record with a msg_id", "record without one"])
+@pytest.mark.parametrize(
+    "late",
+    [
+        event("DELIVERED"),
+        event(state.HELD),
+        event_without_a_status(),
+        event_without_a_status(msg_id=None, sender=4512345678, content="Hello"),
+    ],
+    ids=["a status", "a status of this stack", "no status", "no status and no msg_id"],
+)
 def test_an_event_of_a_forgotten_message_is_stored_without_the_person_s_data(
-    aws: Aws, table: Table, msg_id: str | None
+    aws: Aws, table: Table, late: EventRecord, msg_id: str | None
 ) -> None:
     forgotten = message(status=state.HELD, recipient=None, msg_id=msg_id, forgotten_at=NOW)
     table.put([Write(forgotten)])
-    assert table.store(event("DELIVERED"))
+    assert table.store(late)
     assert found(aws) == forgotten
     items = aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
     (stored,) = [item for item in items if item["record_type"] == {"S": "event"}]
-    assert not stored.keys() & {"body", "signature", "recipient", "content", "phone_number", "recorded_at"}
+    assert not stored.keys() & {"body", "signature", "recipient", "sender", "content", "phone_number", "recorded_at"}
 
 
-OTHER_SYSTEM: dict[str, Any] = {"msg_id": "01JQRJWK259Y1YEECJZB50909W", "recipient": 4587654321}
+def test_an_event_without_a_status_is_stored_whole_if_its_message_is_not_forgotten(table: Table) -> None:
+    seen = event_without_a_status()
+    table.put([Write(message())])
+    assert table.store(seen)
+    assert table.store(replace(seen, event_id="no record", key="order-9", reference="order-9"))
+    assert table.events("order-1") == [replace(seen, by_phone_number=True)]
+
+
+def test_an_event_of_another_system_keeps_its_data_if_our_message_is_forgotten(table: Table) -> None:
+    table.put([Write(message(recipient=None, msg_id=MSG_ID, forgotten_at=NOW))])
+    other = event_without_a_status(**OTHER_SYSTEM)
+    assert table.store(other)
+    assert table.events("order-1") == [replace(other, by_phone_number=True)]
 
 
 @pytest.mark.parametrize("status", [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD, state.ACCEPTED])

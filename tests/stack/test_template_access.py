@@ -60,7 +60,7 @@ def test_each_role_allows_exactly_what_its_function_does() -> None:
         "SenderLogGroup.Arn": WRITE_LOGS,
     }
     assert granted("WebhookRole") == {
-        "Table.Arn": {"dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "Table.Arn": {"dynamodb:ConditionCheckItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "WebhookKeySecret.Id": {"secretsmanager:GetSecretValue"},
         "WebhookLogGroup.Arn": WRITE_LOGS,
     }

@@ -65,11 +65,24 @@ def update(table_name: str, event: EventRecord) -> dict[str, Any]:
     }
 
 
+def check(table_name: str, event: EventRecord) -> dict[str, Any]:
+    """Return the transaction's item that checks that the message of the event's reference is not forgotten."""
+    return {
+        "ConditionCheck": {
+            "TableName": table_name,
+            "Key": {"pk": {"S": event.reference}, "sk": {"S": MESSAGE_SK}},
+            "ConditionExpression": "attribute_not_exists(forgotten_at)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    }
+
+
 def leads_to(record: MessageRecord, event: EventRecord) -> bool:
     """Return whether the event is about the message of this record, although it did not move the record."""
-    if record.msg_id is not None:
-        return record.msg_id == event.msg_id
-    return record.forgotten_at is not None
+    if record.forgotten_at is not None:
+        # What may be about a forgotten message counts as being about it, because the person's data must not return.
+        return None in {record.msg_id, event.msg_id} or record.msg_id == event.msg_id
+    return record.msg_id is not None and record.msg_id == event.msg_id
 
 
 def _belongs(event: EventRecord, values: dict[str, Any]) -> str:

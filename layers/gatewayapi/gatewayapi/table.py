@@ -106,31 +106,37 @@ class Table:
         """Store an event and what it changes, in one transaction. Returns False if the event is stored already.
 
         A status event moves its message's record (see `event_move`), and an inbound text can lead to an opt-out. If
-        the condition of that change fails, the event is stored alone. An event that belongs to no message record is
-        in the index by_phone_number. An event of a forgotten message is stored without the person's data.
+        the condition of such a change fails, the event is stored without it. An event that belongs to no message
+        record is in the index by_phone_number. An event of a forgotten message is stored without the person's data.
 
         Raises StorageError if trying again later can help, and UnstorableError if it cannot.
         """
         move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
-        change = move or ({"Put": opt_out.to_put(self._name)} if opt_out else None)
+        # The person's data can be erased at any time, so every transaction checks that it has not been.
+        about_message = move or (event_move.check(self._name, event) if event.reference else None)
+        about_person = {"Put": opt_out.to_put(self._name)} if opt_out else None
         stored = event if move else replace(event, by_phone_number=True)
         contested = False
         for _ in self._tries():
-            items = [self._new(stored.to_item()), *([change] if change else [])]
+            put = self._new(stored.to_item())
+            items = [item for item in (put, about_message, about_person) if item]
             cancellations = transaction.write(self._client, items)
             if not cancellations:
                 if contested:
                     self._move_again(move)
                 return True
-            if cancellations[0][0] is Cancellation.CONDITION_FAILED:
-                return False
-            if change and cancellations[1][0] is Cancellation.CONDITION_FAILED:
-                if change is move:
-                    item = cancellations[1][1]
-                    existing = _readable(item)
-                    stored = _unmoved(event, existing, forgotten=bool(item and "forgotten_at" in item))
-                    contested = _is_contested(existing, event)
-                change = None
+            for item, (why, found) in zip(items, cancellations, strict=True):
+                if why is not Cancellation.CONDITION_FAILED:
+                    continue
+                if item is put:
+                    return False
+                if item is about_person:
+                    about_person = None
+                    continue
+                existing, forgotten = _readable(found), bool(found and "forgotten_at" in found)
+                stored = _unmoved(event, existing, forgotten=forgotten)
+                contested = not forgotten and _is_contested(existing, event)
+                about_message = None if forgotten else event_move.check(self._name, event)
         raise StorageError("other writes to the same records are under way")
 
     def _move_again(self, move: dict[str, Any] | None) -> None:

@@ -41,6 +41,7 @@ class RecordLaws:
         self.system = system
         self.owed: dict[tuple[str, str], Queued] = {}  # by identity and content, until accepted
         self.texts: dict[str, set[str]] = {}
+        self.expiring: set[tuple[str, str]] = set()  # identity and content of messages with a deadline
         self.letters: list[DeadLetter] = []
         self.permitted: dict[str, int] = {}  # how often a reference may have been accepted, by redrives
         self.doubtable: set[str] = set()  # an invocation that had it was killed, or met a failing call
@@ -95,14 +96,11 @@ class RecordLaws:
             self.broken(BackwardsError(f"{identity}: queued_at changed, and the content did not"))
 
     def _event_written(self, identity: str, old: Item, new: Item) -> None:
-        """An event of a message that was forgotten before it came has nothing of the person."""
-        record, invocation = self.system.record(identity), self.system.active
-        forgotten_at = text(record, "forgotten_at")
+        """An event of a message that is forgotten has nothing of the person, whatever its status."""
+        record = self.system.record(identity)
         ours = not text(record, "msg_id") or text(record, "msg_id") == text(new, "msg_id")
-        if old or not forgotten_at or not ours or forgotten_at > to_text(invocation.began):
+        if old or not text(record, "forgotten_at") or not ours:
             return
-        if isinstance(invocation.event, Event) and not invocation.event.settles:
-            return  # the provider has no such status; its event is stored without a look at the record
         if shown := {name for name in PERSONAL if name in new and new[name] != {"S": ""}}:
             self.broken(FalseError(f"{identity} was forgotten, and an event of it has {sorted(shown)}"))
 
