@@ -18,7 +18,7 @@ import dispatch
 import judgement
 import result
 import timing
-from gatewayapi import client, event_move, record, state, table
+from gatewayapi import client, event_move, record, segments, state, table
 from gatewayapi.client import Client
 from gatewayapi.message_record import MessageRecord
 from gatewayapi.secrets import Secret
@@ -26,6 +26,7 @@ from gatewayapi.table import Table, Unwritten, Write
 from judgement import Duplicate, Judgement, Proceed
 from outcome import RETRIES_EXHAUSTED, Acknowledge, DeadLetter, Name, Retry
 from queues import Queues
+from settings import Settings
 from tests.sender.model import scenarios
 from tests.sender.model.exhaustive import Setting, explore
 from tests.sender.model.laws import BackwardsError, FalseError, HarmedError, LawError, LostError, TwiceError
@@ -404,6 +405,18 @@ def an_event_of_a_forgotten_message_is_stored_with_its_number(patch: Patch) -> N
     patch.setattr(table, "_unmoved", lambda event, _existing, **_: event)
 
 
+def a_copy_that_is_not_sent_makes_the_hold_newer(patch: Patch) -> None:
+    patch.setattr(state, "hold_again", lambda record, _previous: record)
+
+
+def max_segments_is_ignored(patch: Patch) -> None:
+    patch.setattr(segments, "count", lambda _text: segments.Segments(1, "GSM-7", 1))
+
+
+def listed_recipients_are_ignored(patch: Patch) -> None:
+    patch.setattr(Settings, "may_send_to", lambda self, _recipient: self.send_mode != "DryRun")
+
+
 @dataclass(frozen=True, slots=True)
 class Seed:
     """A mistake, the law that it breaks, and the runs in which it does."""
@@ -517,6 +530,14 @@ SEEDS += [
         prepare=scenarios.an_offer_after_stop,
         only=("unavailable",),
     ),
+    Seed(
+        a_copy_that_is_not_sent_makes_the_hold_newer,
+        HarmedError,
+        prepare=scenarios.a_copy_that_expires,
+        only=("hang",),
+    ),
+    Seed(max_segments_is_ignored, FalseError, prepare=scenarios.a_long_one),
+    Seed(listed_recipients_are_ignored, FalseError, prepare=scenarios.one_to_a_person_who_is_not_listed),
     Seed(a_forgotten_message_is_sent_again, LawError, prepare=scenarios.a_forgotten_one),
     Seed(an_event_of_a_forgotten_message_is_stored_with_its_number, FalseError, LATE, scenarios.a_forgotten_one),
 ]

@@ -32,7 +32,9 @@ def settle(system: System) -> None:
         system.finish(invocation)
     system.store.contended.clear()
     system.store.throttled_until = None
-    system.change(allowed_prefixes=(), default_sender="Shop", send_mode="Live", enforce_opt_outs=False)
+    system.change(
+        allowed_prefixes=(), default_sender="Shop", send_mode="Live", enforce_opt_outs=False, max_segments=255
+    )
     drain(system)
     tell_unstored(system)
     for _ in range(MAX_REDRIVES):

@@ -69,6 +69,7 @@ class Functions:
             rules=StackRules(
                 default_sender=parameters.default_sender,
                 allowed_prefixes=parameters.allowed_prefixes,
+                max_segments=parameters.max_segments,
                 require_message_type=parameters.enforce_opt_outs,
             ),
             send_mode=parameters.send_mode,

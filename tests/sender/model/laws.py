@@ -51,6 +51,8 @@ class Laws(RecordLaws):
         self.owed[message.identity, message.text] = message
         self.over.discard((message.identity, message.text))
         self.texts.setdefault(message.identity, set()).add(message.text)
+        if message.deadline is not None:
+            self.expiring.add((message.identity, message.text))
 
     def redriven(self, letter: DeadLetter) -> None:
         """The operator wants this sent: once more if its record is held in doubt, and not once for each copy."""
@@ -83,7 +85,7 @@ class Laws(RecordLaws):
     def _allowed(self, invocation: Invocation, sent: Sent) -> None:
         """The parameters that the invocation began with, and what was certainly stored by then, let it through."""
         parameters = invocation.parameters
-        if parameters is None or not parameters.allow(sent.recipient):
+        if parameters is None or not parameters.allow(sent.recipient, sent.text):
             self.broken(FalseError(f"{sent.reference} was sent although the stack's settings forbid it"))
         elif parameters.enforce_opt_outs and invocation.opted_out and self.opted_out() and is_promotional(sent.text):
             self.broken(FalseError(f"{sent.reference} was sent to a person who opted out"))
@@ -132,6 +134,8 @@ class Laws(RecordLaws):
             self.broken(FalseError(f"{identity} is said to be uncertain, and was certainly never accepted"))
         if code == "PROVIDER_REFUSED" and (identity, letter.text) not in provider.refused_by_name:
             self.broken(FalseError(f"{identity} is said to be refused by the provider for what is in it"))
+        if code == "TOO_LONG" and not (invocation.parameters and invocation.parameters.is_too_long(letter.text)):
+            self.broken(FalseError(f"{identity} is said to be too long, and MaxSegments allows it"))
         if code == "REFERENCE_REUSED" and len(self.texts[identity]) == 1:
             self.broken(FalseError(f"{identity} was used with one content only"))
         if (
@@ -241,6 +245,10 @@ class Laws(RecordLaws):
     def _could_be_sent(self, message: Queued) -> bool:
         identity = message.identity
         if identity in self.damaged | self.misled or self.is_forgotten(identity) or self.is_over(message):
+            return False
+        others = self.texts[identity] - {message.text}
+        # Other content that is held in doubt and expires before each redrive is sent keeps the reference.
+        if any((identity, content) in self.expiring for content in others):
             return False
         healthy = all(self.is_healthy(message, content) for content in self.texts[identity])
         return healthy and not self.system.provider.accepted(identity)

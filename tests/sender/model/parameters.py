@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CHARACTERS_OF_ONE_SEGMENT = 160
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -17,14 +19,20 @@ class Parameters:
     enforce_opt_outs: bool = False
     send_mode: str = "Live"
     listed_recipients: tuple[str, ...] = ()
+    max_segments: int = 255
 
     def let_all_through(self) -> bool:
-        """Return whether no message is kept from the provider."""
-        return self.send_mode == "Live" and not self.allowed_prefixes and bool(self.default_sender)
+        """Return whether these parameters let every message be sent."""
+        unlimited = not self.allowed_prefixes and self.max_segments > 1
+        return self.send_mode == "Live" and unlimited and bool(self.default_sender)
 
-    def allow(self, recipient: int) -> bool:
-        """Return whether a recipient may be texted."""
+    def allow(self, recipient: int, text: str) -> bool:
+        """Return whether a text may be sent to a recipient."""
         if self.send_mode == "Listed" and not str(recipient).startswith(self.listed_recipients or ("-",)):
             return False
         allowed = not self.allowed_prefixes or str(recipient).startswith(self.allowed_prefixes)
-        return self.send_mode != "DryRun" and allowed
+        return self.send_mode != "DryRun" and allowed and not self.is_too_long(text)
+
+    def is_too_long(self, text: str) -> bool:
+        """Return whether a text has more segments than allowed. The texts of a run have one or two, in GSM-7."""
+        return len(text) > CHARACTERS_OF_ONE_SEGMENT and self.max_segments == 1

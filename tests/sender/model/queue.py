@@ -5,13 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 
 import timing
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 ARN = "arn:aws:sqs:eu-west-1:123456789012:queue"
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/queue"
@@ -37,9 +34,11 @@ class Queued:
 
     @property
     def deadline(self) -> datetime | None:
-        """When the message expires: so many seconds after it was put on the queue."""
-        seconds = json.loads(self.body).get("expiration")
-        return None if seconds is None else self.sent_at + timedelta(seconds=seconds)
+        """When the message expires: at a time, or a number of seconds after it was put on the queue."""
+        expiration = json.loads(self.body).get("expiration")
+        if isinstance(expiration, str):
+            return datetime.fromisoformat(expiration)
+        return None if expiration is None else self.sent_at + timedelta(seconds=expiration)
 
     def record(self) -> dict[str, Any]:
         """Return it as a record of the Lambda event that delivers it."""

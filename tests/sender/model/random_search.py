@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from gatewayapi.clock import to_text
 from tests.sender.model import trouble, webhooks
 from tests.sender.model.clock import START
 from tests.sender.model.ending import settle, tell_unstored
 from tests.sender.model.parameters import Parameters
+from tests.sender.model.records import LONG
 from tests.sender.model.system import RECIPIENT, System
 from tests.sender.model.trouble import DAMAGE, INTERRUPTIONS, TROUBLE, Plan
 from tests.sender.model.webhooks import Event, Inbound
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 REFERENCES = st.sampled_from(["order-1", "order-2", "order-3"])
 MAX_RUNNING = 3
 MAX_CALLS = 1000
-CONTENTS = st.sampled_from(["Hello", "Hello", "Hello", "Hello you", "Offer", "Offer", "Untyped"])
+CONTENTS = st.sampled_from(["Hello", "Hello", "Hello", "Hello you", "Offer", "Offer", "Untyped", LONG])
 BAD_CONTENTS = st.sampled_from(
     ["poison 500", "poison hang", "poison 400", "poison 413", "poison 422", "poison 422 naming none", "invalid"]
 )
@@ -50,9 +52,11 @@ class Search(RuleBasedStateMachine):
         self.system = System(parameters, skew=timedelta(seconds=skew_s), ulids=ulids)
         self.foreign = self.many = 0
 
-    @rule(reference=REFERENCES, content=CONTENTS, expires=st.sampled_from([None, None, 0.05, 600]))
-    def produce(self, reference: str, content: str, expires: float | None) -> None:
+    @rule(reference=REFERENCES, content=CONTENTS, expires=st.sampled_from([None, None, 0.05, 600, "at"]))
+    def produce(self, reference: str, content: str, expires: float | str | None) -> None:
         """A producer puts a message on the queue."""
+        if expires == "at":
+            expires = to_text(self.system.clock.now() + timedelta(minutes=1))
         self.system.produce(reference, content, **({"expiration": expires} if expires else {}))
 
     @rule(content=CONTENTS)
@@ -202,18 +206,13 @@ class Search(RuleBasedStateMachine):
         allowed=st.sampled_from([(), (), ("46",)]),
         default_sender=st.sampled_from(["Shop", "Store", ""]),
         send_mode=st.sampled_from(["Live", "Live", "Live", "DryRun", "Listed"]),
+        listed=st.sampled_from([(), ("45",), ("46",)]),
+        max_segments=st.sampled_from([255, 255, 1]),
         enforce_opt_outs=st.booleans(),
     )
-    def change_rules(
-        self, allowed: tuple[str, ...], default_sender: str, send_mode: str, *, enforce_opt_outs: bool
-    ) -> None:
+    def change_rules(self, allowed: tuple[str, ...], listed: tuple[str, ...], **changed: Any) -> None:  # noqa: ANN401 - as in Parameters
         """An operator changes what may be sent."""
-        self.system.change(
-            allowed_prefixes=allowed,
-            default_sender=default_sender,
-            send_mode=send_mode,
-            enforce_opt_outs=enforce_opt_outs,
-        )
+        self.system.change(allowed_prefixes=allowed, listed_recipients=listed, **changed)
 
     @rule(reference=REFERENCES, seconds=st.sampled_from([0.3, 5, 60]))
     def contend(self, reference: str, seconds: float) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.sender.model.webhooks import Event
 
 PROMOTIONAL = "Offer"  # a text that begins so is promotional
+LONG = "Long " * 40  # a text of two segments
 PERSONAL = ("recipient", "phone_number", "sender", "label", "context", "fingerprint", "body", "signature", "content")
 RANKS = {"ACCEPTED": 1, "DELIVERED": 3, "EXPIRED": 3, "DELETED": 3, "UNDELIVERABLE": 3, "REJECTED": 3, "READ": 4}
 EARLIER, LATER = timedelta(seconds=60), timedelta(seconds=300)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gatewayapi.clock import to_text
+from tests.sender.model.records import LONG
 from tests.sender.model.system import RECIPIENT
 from tests.sender.model.trouble import damage
 from tests.sender.model.webhooks import Inbound
@@ -90,6 +92,25 @@ def an_expiring_one(system: System) -> None:
 def one_about_to_expire(system: System) -> None:
     """A message that can expire between its claim and its request."""
     system.produce(expiration=0.05)
+
+
+def a_copy_that_expires(system: System) -> None:
+    """One message that was put on the queue twice; the first copy expires at a fixed time, which a redrive keeps."""
+    system.produce(expiration=to_text(system.clock.now() + timedelta(minutes=1)))
+    system.produce()
+
+
+def a_long_one(system: System) -> None:
+    """A message of more segments than allowed, together with a short one."""
+    system.change(max_segments=1)
+    system.produce("order-1", LONG)
+    system.produce("order-2")
+
+
+def one_to_a_person_who_is_not_listed(system: System) -> None:
+    """A message under the send mode Listed, to a person who is not on the list."""
+    system.change(send_mode="Listed", listed_recipients=("46",))
+    system.produce()
 
 
 def a_poisonous_one(system: System) -> None:
