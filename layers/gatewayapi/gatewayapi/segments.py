@@ -8,10 +8,13 @@ Source: 3GPP TS 23.038 (alphabet, extension table) and TS 23.040 (concatenated s
 
 from __future__ import annotations
 
-import re
+import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Encoding = Literal["GSM-7", "UCS-2"]
 
@@ -20,14 +23,8 @@ _BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-_EXTENSION = "\f^{}\\[~]|€"
-
-_EXTENSION_CHARACTER = re.compile(f"[{re.escape(_EXTENSION)}]")
-_UCS2_CHARACTER = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]")
-_SURROGATE_PAIR = re.compile("[\U00010000-\U0010ffff]")
-
-# Marks the first unit of a pair. No text contains it, because half a surrogate pair is not a character.
-_FIRST_UNIT = "\ud800"
+_EXTENSION = frozenset("\f^{}\\[~]|€")
+_GSM7 = _EXTENSION.union(_BASIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +43,29 @@ class Segments:
 @lru_cache(maxsize=100)  # a batch counts each text twice: for MaxSegments, and for the record
 def count(text: str) -> Segments:
     """Return the segments of a text. An empty text takes one."""
-    if found := _UCS2_CHARACTER.search(text):
-        units = text if text.isascii() else _SURROGATE_PAIR.sub(f"{_FIRST_UNIT}.", text)
-        return Segments(_segments(units, 70, 67), "UCS-2", len(units), found.group())
-    units = _EXTENSION_CHARACTER.sub(f"{_FIRST_UNIT}.", text)
-    return Segments(_segments(units, 160, 153), "GSM-7", len(units))
+    characters = set(text)
+    if characters <= _GSM7:
+        units = len(text) + sum(map(text.count, characters & _EXTENSION))
+        return Segments(_segments(text, units, _EXTENSION.__contains__, 160, 153), "GSM-7", units)
+    units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    first = next(character for character in text if character not in _GSM7)
+    return Segments(_segments(text, units, _is_surrogate_pair, 70, 67), "UCS-2", units, first)
 
 
-def _segments(units: str, one: int, of_several: int) -> int:
-    """Return the number of segments. A pair that would be divided moves to the next segment as a whole."""
-    if len(units) <= one:
+def _is_surrogate_pair(character: str) -> bool:
+    return character > "\uffff"
+
+
+def _segments(text: str, units: int, is_pair: Callable[[str], bool], one: int, of_several: int) -> int:
+    """Return the number of segments. A character of two units moves to the next segment as a whole."""
+    if units <= one:
         return 1
-    segments, start = 0, 0
-    while start < len(units):
-        start += of_several
-        segments += 1
-        if start < len(units) and units[start - 1] == _FIRST_UNIT:
-            start -= 1
+    if units == len(text):  # no character of two units
+        return math.ceil(units / of_several)
+    segments, used = 1, 0
+    for character in text:
+        size = 2 if is_pair(character) else 1
+        if used + size > of_several:
+            segments, used = segments + 1, 0
+        used += size
     return segments
