@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import dispatch
 import timing
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Clients:
+class Clients(NamedTuple):
     """The clients and the clock that a batch uses."""
 
     table: Table

@@ -7,8 +7,8 @@ been sent, so the next delivery does not send it again.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import timing
 from delivery import Content
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 ROUNDS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A message that this invocation sends, the record that reserves it, and the record before that, if any."""
 
     delivery: Delivery
@@ -42,8 +41,7 @@ class Claimed:
     replaced: MessageRecord | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """A delivery, the record to put if there is none, and the reason not to send the message, if there is one."""
 
     delivery: Delivery

@@ -7,7 +7,6 @@ message. Every record is written before its message is acknowledged. If a step f
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import timing
@@ -117,12 +116,12 @@ def _after_change(outcome: Outcome, existing: MessageRecord) -> Outcome | None:
         record = state.accept(
             existing, outcome.msg_id, accepted.updated_at, accepted.expires_at, was_in_doubt=was_in_doubt
         )
-        return replace(outcome, write=Write(record, existing))
+        return outcome._replace(write=Write(record, existing))
     if not state.is_settled(existing.status):
         return None
     if outcome.write is not None and not outcome.write.record.in_doubt and existing.accepted_at is None:
         # The provider certainly did not accept our request, so the event belongs to another system.
-        return replace(outcome, write=Write(outcome.write.record, existing))
+        return outcome._replace(write=Write(outcome.write.record, existing))
     return Acknowledge(outcome.delivery, Name.SETTLED, f"an event moved its record to {existing.status}")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gatewayapi import clock
 from gatewayapi.errors import MessageError
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 REFERENCE, ERROR_CODE, ERROR_MESSAGE = "Reference", "ErrorCode", "ErrorMessage"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A message that is valid apart from the stack's rules, with its deadline and its fingerprint."""
 
     message: Message
@@ -28,8 +26,7 @@ class Content:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One delivery of a queue message.
 
     Arguments:

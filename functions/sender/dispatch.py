@@ -6,8 +6,7 @@ Each message in doubt has a request of its own. If it makes the provider fail, n
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import timing
 from gatewayapi.errors import (
@@ -29,8 +28,7 @@ Fields = dict[str, Any]
 Results = dict[str, "Accepted | SendError | SecretError"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(NamedTuple):
     """Messages that are sent together. `in_doubt` is true if an earlier request for them may have been accepted."""
 
     messages: Sequence[Fields]
@@ -101,7 +99,7 @@ def _named(messages: Sequence[Fields], refused: RefusedError) -> dict[str, Refus
     if len(messages) == 1:
         return {messages[0]["reference"]: refused}
     findings = {
-        index: tuple(refusal for refusal in refused.refusals if refusal.index == index)
+        index: tuple(refusal for refusal in refused.refusals if refusal.message_index == index)
         for index in range(len(messages))
     }
     return {

@@ -19,8 +19,8 @@ A message in doubt that is sent again stays in doubt until it is settled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from gatewayapi import state
 from outcome import PROVIDER_REFUSED
@@ -34,41 +34,35 @@ if TYPE_CHECKING:
 UNSETTLED = "the request got no usable answer and no webhook arrived: the message may have been sent"
 
 
-@dataclass(frozen=True, slots=True)
-class Proceed:
+class Proceed(NamedTuple):
     """Put this claim over the record, and send the message."""
 
     claim: MessageRecord
 
 
-@dataclass(frozen=True, slots=True)
 class Duplicate:
     """Acknowledge: the message was sent, or its copy is in the dead-letter queue."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Try again at `until`: another invocation is sending the message, or a webhook may still arrive."""
 
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(NamedTuple):
     """The invocation that claimed the message has ended: put this record, and wait for a webhook until `until`."""
 
     record: MessageRecord
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """Send a copy to the dead-letter queue as UNCERTAIN. `record` is put as HELD; None if it already is."""
 
     record: MessageRecord | None
 
 
-@dataclass(frozen=True, slots=True)
 class Reused:
     """The reference belongs to another message."""
 

@@ -5,9 +5,8 @@ An outcome also contains what to do if one of its steps fails. `completion` carr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,8 +46,7 @@ class Name(StrEnum):
     WAITING = "waiting"
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledge:
+class Acknowledge(NamedTuple):
     """The message leaves the queue, after its record is written."""
 
     delivery: Delivery
@@ -57,8 +55,7 @@ class Acknowledge:
     write: Write | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """The provider accepted the message. It leaves the queue, after the acceptance is recorded.
 
     Arguments:
@@ -74,8 +71,7 @@ class Acceptance:
     details: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(NamedTuple):
     """The message is delivered again at `at`."""
 
     delivery: Delivery
@@ -85,8 +81,7 @@ class Retry:
     write: Write | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(NamedTuple):
     """A copy goes to the dead-letter queue, then the record is written, and the message leaves the queue.
 
     Arguments:

@@ -7,7 +7,6 @@ message. The batch actions would save some calls, but a single entry of them can
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.logging import Logger
@@ -39,13 +38,13 @@ SERVER_ERROR = 500
 logger = Logger(child=True)
 
 
-@dataclass(frozen=True, slots=True)
 class Queues:
     """The queues by URL. `client` returns the SQS client, and is called only when a call to SQS is needed."""
 
-    client: Callable[[], SQSClient]
-    urls: tuple[str, ...]
-    dead_letter_url: str
+    def __init__(self, client: Callable[[], SQSClient], urls: tuple[str, ...], dead_letter_url: str) -> None:
+        self._client = client
+        self._urls = urls
+        self._dead_letter_url = dead_letter_url
 
     def send_to_dead_letter_queue(
         self, dead_letters: Sequence[DeadLetter], remaining_s: Callable[[], float]
@@ -60,8 +59,8 @@ class Queues:
             if remaining_s() < timing.LAST_CALL_S:
                 return failed | {other.delivery.message_id for other in dead_letters[index:]}
             try:
-                self.client().send_message(
-                    QueueUrl=self.dead_letter_url,
+                self._client().send_message(
+                    QueueUrl=self._dead_letter_url,
                     MessageBody=dead_letter.delivery.body,
                     MessageAttributes=_attributes(dead_letter),
                 )
@@ -83,7 +82,7 @@ class Queues:
             if remaining_s() < timing.LAST_CALL_S:
                 return
             try:
-                self.client().change_message_visibility(
+                self._client().change_message_visibility(
                     QueueUrl=self._url(retry.delivery.queue_arn),
                     ReceiptHandle=retry.delivery.receipt_handle,
                     VisibilityTimeout=timing.visibility_s(retry.at, now),
@@ -95,7 +94,7 @@ class Queues:
 
     def _url(self, queue_arn: str) -> str:
         name = queue_arn.rpartition(":")[2]
-        return next((url for url in self.urls if url.rpartition("/")[2] == name), self.urls[0])
+        return next((url for url in self._urls if url.rpartition("/")[2] == name), self._urls[0])
 
 
 def is_rejection(error: ClientError | BotoCoreError) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,6 @@ MAX_DETAILS = 1000
 CLOCK_DIFFERENCE = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
 class Expired:
     """The deadline expired between the claim and the request, so there was no request."""
 

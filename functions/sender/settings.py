@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gatewayapi.message import StackRules
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 LIVE, DRY_RUN, LISTED = "Live", "DryRun", "Listed"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The operator's settings.
 
     Arguments:
@@ -28,7 +26,7 @@ class Settings:
 
     """
 
-    rules: StackRules = field(default_factory=StackRules)
+    rules: StackRules = StackRules()
     send_mode: str = LIVE
     listed_recipients: tuple[str, ...] = ()
     reconcile_after: timedelta = timedelta(seconds=900)

@@ -5,8 +5,7 @@ These reasons do not change the record of a message in doubt, because that messa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gatewayapi import message, state
 from gatewayapi.errors import MessageError
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """Why a message is not sent now.
 
     Arguments:

@@ -90,7 +90,7 @@ def test_a_thousand_messages_can_be_sent(client: Client) -> None:
 def test_a_refusal_names_the_messages_and_their_fields(client: Client, provider: Provider) -> None:
     with pytest.raises(RefusedError) as caught:
         client.send_many([message("a"), message("b", sender="x"), message("c", recipient=5, message=7)])
-    refusals = [(finding.index, finding.field) for finding in caught.value.refusals]
+    refusals = [(finding.message_index, finding.field) for finding in caught.value.refusals]
     assert refusals == [(1, "sender"), (2, "recipient"), (2, "message")]
     assert caught.value.refusals[0].reason == "String should have at least 3 characters"
     assert not provider.messages()
@@ -99,7 +99,7 @@ def test_a_refusal_names_the_messages_and_their_fields(client: Client, provider:
 def test_a_refusal_of_a_single_message_has_no_index(client: Client) -> None:
     with pytest.raises(RefusedError) as caught:
         client.send(message("a", sender="x"))
-    assert [(finding.index, finding.field) for finding in caught.value.refusals] == [(None, "sender")]
+    assert [(finding.message_index, finding.field) for finding in caught.value.refusals] == [(None, "sender")]
 
 
 def test_a_wrong_token_is_refused_and_a_send_can_name_another(client: Client, provider: Provider) -> None:

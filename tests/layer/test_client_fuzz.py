@@ -100,7 +100,7 @@ def test_every_422_is_a_refusal(script: Script, body: bytes, *, many: bool) -> N
         script.client.send_many(MESSAGES) if many else script.client.send(MESSAGES[0])
     for finding in caught.value.refusals:
         assert isinstance(finding, Refusal)
-        assert finding.index is None or type(finding.index) is int
+        assert finding.message_index is None or type(finding.message_index) is int
         assert isinstance(finding.field, str)
         assert isinstance(finding.reason, str)
 

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -83,7 +83,7 @@ class Sender:
         importlib.reload(sender)
         # Tests do not wait for the pauses between DynamoDB calls.
         table = Table(self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None)
-        self.patch.setattr(sender, "CLIENTS", replace(sender.CLIENTS, now=self.now, table=table))
+        self.patch.setattr(sender, "CLIENTS", sender.CLIENTS._replace(now=self.now, table=table))
 
     def now(self) -> datetime:
         """Return the sender's time."""

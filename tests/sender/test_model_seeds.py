@@ -278,7 +278,7 @@ def the_last_delivery_of_a_message_in_doubt_is_exhausted(patch: Patch) -> None:
     def retry_or_dead_letter(retry: Retry, record: Given, **given: Given) -> Given:
         ended = real(retry, record, **given)
         if isinstance(ended, DeadLetter) and record is not None and record.status == state.RETRYING:
-            return replace(ended, code=RETRIES_EXHAUSTED)
+            return ended._replace(code=RETRIES_EXHAUSTED)
         return ended
 
     patch.setattr(result, "retry_or_dead_letter", retry_or_dead_letter)
@@ -288,7 +288,7 @@ def a_refused_message_in_doubt_is_invalid(patch: Patch) -> None:
     real = vars(result)["_refused"]
 
     def refused(claimed: Given, *given: Given) -> Given:
-        return real(replace(claimed, record=replace(claimed.record, in_doubt=False)), *given)
+        return real(claimed._replace(record=replace(claimed.record, in_doubt=False)), *given)
 
     patch.setattr(result, "_refused", refused)
 
@@ -392,7 +392,7 @@ def messages_that_need_no_check_wait_for_the_opt_outs(patch: Patch) -> None:
         others, opted_out, waiting = real(deliveries, **given)
         if not waiting:
             return others, opted_out, waiting
-        return [], opted_out, [*waiting, *(replace(waiting[0], delivery=delivery) for delivery in others)]
+        return [], opted_out, [*waiting, *(waiting[0]._replace(delivery=delivery) for delivery in others)]
 
     patch.setattr(batch, "check_opt_outs", check_opt_outs)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import urllib3
@@ -47,8 +46,7 @@ _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 _MSG_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The provider has accepted a message. Its status arrives by webhook."""
 
     msg_id: str

@@ -19,7 +19,7 @@ GatewayApiError
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class GatewayApiError(Exception):
@@ -30,8 +30,7 @@ class SignatureError(GatewayApiError):
     """A body is not signed with one of the keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in a queue message: the JSON path of the field, and what the field must be.
 
     The reason does not contain the field's value, because a value can be a text or a phone number.
@@ -105,11 +104,10 @@ class TokenRefusedError(SendError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """One finding of a refusal: the message's index in the request, the field, and the provider's reason."""
 
-    index: int | None
+    message_index: int | None
     field: str
     reason: str
 

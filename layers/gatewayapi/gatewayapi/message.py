@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gatewayapi import expiration, message_fields, segments
 from gatewayapi.clock import to_text
@@ -89,8 +89,7 @@ class Message:
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class StackRules:
+class StackRules(NamedTuple):
     """The rules of one stack for messages, from the template's parameters of the same names.
 
     `require_message_type` is true if the stack enforces opt-outs.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,8 +37,7 @@ FIRST_PAUSE_S = 0.05
 MAX_PAUSE_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """A message record to put: in place of `existing` if that is unchanged, or as a new one if it is None."""
 
     record: MessageRecord
