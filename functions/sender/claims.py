@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import timing
 from delivery import Content
@@ -124,31 +124,31 @@ def _first_record(
     delivery: Delivery, settings: Settings, now: datetime, expires_at: datetime, lease_until: datetime
 ) -> MessageRecord:
     """Return the claim of a message that has no record yet."""
-    record = MessageRecord(
+    content: dict[str, Any] = {}
+    if isinstance(delivery.content, Content):
+        message = delivery.content.message
+        taken = segments.count(message.message)
+        content = {
+            "attempts": 1,
+            "fingerprint": delivery.content.fingerprint,
+            "recipient": message.recipient,
+            "sender": message.sender or settings.rules.default_sender or None,
+            "label": message.label,
+            "priority": message.priority or "normal",
+            "message_type": message.message_type,
+            "context": message.context,
+            "segments": taken.count,
+            "encoding": taken.encoding,
+            "lease_until": lease_until,
+        }
+    return MessageRecord(
         reference=delivery.reference,
         status=state.SENDING,
         queued_at=delivery.sent_at,
         updated_at=now,
         expires_at=expires_at,
         message_id=delivery.message_id,
-    )
-    if not isinstance(delivery.content, Content):
-        return record
-    message = delivery.content.message
-    taken = segments.count(message.message)
-    return replace(
-        record,
-        attempts=1,
-        fingerprint=delivery.content.fingerprint,
-        recipient=message.recipient,
-        sender=message.sender or settings.rules.default_sender or None,
-        label=message.label,
-        priority=message.priority or "normal",
-        message_type=message.message_type,
-        context=message.context,
-        segments=taken.count,
-        encoding=taken.encoding,
-        lease_until=lease_until,
+        **content,
     )
 
 
