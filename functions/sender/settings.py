@@ -21,7 +21,7 @@ class Settings(NamedTuple):
         send_mode, listed_recipients: Live sends to everyone, DryRun to no one, Listed to these prefixes only.
         reconcile_after: how long to wait for a webhook that settles a message in doubt.
         resend: whether a message in doubt that no webhook settled is sent once more.
-        max_receive_count: after how many deliveries SQS moves a message to the dead-letter queue.
+        max_receive_count: the number of deliveries after which SQS would move a message to the dead-letter queue.
         enforce_opt_outs: whether promotional messages to people who opted out are suppressed.
 
     """
