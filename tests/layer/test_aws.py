@@ -2,7 +2,6 @@
 
 import json
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
 
-from gatewayapi import aws, tls
+from gatewayapi import aws
 from tests.layer.certificates import self_signed
 from tests.layer.raw_server import Connection, RawServer, Request, answer
 
@@ -24,17 +23,7 @@ PUT = {"Put": {"TableName": "a-table", "Item": ITEM, "ConditionExpression": "att
 TRANSACTION: dict[str, Any] = {"TransactItems": [PUT, PUT], "ClientRequestToken": "a-token"}
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """Create everything again in every test that a process creates once."""
-    cached = (aws.client, aws.session, aws.connections, tls.context)
-    for function in cached:
-        function.cache_clear()
-    yield
-    for scheme in ("http", "https"):
-        aws.connections(scheme).clear()
-    for function in cached:
-        function.cache_clear()
+pytestmark = pytest.mark.usefixtures("new_connections")
 
 
 class Requests:

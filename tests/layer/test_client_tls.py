@@ -1,18 +1,19 @@
 """TLS: only a verified provider gets the request, and a failed handshake sends nothing."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from urllib3.exceptions import ProtocolError, SSLError
 
 from gatewayapi import client as client_module
-from gatewayapi import tls
 from gatewayapi.client import Accepted, Client
 from gatewayapi.errors import UnknownOutcomeError, UnreachableError
 from tests.layer.certificates import self_signed
 from tests.layer.raw_server import Connection, RawServer, answer
+
+pytestmark = pytest.mark.usefixtures("new_connections")
 
 MESSAGE = {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": "a"}
 
@@ -20,14 +21,6 @@ MESSAGE = {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "refer
 def accept(connection: Connection) -> None:
     while connection.request():
         connection.send(answer(202, b'{"msg_id": "m-1", "recipient": 4512345678, "reference": "a"}'))
-
-
-@pytest.fixture(autouse=True)
-def fresh_context() -> Iterator[None]:
-    """Read the authorities again in every test. A process reads them once."""
-    tls.context.cache_clear()
-    yield
-    tls.context.cache_clear()
 
 
 def trust(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:

@@ -30,7 +30,7 @@ def status(**fields: object) -> dict[str, Any]:
     return present(usual | fields)
 
 
-def inbound(content: object, **fields: object) -> dict[str, Any]:
+def inbound(content: object = "Hello", **fields: object) -> dict[str, Any]:
     """Return the event of an inbound message."""
     usual = {"msg_id": MSG_ID, "sender": 4587654321, "sent_at": "2025-04-01T11:49:12+00:00", "content": content}
     return present(usual | fields)
