@@ -6,8 +6,8 @@ LONGEST_RECIPIENT = 999_999_999_999_999
 CONTROL_CHARACTERS = "\x00\x08\x0b\x0c\x0e\x1b\x1f\x7f\x80\x85\x9f"
 WHITE_SPACE_AND_INVISIBLE_CHARACTERS = "\t\n\r\xa0\u200b\ufeff\uffff"
 
-WITH_CONTROL_CHARACTER = [f"ab{character}c" for character in CONTROL_CHARACTERS]
-WITHOUT_CONTROL_CHARACTER = [f"ab{character}c" for character in WHITE_SPACE_AND_INVISIBLE_CHARACTERS]
+WITH_CONTROL_CHARACTER: list[object] = [f"ab{character}c" for character in CONTROL_CHARACTERS]
+WITHOUT_CONTROL_CHARACTER: list[object] = [f"ab{character}c" for character in WHITE_SPACE_AND_INVISIBLE_CHARACTERS]
 
 ACCEPTED: dict[str, list[object]] = {
     "message": ["x", " \n", "x" * 39_015, "🍓" * 39_015, *WITHOUT_CONTROL_CHARACTER],
