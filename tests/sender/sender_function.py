@@ -49,10 +49,21 @@ class Invocation:
     visibility_timeouts_s: list[int]
 
     def outcomes(self) -> Fields:
-        """Return the number of messages by outcome, from the log line of the batch."""
-        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
-        (batch,) = [line for line in lines if line.get("message") == "batch"]
-        return dict(batch["outcomes"])
+        """Return the number of messages by outcome."""
+        return dict(self.log_line("batch")["outcomes"])
+
+    def log_line(self, text: str) -> Fields:
+        """Return the only log line with this text: "batch", or "message" for a message that was not accepted."""
+        (line,) = [line for line in self._log_lines() if line.get("message") == text]
+        return line
+
+    def metrics(self) -> Fields:
+        """Return the metrics, from the lines that CloudWatch reads."""
+        lines = [line for line in self._log_lines() if "_aws" in line]
+        return {name: value for line in lines for name, value in line.items() if isinstance(value, list)}
+
+    def _log_lines(self) -> list[Fields]:
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.aws_calls import Refusal
-from tests.layer.test_table_events import event
+from tests.layer.stored_records import event
 from tests.sender.sender_function import SEND_DEAD_LETTER, SET_VISIBILITY, WRITE, Sender, function
 from tests.sender.sqs_records import Record, message, messages
 
