@@ -99,7 +99,7 @@ def test_there_is_a_webhook_of_every_event_type() -> None:
     }
 
 
-def test_the_stream_s_batch_has_every_kind_of_record_and_one_that_the_ttl_deleted() -> None:
+def test_the_streams_batch_has_every_kind_of_record_and_one_that_the_ttl_deleted() -> None:
     batch = document("stream", "batch.json")
     deleted = [entry for entry in batch["Records"] if "userIdentity" in entry]
     assert [entry["eventName"] for entry in deleted] == ["REMOVE"]
@@ -108,7 +108,7 @@ def test_the_stream_s_batch_has_every_kind_of_record_and_one_that_the_ttl_delete
     assert kinds == [MessageRecord, MessageRecord, EventRecord, MessageRecord, QuarantineRecord, OptOutRecord]
 
 
-def test_the_stream_s_records_fit_their_schema() -> None:
+def test_the_streams_records_fit_their_schema() -> None:
     validator = Draft202012Validator(document("schemas", "record.schema.json"))
     for entry in document("stream", "batch.json")["Records"]:
         for image in ("NewImage", "OldImage"):

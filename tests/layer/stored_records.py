@@ -27,7 +27,7 @@ def message_in_doubt(**fields: Any) -> MessageRecord:  # noqa: ANN401 - the reco
     return message(**{"status": state.UNCERTAIN, "in_doubt": True, "doubt_until": NOW, **fields})
 
 
-def event(status: str, after_s: float = 10, *, reference: str = "order-1", **fields: Any) -> EventRecord:  # noqa: ANN401 - the record's
+def event(status: str | None, after_s: float = 10, *, reference: str = "order-1", **fields: Any) -> EventRecord:  # noqa: ANN401 - the record's
     """Return the event of a message that reached this status `after_s` seconds after NOW."""
     status_at = NOW + timedelta(seconds=after_s)
     given = {

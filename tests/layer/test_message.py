@@ -105,7 +105,7 @@ def test_a_deadline_more_than_five_days_away_is_an_error_of_the_expiration() -> 
         (Message("Hi", 4512345678, "Shop", message_type="transactional"), StackRules(require_message_type=True)),
     ],
 )
-def test_a_message_within_the_stack_s_rules_may_be_sent(message: Message, stack: StackRules) -> None:
+def test_a_message_within_the_stacks_rules_may_be_sent(message: Message, stack: StackRules) -> None:
     check(message, stack)
     assert message.recipient == 4512345678
 
@@ -170,7 +170,7 @@ def test_fields_that_the_stack_requires_are_reported_with_the_other_mistakes() -
     ],
     ids=["sender", "sender and message_type", "recipient", "GSM-7", "UCS-2", "longest"],
 )
-def test_a_message_against_the_stack_s_rules_is_refused(
+def test_a_message_against_the_stacks_rules_is_refused(
     message: Message, stack: StackRules, code: str, text: str
 ) -> None:
     with pytest.raises(MessageError) as caught:

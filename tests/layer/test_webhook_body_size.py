@@ -25,6 +25,7 @@ from tests.layer.webhook_bodies import (
     inbound,
     read,
     status,
+    status_body,
 )
 
 
@@ -98,8 +99,8 @@ def test_a_quarantined_body_of_the_largest_size_fits_into_an_item(raw: bytes) ->
 def test_an_error_of_the_greatest_depth_can_be_stored_in_the_message(error: dict[str, Any]) -> None:
     name = next(iter(error))
     with pytest.raises(EventError, match="nested too deeply"):
-        read(body(envelope(RCS, status(error={**error, name: nested(MAX_DEPTH - 1)}))))
-    raw = body(envelope(RCS, status(error={**error, name: nested(MAX_DEPTH - 2)})))
+        read(status_body(RCS, error={**error, name: nested(MAX_DEPTH - 1)}))
+    raw = status_body(RCS, error={**error, name: nested(MAX_DEPTH - 2)})
     database = Transactions()
     assert Table(database, "table", 90).store(read(raw))  # type: ignore[arg-type]
     moved = from_attribute(database.transactions[0][1]["Update"]["ExpressionAttributeValues"][":error"])
@@ -120,7 +121,7 @@ def levels(value: object) -> int:
 
 
 def test_the_largest_error_fits_into_the_item_of_the_message() -> None:
-    raw = body(envelope(RCS, status(error={"list": [0] * 34_000})))
+    raw = status_body(RCS, error={"list": [0] * 34_000})
     assert MAX_PARSED_BODY - 2000 < len(raw) <= MAX_PARSED_BODY
     database = Transactions()
     assert Table(database, "table", 90).store(read(raw))  # type: ignore[arg-type]

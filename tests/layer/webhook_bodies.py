@@ -57,6 +57,11 @@ def body(document: object) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
+def status_body(kind: object = SMS, **fields: object) -> bytes:
+    """Return the body of a status event as the provider sends it."""
+    return body(envelope(kind, status(**fields)))
+
+
 def read(raw: bytes) -> EventRecord:
     """Return the record of a body."""
     return webhook_body.read(raw, SIGNATURE, received_at=RECEIVED, expires_at=EXPIRES)
