@@ -12,7 +12,7 @@ from tests.moto_aws import Aws
 TABLE = ENVIRONMENT["TABLE_NAME"]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EXPIRES = datetime(2026, 5, 30, 12, tzinfo=UTC)
-MSG_ID = "01KJMM956GY1YEECJZB50908V0"  # a ULID, made 30 seconds before NOW
+MSG_ID = "01KJMM956GY1YEECJZB50908V0"  # a ULID whose time is 30 seconds before NOW
 NUMBER = 4512345678
 
 
@@ -48,7 +48,7 @@ def event(status: str | None, after_s: float = 10, *, reference: str = "order-1"
     return EventRecord(**{**given, **fields})
 
 
-def quarantined(body: str | bytes = b"signed rubbish") -> QuarantineRecord:
+def quarantined(body: str | bytes = b"hello") -> QuarantineRecord:
     """Return the record of a signed body that is not a usable event."""
     return QuarantineRecord("0" * 64, body, "v1=" + "0" * 64, "not JSON", NOW, EXPIRES)
 

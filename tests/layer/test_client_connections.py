@@ -26,9 +26,9 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(client_module, "time", made)
-    return made
+    clock = Clock()
+    monkeypatch.setattr(client_module, "time", clock)
+    return clock
 
 
 def connections(provider: Provider) -> int:

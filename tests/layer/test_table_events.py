@@ -171,10 +171,10 @@ def test_an_event_of_a_forgotten_message_is_stored_without_the_persons_data(
 
 @pytest.mark.parametrize("status", [*IN_DOUBT, state.ACCEPTED])
 def test_an_event_of_another_system_with_our_reference_moves_no_record(aws: Aws, table: Table, status: str) -> None:
-    ours = message(status=status, msg_id=MSG_ID if status == state.ACCEPTED else None)
-    put_item(aws, ours)
+    before = message(status=status, msg_id=MSG_ID if status == state.ACCEPTED else None)
+    put_item(aws, before)
     assert table.store(event("DELIVERED", msg_id="01KJMM956GY1YEECJZB50909W1", recipient=4587654321))
-    assert stored_message(aws) == ours
+    assert stored_message(aws) == before
     assert len(stored_events(aws)) == 1
 
 

@@ -205,8 +205,8 @@ def test_every_body_is_a_storable_record_or_an_event_error(raw: bytes) -> None:
     try:
         record = read(raw)
     except EventError as error:
-        kept = quarantined(raw, SIGNATURE, str(error), received_at=RECEIVED, expires_at=EXPIRES)
-        assert item_size(kept.to_item()) < MAX_ITEM
+        record_of_body = quarantined(raw, SIGNATURE, str(error), received_at=RECEIVED, expires_at=EXPIRES)
+        assert item_size(record_of_body.to_item()) < MAX_ITEM
         return
     item = record.to_item()
     assert item_size(item) < MAX_ITEM

@@ -1,4 +1,4 @@
-"""`make local` shows what becomes of each message in one line per outcome."""
+"""`make local` prints a line for each outcome of a message."""
 
 import pytest
 
@@ -38,5 +38,5 @@ from tests.layer.stored_records import NOW, event, message, quarantined
         ),
     ],
 )
-def test_a_record_is_a_line_unless_another_line_shows_the_same(record: Record, line: str | None) -> None:
+def test_a_record_is_printed_unless_another_line_has_the_same_information(record: Record, line: str | None) -> None:
     assert outcomes.line(record) == line

@@ -129,7 +129,7 @@ def test_every_event_of_api_gateway_gets_a_valid_answer(function: Webhook, given
         assert set(answer.body) == {"error"}
         assert set(answer.body["error"]) == {"code", "message"}
     elif answer.body.get("status"):
-        assert signed(given_event)
+        assert is_signed(given_event)
     else:
         assert set(answer.body) == {"signature"}
         assert given_event["requestContext"]["identity"]["userArn"]  # type: ignore[index] # only a dict is signed
@@ -204,7 +204,7 @@ def test_only_the_last_three_digits_of_a_number_are_logged(function: Webhook) ->
     assert '"number":"…321"' in function.post(envelope({"recipient": NUMBERS[0]})).log
 
 
-def signed(given_event: Any) -> bool:  # noqa: ANN401 - whatever the strategy made
+def is_signed(given_event: Any) -> bool:  # noqa: ANN401 - any JSON value
     """Return whether an event has a body with a valid signature. This is independent of the function's code."""
     body = given_event["body"] or ""
     raw = b64decode(body) if given_event.get("isBase64Encoded") else body.encode()
