@@ -3,10 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import botocore.session
 import pytest
 from botocore import xform_name
+from botocore.model import ServiceModel
 
 import sender
 from tests.stack.template import PARAMETERS, PROJECT, RESOURCES, TEMPLATE, walk
@@ -200,9 +202,14 @@ def commands() -> Iterator[tuple[str, str, list[str]]]:
                 yield service, operation, [word for word in rest if re.fullmatch(r"--[a-z-]+", word)]
 
 
+@cache
+def service_model(service: str) -> ServiceModel:
+    return botocore.session.get_session().get_service_model(service)
+
+
 @pytest.mark.parametrize(("service", "operation", "options"), list(commands()))
 def test_every_aws_command_exists_with_its_options(service: str, operation: str, options: list[str]) -> None:
-    model = botocore.session.get_session().get_service_model(service)
+    model = service_model(service)
     operations = {xform_name(name, "-"): name for name in model.operation_names}
     assert operation in operations
     shape = model.operation_model(operations[operation]).input_shape

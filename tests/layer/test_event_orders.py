@@ -113,7 +113,7 @@ def store_next(aws: Aws, table: Table, waiting: deque[Delivery], new: list[str])
 
 
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS.keys())
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=deliveries())
 def test_every_order_of_events_leads_to_the_same_final_record(
     aws: Aws, table: Table, start: MessageRecord | None, order: list[Delivery]
