@@ -6,23 +6,29 @@ import pytest
 
 from gatewayapi.opt_outs import opt_in, opt_out
 from tests.aws_calls import Refusal
-from tests.conftest import ENVIRONMENT
-from tests.sender.sender_function import SEND_DEAD_LETTER, WRITE, Sender, function
+from tests.sender.sender_function import READ_TOKEN, SEND_DEAD_LETTER, TABLE, WRITE, Sender, function
 from tests.sender.sqs_records import NUMBER, Fields, Record, message
 
 __all__ = ["function"]
 
-TABLE = ENVIRONMENT["TABLE_NAME"]
-READ = "BatchGetItem"
-RECONCILED = timedelta(seconds=905)
+READ_OPT_OUTS = "BatchGetItem"
+RECONCILED = timedelta(seconds=905)  # longer than ReconcileAfter, which is 900 seconds
 
 
 @pytest.fixture
 def enforcing_sender(function: Sender) -> Sender:
     """A sender that enforces opt-outs; the recipient NUMBER opted out."""
     function.start(OPT_OUTS="Enforce")
-    opt_out(function.aws.dynamodb, TABLE, NUMBER, source="test")
+    record_opt_out(function)
     return function
+
+
+def record_opt_out(function: Sender) -> None:
+    opt_out(function.aws.dynamodb, TABLE, NUMBER, source="test")
+
+
+def record_opt_in(function: Sender) -> None:
+    opt_in(function.aws.dynamodb, TABLE, NUMBER, source="test")
 
 
 def promotional(reference: str = "order-1", **fields: object) -> Fields:
@@ -35,11 +41,11 @@ def transactional(reference: str = "order-2", **fields: object) -> Fields:
 
 def put_in_doubt_and_opt_out(function: Sender) -> list[Record]:
     """Make the provider accept a promotional message and lose the answer. Then the recipient opts out."""
-    opt_in(function.aws.dynamodb, TABLE, NUMBER, source="test")
+    record_opt_in(function)
     function.provider.order(kind="reset")
     queued = function.put(promotional())
     assert function.deliver(queued).outcomes() == {"uncertain": 1}
-    opt_out(function.aws.dynamodb, TABLE, NUMBER, source="test")
+    record_opt_out(function)
     function.clock_ahead += RECONCILED
     return queued
 
@@ -62,22 +68,22 @@ def test_the_opt_outs_of_a_batch_are_read_in_one_call_with_each_number_once(enfo
         promotional("order-4", recipient=NUMBER + 1),
         transactional(recipient=NUMBER + 2),
     )
-    assert run.calls == {READ: 1, WRITE: 2, "GetSecretValue": 1}
-    (call,) = enforcing_sender.calls.parameters(READ)
+    assert run.calls == {READ_OPT_OUTS: 1, WRITE: 2, READ_TOKEN: 1}
+    (call,) = enforcing_sender.calls.parameters(READ_OPT_OUTS)
     request = call["RequestItems"][TABLE]
     assert request["ConsistentRead"] is True
     assert [key["pk"]["S"] for key in request["Keys"]] == [f"OPT_OUT#{NUMBER}", f"OPT_OUT#{NUMBER + 1}"]
 
 
 def test_opt_outs_are_not_read_for_a_batch_without_promotional_messages(enforcing_sender: Sender) -> None:
-    assert READ not in enforcing_sender.send(transactional(), transactional("order-3")).calls
+    assert READ_OPT_OUTS not in enforcing_sender.send(transactional(), transactional("order-3")).calls
 
 
 def test_without_enforcement_nothing_is_read_and_promotional_messages_are_sent(enforcing_sender: Sender) -> None:
     enforcing_sender.start(OPT_OUTS="Off")
     run = enforcing_sender.send(promotional(), message("order-2"))
     assert run.outcomes() == {"accepted": 2}
-    assert READ not in run.calls
+    assert READ_OPT_OUTS not in run.calls
 
 
 def test_a_message_without_a_type_is_invalid_if_opt_outs_are_enforced(enforcing_sender: Sender) -> None:
@@ -91,7 +97,7 @@ def test_a_message_without_a_type_is_invalid_if_opt_outs_are_enforced(enforcing_
 def test_a_suppressed_message_that_is_delivered_again_stays_suppressed(enforcing_sender: Sender) -> None:
     queued = enforcing_sender.put(promotional())
     enforcing_sender.deliver(queued)
-    opt_in(enforcing_sender.aws.dynamodb, TABLE, NUMBER, source="test")
+    record_opt_in(enforcing_sender)
     assert enforcing_sender.deliver(queued).outcomes() == {"duplicate": 1}
     assert enforcing_sender.provider.requests() == []
 
@@ -99,16 +105,16 @@ def test_a_suppressed_message_that_is_delivered_again_stays_suppressed(enforcing
 def test_a_suppressed_message_that_is_enqueued_again_is_sent_after_an_opt_in(enforcing_sender: Sender) -> None:
     enforcing_sender.send(promotional())
     assert enforcing_sender.send(promotional()).outcomes() == {"suppressed": 1}
-    opt_in(enforcing_sender.aws.dynamodb, TABLE, NUMBER, source="test")
+    record_opt_in(enforcing_sender)
     assert enforcing_sender.send(promotional()).outcomes() == {"accepted": 1}
     assert enforcing_sender.statuses() == {"order-1": "ACCEPTED"}
 
 
 def test_a_redriven_promotional_message_is_suppressed_after_an_opt_out(enforcing_sender: Sender) -> None:
-    opt_in(enforcing_sender.aws.dynamodb, TABLE, NUMBER, source="test")
+    record_opt_in(enforcing_sender)
     enforcing_sender.provider.order(kind="503")
     assert len(enforcing_sender.deliver(enforcing_sender.put(promotional()), receive_count=8).failed) == 0
-    opt_out(enforcing_sender.aws.dynamodb, TABLE, NUMBER, source="test")
+    record_opt_out(enforcing_sender)
     enforcing_sender.clock_ahead += timedelta(minutes=1)
     assert enforcing_sender.deliver(enforcing_sender.redrive()).outcomes() == {"suppressed": 1}
     assert enforcing_sender.provider.counts() == {}
@@ -136,7 +142,7 @@ def test_a_redrive_of_a_message_in_doubt_is_not_sent_after_an_opt_out(enforcing_
 
 
 def test_only_promotional_messages_wait_if_the_opt_outs_cannot_be_read(enforcing_sender: Sender) -> None:
-    enforcing_sender.calls.refuse(READ, Refusal("InternalServerError", 500))
+    enforcing_sender.calls.refuse(READ_OPT_OUTS, Refusal("InternalServerError", 500))
     queued = enforcing_sender.put(promotional(), transactional(), promotional("order-3", recipient=NUMBER + 1))
     run = enforcing_sender.deliver(queued)
     assert run.failed == [queued[0]["messageId"], queued[2]["messageId"]]
@@ -149,7 +155,7 @@ def test_only_promotional_messages_wait_if_the_opt_outs_cannot_be_read(enforcing
 def test_a_promotional_message_that_cannot_be_checked_at_its_last_delivery_is_a_dead_letter(
     enforcing_sender: Sender,
 ) -> None:
-    enforcing_sender.calls.refuse(READ, Refusal("InternalServerError", 500), count=None)
+    enforcing_sender.calls.refuse(READ_OPT_OUTS, Refusal("InternalServerError", 500), count=None)
     run = enforcing_sender.deliver(enforcing_sender.put(promotional()), receive_count=8)
     assert (run.failed, run.calls[SEND_DEAD_LETTER]) == ([], 1)
     (dead_letter,) = enforcing_sender.dead_letters()
@@ -171,18 +177,14 @@ def test_a_suppressed_message_is_counted_and_logged_without_its_number(enforcing
 
 @pytest.mark.parametrize(
     ("call", "skip", "status", "sms"),
-    [(READ, 0, "SUPPRESSED", 0), (WRITE, 0, "ACCEPTED", 1), (WRITE, 1, "ACCEPTED", 1)],
+    [(READ_OPT_OUTS, 0, "SUPPRESSED", 0), (WRITE, 0, "ACCEPTED", 1), (WRITE, 1, "ACCEPTED", 1)],
     ids=["before the opt-outs are read", "before the claim", "before the result is recorded"],
 )
 def test_an_opt_out_applies_to_a_message_if_it_is_recorded_before_opt_outs_are_read(
     enforcing_sender: Sender, call: str, skip: int, status: str, sms: int
 ) -> None:
-    opt_in(enforcing_sender.aws.dynamodb, TABLE, NUMBER, source="test")
-
-    def record_opt_out(_: object) -> None:
-        opt_out(enforcing_sender.aws.dynamodb, TABLE, NUMBER, source="test")
-
-    enforcing_sender.calls.before(call, record_opt_out, skip=skip)
+    record_opt_in(enforcing_sender)
+    enforcing_sender.calls.before(call, lambda _: record_opt_out(enforcing_sender), skip=skip)
     queued = enforcing_sender.put(promotional())
     enforcing_sender.deliver(queued)
     assert enforcing_sender.statuses() == {"order-1": status}

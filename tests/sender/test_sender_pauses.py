@@ -34,14 +34,14 @@ def test_pauses_grow_with_every_try_up_to_an_hour(function: Sender) -> None:
 def test_a_message_whose_retry_would_be_after_the_queues_retention_is_held(function: Sender) -> None:
     function.start(MAX_RECEIVE_COUNT="1000")
     function.provider.order(kind="429", retry_after=6 * 3600, count=None)
-    queued = function.put(message("put-off"))
+    queued = function.put(message())
     function.clock_ahead = timedelta(days=6, hours=12)
     assert len(function.deliver(queued).failed) == 1
     function.clock_ahead = timedelta(days=6, hours=18)
     assert function.deliver(queued, receive_count=2).failed == []
     (dead_letter,) = function.dead_letters()
     assert dead_letter.code == "RETRIES_EXHAUSTED"
-    assert function.record("put-off").status == "HELD"
+    assert function.record("order-1").status == "HELD"
 
 
 def test_deliveries_without_a_request_do_not_make_the_pause_longer(function: Sender) -> None:
@@ -52,10 +52,10 @@ def test_deliveries_without_a_request_do_not_make_the_pause_longer(function: Sen
 
 def test_after_a_redrive_the_first_pause_is_short_again(function: Sender) -> None:
     function.provider.order(kind="503", count=None)
-    queued = function.put(message("put-off"))
+    queued = function.put(message())
     for count in range(1, 9):
         function.deliver(queued, receive_count=count)
-    assert function.record("put-off").status == "HELD"
+    assert function.record("order-1").status == "HELD"
     assert_between(function.deliver(function.redrive()).visibility_timeouts_s, 5, 10)
 
 

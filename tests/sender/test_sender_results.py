@@ -14,8 +14,8 @@ from tests.sender.sqs_records import Record, message, messages
 
 __all__ = ["function"]
 
-RECONCILED = timedelta(seconds=905)
-LEASE_OVER = timedelta(seconds=40)
+RECONCILED = timedelta(seconds=905)  # longer than ReconcileAfter, which is 900 seconds
+LEASE_OVER = timedelta(seconds=40)  # longer than the lease of a claim
 
 
 class KilledError(BaseException):
