@@ -83,18 +83,17 @@ def queues(aws: Aws) -> QueueUrls:
     names = [
         ENVIRONMENT[name].rpartition("/")[2] for name in ("QUEUE_URL", "URGENT_QUEUE_URL", "DEAD_LETTER_QUEUE_URL")
     ]
-    made = QueueUrls(*(aws.sqs.create_queue(QueueName=name)["QueueUrl"] for name in names))
+    urls = QueueUrls(*(aws.sqs.create_queue(QueueName=name)["QueueUrl"] for name in names))
     aws.calls.forget()
-    return made
+    return urls
 
 
 @pytest.fixture
 def secrets(aws: Aws) -> SecretArns:
-    made = (
-        aws.secretsmanager.create_secret(Name=name, SecretString=value)["ARN"]
-        for name, value in (("token", TOKEN), ("webhook-key", KEY))
+    arns = SecretArns(
+        token=aws.secretsmanager.create_secret(Name="token", SecretString=TOKEN)["ARN"],
+        webhook_key=aws.secretsmanager.create_secret(Name="webhook-key", SecretString=KEY)["ARN"],
     )
-    arns = SecretArns(*made)
     aws.calls.forget()
     return arns
 

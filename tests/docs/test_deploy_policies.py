@@ -35,7 +35,7 @@ UNUSED = [
     ),
     *("logs:*LogStream*", "logs:PutLogEvents", "logs:PutBearerTokenAuthentication"),
 ]
-# Only with KmsKeyArn: the document lists these apart.
+# Needed only with KmsKeyArn. The document lists these actions in another policy.
 OWN_KEY = "kms:*"
 
 
@@ -53,25 +53,27 @@ def matches(action: str, patterns: list[str]) -> bool:
     return any(fnmatch.fnmatchcase(action, pattern) for pattern in patterns)
 
 
-def test_the_deployer_may_do_what_the_resources_need_and_nothing_else_to_them() -> None:
-    types = {it["Type"] for it in translated(PROJECT / "template.yaml")["Resources"].values()}
+def test_the_deployer_may_do_only_what_cloudformation_needs_for_the_resource_types() -> None:
+    resources = translated(PROJECT / "template.yaml")["Resources"].values()
+    types = {resource["Type"] for resource in resources}
     handlers = {name: schema["handlers"] for name, schema in schemas().items() if name in types}
     assert handlers.keys() == types
     needed = {
         action
         for operations in handlers.values()
-        for operation, of in operations.items()
+        for operation, handler in operations.items()
         if operation != "list"
-        for action in of["permissions"]
+        for action in handler["permissions"]
     }
     allowed = actions("deployer")
-    assert {it for it in needed - allowed if not matches(it, [*UNUSED, OWN_KEY])} == set()
-    beside = {it for it in allowed - needed if not it.startswith(("cloudformation:", "s3:"))}
-    assert beside == set()
+    assert {action for action in needed - allowed if not matches(action, [*UNUSED, OWN_KEY])} == set()
+    assert {action for action in allowed - needed if not action.startswith(("cloudformation:", "s3:"))} == set()
 
 
-def test_the_deployer_passes_roles_to_lambda_alone() -> None:
-    (statement,) = (it for it in POLICIES["deployer"]["Statement"] if "iam:PassRole" in it["Action"])
+def test_the_deployer_may_pass_roles_only_to_lambda() -> None:
+    (statement,) = (
+        statement for statement in POLICIES["deployer"]["Statement"] if "iam:PassRole" in statement["Action"]
+    )
     assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
     assert statement["Resource"] == ["arn:aws:iam::ACCOUNT:role/STACK-*"]
 
@@ -83,5 +85,5 @@ def test_the_deployers_policy_fits_into_a_managed_policy() -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_action_exists(policy: str) -> None:
     services = json.loads((DATA / "AdditionalSpecs/Policies.json").read_text())
-    known = {f"{service}:{action}" for service, of in services.items() for action in of["Actions"]}
-    assert {it for it in actions(policy) if it.lower() not in known} - {"kms:*"} == set()
+    known = {f"{name}:{action}" for name, service in services.items() for action in service["Actions"]}
+    assert {action for action in actions(policy) if action.lower() not in known} - {OWN_KEY} == set()

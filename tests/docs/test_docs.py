@@ -3,10 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import botocore.session
 import pytest
 from botocore import xform_name
+from botocore.model import ServiceModel
 
 import sender
 from tests.stack.template import PARAMETERS, PROJECT, RESOURCES, TEMPLATE, walk
@@ -72,6 +74,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def quoted(text: str) -> list[str]:
+    """Return the texts between backticks."""
     return re.findall(r"`([^`]+)`", text)
 
 
@@ -104,7 +107,7 @@ def test_every_make_target_that_a_document_names_exists(document: str) -> None:
     assert set(named) <= TARGETS
 
 
-def test_every_command_is_in_a_document() -> None:
+def test_every_make_target_is_in_a_document() -> None:
     named = set(re.findall(r"(?:^|`|\s)make (?:--silent )?([a-z][a-z-]*)", ALL_TEXT, re.MULTILINE))
     assert named >= TARGETS - DEVELOPMENT_TARGETS
 
@@ -135,7 +138,7 @@ def test_every_error_code_of_a_dead_letter_is_explained_and_defined() -> None:
     assert strings("functions/sender", "layers/gatewayapi/gatewayapi") >= CODES
 
 
-def test_every_metric_is_explained_and_no_other() -> None:
+def test_exactly_the_existing_metrics_are_explained() -> None:
     explained = [name for row in rows(section(TEXTS["docs/operations.md"], "Metrics")) for name in quoted(row[0])]
     assert sorted(explained) == sorted(metrics())
 
@@ -150,7 +153,7 @@ def test_alarms_and_dashboard_use_existing_metrics() -> None:
 
 
 def test_every_alarm_is_explained_with_a_command_and_a_fix() -> None:
-    alarms = {name for name, it in RESOURCES.items() if it["Type"] == "AWS::CloudWatch::Alarm"}
+    alarms = {name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
     parts = re.split(r"^### (\w+)\n", section(TEXTS["docs/operations.md"], "Alarms"), flags=re.MULTILINE)[1:]
     explained = dict(zip(parts[::2], parts[1::2], strict=True))
     assert explained.keys() == alarms
@@ -190,20 +193,23 @@ def commands() -> Iterator[tuple[str, str, list[str]]]:
     """Yield the service, operation and options of every `aws` command in the documents."""
     for text in TEXTS.values():
         texts = [text.replace("\\\n", " ")]
-        while inner := re.search(r"\$\(([^()]*)\)", texts[0]):  # a command inside a command is checked by itself
+        while inner := re.search(r"\$\(([^()]*)\)", texts[0]):  # check a command inside another one separately
             texts.append(inner[1])
             texts[0] = texts[0].replace(inner[0], "it")
-        for found in (
-            found for part in texts for found in re.findall(r"\baws ([a-z0-9]+ [a-z0-9-]+[^`;)\n]*)", part)
-        ):
-            service, operation, *rest = found.split()
+        for command in (command for part in texts for command in AWS_COMMAND.findall(part)):
+            service, operation, *rest = command.split()
             if service != "configure" and (service, operation) not in CLI_COMMANDS:
                 yield service, operation, [word for word in rest if re.fullmatch(r"--[a-z-]+", word)]
 
 
+@cache
+def service_model(service: str) -> ServiceModel:
+    return botocore.session.get_session().get_service_model(service)
+
+
 @pytest.mark.parametrize(("service", "operation", "options"), list(commands()))
 def test_every_aws_command_exists_with_its_options(service: str, operation: str, options: list[str]) -> None:
-    model = botocore.session.get_session().get_service_model(service)
+    model = service_model(service)
     operations = {xform_name(name, "-"): name for name in model.operation_names}
     assert operation in operations
     shape = model.operation_model(operations[operation]).input_shape

@@ -40,8 +40,8 @@ INVALID = {
     "unknown-message-type.json": ("INVALID_MESSAGE", "$.message_type"),
     "unknown-priority.json": ("INVALID_MESSAGE", "$.priority"),
 }
-# What the record of each webhook has in particular.
-READ: dict[str, dict[str, object]] = {
+# Some fields of the record of each webhook.
+RECORD_FIELDS: dict[str, dict[str, object]] = {
     "file-rcs": {"event_type": "user-message.file.rcs", "sender": 4587654321},
     "location-rcs": {"event_type": "user-message.location.rcs", "sender": 4587654321},
     "status-rcs": {"event_type": "message.status.rcs", "status": "READ", "reference": "order-1001"},
@@ -59,18 +59,18 @@ def document(*path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
-def test_a_valid_message_is_taken_by_the_code_and_the_schema(path: Path) -> None:
+def test_a_valid_message_is_accepted_by_the_code_and_the_schema(path: Path) -> None:
     fields = message.from_body(path.read_text())
     assert message.from_fields(fields).recipient == 4512345678
     Draft202012Validator(document("schemas", "message.schema.json")).validate(fields)
 
 
-def test_the_valid_messages_show_every_field() -> None:
+def test_the_valid_messages_have_every_field() -> None:
     assert {name for path in VALID for name in json.loads(path.read_text())} == set(NAMES)
 
 
 @pytest.mark.parametrize("path", sorted((EVENTS / "messages" / "invalid").iterdir()), ids=lambda path: path.stem)
-def test_an_invalid_message_is_refused_for_its_reason(path: Path) -> None:
+def test_an_invalid_message_is_refused_with_its_error_code_and_paths(path: Path) -> None:
     with pytest.raises(MessageError) as caught:
         message.check(message.from_fields(message.from_body(path.read_text())), message.StackRules())
     paths = " ".join(problem.path for problem in caught.value.problems)
@@ -84,12 +84,12 @@ def test_a_webhook_is_an_event_that_the_sample_key_signed(path: Path) -> None:
     raw = request["body"].encode()
     verify(raw, signature, ["sample-key"])
     record = webhook_body.read(raw, signature, received_at=RECEIVED, expires_at=EXPIRES)
-    assert {name: getattr(record, name) for name in READ[path.stem]} == READ[path.stem]
+    assert {name: getattr(record, name) for name in RECORD_FIELDS[path.stem]} == RECORD_FIELDS[path.stem]
     assert (request["resource"], request["isBase64Encoded"]) == ("/webhooks", False)
 
 
 def test_there_is_a_webhook_of_every_event_type() -> None:
-    assert {fields["event_type"] for fields in READ.values()} == {
+    assert {fields["event_type"] for fields in RECORD_FIELDS.values()} == {
         "message.status.sms",
         "message.status.rcs",
         "user-message.text.sms",
@@ -99,7 +99,7 @@ def test_there_is_a_webhook_of_every_event_type() -> None:
     }
 
 
-def test_the_stream_s_batch_has_every_kind_of_record_and_one_that_the_ttl_deleted() -> None:
+def test_the_streams_batch_has_every_kind_of_record_and_one_that_the_ttl_deleted() -> None:
     batch = document("stream", "batch.json")
     deleted = [entry for entry in batch["Records"] if "userIdentity" in entry]
     assert [entry["eventName"] for entry in deleted] == ["REMOVE"]
@@ -108,7 +108,7 @@ def test_the_stream_s_batch_has_every_kind_of_record_and_one_that_the_ttl_delete
     assert kinds == [MessageRecord, MessageRecord, EventRecord, MessageRecord, QuarantineRecord, OptOutRecord]
 
 
-def test_the_stream_s_records_fit_their_schema() -> None:
+def test_the_streams_records_fit_their_schema() -> None:
     validator = Draft202012Validator(document("schemas", "record.schema.json"))
     for entry in document("stream", "batch.json")["Records"]:
         for image in ("NewImage", "OldImage"):
@@ -118,20 +118,16 @@ def test_the_stream_s_records_fit_their_schema() -> None:
 
 
 def plain(item: dict[str, Any]) -> object:
-    # Bytes are base64 in a Lambda event already, and stay so in plain JSON.
+    """Return an item as plain JSON, without DynamoDB's types. Bytes are base64 in a Lambda event, and stay so."""
+    deserialize = TypeDeserializer().deserialize
     values = {
-        name: next(iter(attribute.values())) if "B" in attribute else read(attribute)
-        for name, attribute in item.items()
+        name: attribute["B"] if "B" in attribute else deserialize(attribute) for name, attribute in item.items()
     }
     return json.loads(json.dumps(values, default=int))
 
 
-def read(attribute: Any) -> object:  # noqa: ANN401 - boto3 has its own name for these
-    value: object = TypeDeserializer().deserialize(attribute)
-    return value
-
-
-def test_the_samples_of_the_stream_and_the_webhooks_tell_the_same_story() -> None:
-    stored = next(it for it in stream.records(document("stream", "batch.json")) if isinstance(it, EventRecord))
+def test_the_event_in_the_streams_batch_is_that_of_a_webhook_sample() -> None:
+    records = stream.records(document("stream", "batch.json"))
+    (stored,) = [record for record in records if isinstance(record, EventRecord)]
     request = document("webhook", "status-sms.json")
     assert (stored.body, stored.signature) == (request["body"], request["headers"]["Signature"])

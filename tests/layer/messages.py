@@ -1,4 +1,4 @@
-"""Valid queue messages for tests, in all forms that the rules allow."""
+"""Valid queue messages for tests: one message, and strategies for all forms that the rules allow."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +7,12 @@ from hypothesis import strategies as st
 
 from gatewayapi.message import Message
 from gatewayapi.message_fields import MAX_CONTEXT, MAX_LABEL, MAX_RECIPIENT, MAX_REFERENCE, MIN_RECIPIENT
+
+
+def message_fields(**fields: object) -> dict[str, object]:
+    """Return the fields of a valid message, with the given fields changed or added."""
+    return {"message": "Hello", "recipient": 4512345678, "sender": "Shop", **fields}
+
 
 characters = st.one_of(st.characters(exclude_categories=["Cs", "Cc"]), st.sampled_from("\t\n\r"))
 printable = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")

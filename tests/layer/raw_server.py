@@ -10,8 +10,6 @@ from http import HTTPStatus
 from threading import Thread
 from typing import NamedTuple, Self
 
-from urllib3.util import parse_url
-
 WAIT_S = 30.0
 # With SO_LINGER and a timeout of 0, closing the socket sends RST instead of FIN.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -42,8 +40,7 @@ class Connection:
 
     def request(self) -> Request | None:
         """Read a whole request. None if the client closed the connection."""
-        head = self.head()
-        if not head:
+        if not (head := self.head()):
             return None
         length = next(int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:"))
         while len(self._unread) < length and (more := self.socket.recv(65536)):
@@ -115,8 +112,3 @@ class RawServer:
             return  # closed by the client or by the end of the test
         finally:
             connection.close()
-
-
-def port_of(url: str) -> int:
-    """The port in a URL."""
-    return parse_url(url).port or 0

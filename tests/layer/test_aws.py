@@ -2,7 +2,6 @@
 
 import json
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from botocore.exceptions import BotoCoreError
 from botocore.session import get_session
 
-from gatewayapi import aws, tls
+from gatewayapi import aws
 from tests.layer.certificates import self_signed
 from tests.layer.raw_server import Connection, RawServer, Request, answer
 
@@ -24,49 +23,42 @@ PUT = {"Put": {"TableName": "a-table", "Item": ITEM, "ConditionExpression": "att
 TRANSACTION: dict[str, Any] = {"TransactItems": [PUT, PUT], "ClientRequestToken": "a-token"}
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """Create everything again in every test that a process creates once."""
-    cached = (aws.client, aws.session, aws.connections, tls.context)
-    for function in cached:
-        function.cache_clear()
-    yield
-    for scheme in ("http", "https"):
-        aws.connections(scheme).clear()
-    for function in cached:
-        function.cache_clear()
+pytestmark = pytest.mark.usefixtures("new_connections")
 
 
 class Requests:
-    """Records every request, and responds with an empty object."""
+    """A server that records the requests it received, and responds to them with an empty object."""
 
     def __init__(self) -> None:
-        self.requests: list[Request] = []
+        self.received: list[Request] = []
 
     def __call__(self, connection: Connection) -> None:
         while request := connection.request():
-            self.requests.append(request)
+            self.received.append(request)
             connection.send(answer(200, b"{}", Content_Type="application/x-amz-json-1.0"))
 
 
-def put(url: str, monkeypatch: pytest.MonkeyPatch, *, times: int = 1) -> None:
+def write_transaction(url: str, monkeypatch: pytest.MonkeyPatch, *, times: int = 1) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     for _ in range(times):
         aws.client("dynamodb").transact_write_items(**TRANSACTION)
 
 
-def test_a_transaction_is_the_same_request_as_botocore_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(server_requests := Requests()) as server:
-        put(server.url, monkeypatch)
+def same_in_all_requests(request: Request) -> list[str]:
+    """Return the lines of a request that do not contain a time or a signature."""
+    names = ("post ", "content-type:", "x-amz-target:", "x-amz-security-token:")
+    return [line for line in request.head.lower().split("\r\n") if line.startswith(names)]
+
+
+def test_a_transaction_is_the_same_request_as_one_of_an_unchanged_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(requests := Requests()) as server:
+        write_transaction(server.url, monkeypatch)
         unchanged: Any = get_session().create_client("dynamodb", endpoint_url=server.url)
         unchanged.transact_write_items(**TRANSACTION)
         unchanged.close()
-    ours, theirs = server_requests.requests
-    assert json.loads(ours.body) == json.loads(theirs.body)
-    kept = ("post ", "content-type:", "x-amz-target:", "x-amz-security-token:")
-    assert [line for line in ours.head.lower().split("\r\n") if line.startswith(kept)] == [
-        line for line in theirs.head.lower().split("\r\n") if line.startswith(kept)
-    ]
+    by_this_layer, by_botocore = requests.received
+    assert json.loads(by_this_layer.body) == json.loads(by_botocore.body)
+    assert same_in_all_requests(by_this_layer) == same_in_all_requests(by_botocore)
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "secretsmanager", "sqs"])
@@ -80,14 +72,14 @@ def test_the_authorities_are_read_once_for_all_services_and_connections(
 ) -> None:
     certificate, context = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with RawServer(server_requests := Requests(), context) as server:
-        put(server.url, monkeypatch)
+    with RawServer(requests := Requests(), context) as server:
+        write_transaction(server.url, monkeypatch)
         monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", None)
         monkeypatch.setattr(ssl, "create_default_context", None)
         aws.connections("https").clear()
-        put(server.url, monkeypatch, times=2)
+        write_transaction(server.url, monkeypatch, times=2)
         aws.client("secretsmanager").get_secret_value(SecretId="a-secret")
-    assert len(server_requests.requests) == 4
+    assert len(requests.received) == 4
     assert server.connections == 2
 
 
@@ -96,11 +88,11 @@ def test_nothing_is_sent_to_a_server_with_an_untrusted_certificate(
 ) -> None:
     _, context = self_signed(tmp_path)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    with RawServer(server_requests := Requests(), context) as server:
+    with RawServer(requests := Requests(), context) as server:
         with pytest.raises(BotoCoreError, match="CERTIFICATE_VERIFY_FAILED"):
-            put(server.url, monkeypatch)
+            write_transaction(server.url, monkeypatch)
         assert server.connections == 2
-    assert server_requests.requests == []
+    assert requests.received == []
 
 
 def test_a_connection_that_broke_while_idle_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +106,7 @@ def test_a_connection_that_broke_while_idle_is_replaced(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with RawServer(serve) as server:
-        put(server.url, monkeypatch, times=3)
+        write_transaction(server.url, monkeypatch, times=3)
         assert server.connections == 3
     assert len(answered) == 3
 
@@ -128,5 +120,5 @@ def test_an_incomplete_response_is_requested_again(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with RawServer(serve) as server:
-        put(server.url, monkeypatch)
+        write_transaction(server.url, monkeypatch)
     assert answers == []

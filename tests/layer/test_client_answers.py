@@ -1,8 +1,6 @@
 """How the client reads answers: accepted, refused, try later, token refused, or unknown."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -10,41 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewayapi.client import Accepted, Client
+from gatewayapi.client import Accepted
 from gatewayapi.errors import Refusal, RefusedError, TokenRefusedError, TryLaterError, UnknownOutcomeError
-from tests.layer.raw_server import Connection, RawServer, answer
+from tests.layer.raw_server import answer
+from tests.layer.sending import ACCEPTED, ENTRY, FixedProvider, fixed_provider
 
-MESSAGE = {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": "a"}
-OTHER = {**MESSAGE, "reference": "b"}
-ENTRY = {"msg_id": "m-1", "recipient": 4512345678, "reference": "a"}
-
-
-@dataclass(slots=True)
-class Script:
-    """A provider that answers every request with the same bytes, and a client of it."""
-
-    raw: bytes = b""
-    client: Client = field(init=False)
-
-    def serve(self, connection: Connection) -> None:
-        while connection.request():
-            connection.send(self.raw)
-
-    def send(self, raw: bytes) -> Accepted:
-        self.raw = raw
-        return self.client.send(MESSAGE)
-
-    def send_many(self, raw: bytes) -> list[Accepted | None]:
-        self.raw = raw
-        return self.client.send_many([MESSAGE, OTHER])
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Script]:
-    script = Script()
-    with RawServer(script.serve) as server:
-        script.client = Client("token", server.url)
-        yield script
+__all__ = ["fixed_provider"]
 
 
 def document(status: int, content: object, **headers: str) -> bytes:
@@ -52,19 +21,19 @@ def document(status: int, content: object, **headers: str) -> bytes:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
-def test_an_acceptance_counts_under_every_success_status(provider: Script, status: int) -> None:
-    assert provider.send(document(status, ENTRY)) == Accepted("m-1", 4512345678, "a")
+def test_an_acceptance_counts_under_every_success_status(fixed_provider: FixedProvider, status: int) -> None:
+    assert fixed_provider.send(document(status, ENTRY)) == ACCEPTED
 
 
-def test_unknown_fields_of_an_acceptance_are_ignored(provider: Script) -> None:
-    assert provider.send(document(202, {**ENTRY, "price": 0.07})).msg_id == "m-1"
+def test_unknown_fields_of_an_acceptance_are_ignored(fixed_provider: FixedProvider) -> None:
+    assert fixed_provider.send(document(202, {**ENTRY, "price": 0.07})).msg_id == "m-1"
     many = {"responses": [{**ENTRY, "price": 0.07}], "total": 1}
-    assert provider.send_many(document(202, many)) == [Accepted("m-1", 4512345678, "a"), None]
+    assert fixed_provider.send_many(document(202, many)) == [ACCEPTED, None]
 
 
-def test_a_missing_or_unreadable_recipient_is_none(provider: Script) -> None:
+def test_a_missing_or_unreadable_recipient_is_none(fixed_provider: FixedProvider) -> None:
     for recipient in (None, "4512345678", [1]):
-        assert provider.send(document(202, {**ENTRY, "recipient": recipient})) == Accepted("m-1", None, "a")
+        assert fixed_provider.send(document(202, {**ENTRY, "recipient": recipient})) == Accepted("m-1", None, "a")
 
 
 UNREADABLE: list[object] = [
@@ -90,81 +59,83 @@ UNREADABLE: list[object] = [
 
 
 @pytest.mark.parametrize("content", UNREADABLE)
-def test_a_success_without_the_message_s_acceptance_is_an_unknown_outcome(provider: Script, content: object) -> None:
+def test_a_success_without_the_acceptance_is_an_unknown_outcome(
+    fixed_provider: FixedProvider, content: object
+) -> None:
     with pytest.raises(UnknownOutcomeError):
-        provider.send(document(202, content))
+        fixed_provider.send(document(202, content))
     with pytest.raises(UnknownOutcomeError):
-        provider.send_many(document(202, {"responses": content} if isinstance(content, dict) else content))
+        fixed_provider.send_many(document(202, {"responses": content} if isinstance(content, dict) else content))
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff", b"<html></html>", b"[" * 100_000, b'{"msg_id": ' + b"9" * 5000 + b"}"]
 )
-def test_a_success_that_is_not_json_is_an_unknown_outcome(provider: Script, body: bytes) -> None:
-    for send in (provider.send, provider.send_many):
+def test_a_success_that_is_not_json_is_an_unknown_outcome(fixed_provider: FixedProvider, body: bytes) -> None:
+    for send in (fixed_provider.send, fixed_provider.send_many):
         with pytest.raises(UnknownOutcomeError):
             send(answer(202, body))
 
 
-def test_entries_of_other_messages_and_unreadable_entries_are_ignored(provider: Script) -> None:
+def test_entries_of_other_messages_and_unreadable_entries_are_ignored(fixed_provider: FixedProvider) -> None:
     entries = [None, 7, {}, {**ENTRY, "reference": "z"}, {**ENTRY, "reference": ["a"]}, {**ENTRY, "reference": "b"}]
-    assert provider.send_many(document(202, {"responses": entries})) == [None, Accepted("m-1", 4512345678, "b")]
+    assert fixed_provider.send_many(document(202, {"responses": entries})) == [None, Accepted("m-1", 4512345678, "b")]
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_401_and_403_refuse_the_token(provider: Script, status: int) -> None:
+def test_401_and_403_refuse_the_token(fixed_provider: FixedProvider, status: int) -> None:
     with pytest.raises(TokenRefusedError) as caught:
-        provider.send(document(status, {"description": "Unauthorized", "detail": []}))
+        fixed_provider.send(document(status, {"description": "Unauthorized", "detail": []}))
     assert caught.value.status == status
 
 
 @pytest.mark.parametrize("status", [402, 404, 405, 408, 429, 503])
-def test_other_answers_that_accept_nothing_are_tried_later(provider: Script, status: int) -> None:
+def test_other_answers_that_accept_nothing_are_tried_later(fixed_provider: FixedProvider, status: int) -> None:
     with pytest.raises(TryLaterError) as caught:
-        provider.send(answer(status, b"<html>"))
+        fixed_provider.send(answer(status, b"<html>"))
     assert (caught.value.status, caught.value.retry_after_s) == (status, None)
 
 
 @pytest.mark.parametrize("status", [400, 413])
-def test_400_and_413_refuse_the_request_without_naming_a_message(provider: Script, status: int) -> None:
+def test_400_and_413_refuse_the_request_without_naming_a_message(fixed_provider: FixedProvider, status: int) -> None:
     with pytest.raises(RefusedError) as caught:
-        provider.send_many(answer(status, b"<html>"))
+        fixed_provider.send_many(answer(status, b"<html>"))
     assert (caught.value.status, caught.value.refusals) == (status, ())
 
 
 @pytest.mark.parametrize("status", [102, 103])
-def test_an_interim_response_is_an_unknown_outcome(provider: Script, status: int) -> None:
+def test_an_interim_response_is_an_unknown_outcome(fixed_provider: FixedProvider, status: int) -> None:
     before = f"HTTP/1.1 {status} Wait\r\n\r\n".encode()
     with pytest.raises(UnknownOutcomeError, match=str(status)):
-        provider.send(before + document(202, ENTRY))
+        fixed_provider.send(before + document(202, ENTRY))
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 504, 505, 507])
-def test_a_server_error_is_an_unknown_outcome(provider: Script, status: int) -> None:
+def test_a_server_error_is_an_unknown_outcome(fixed_provider: FixedProvider, status: int) -> None:
     with pytest.raises(UnknownOutcomeError, match=str(status)):
-        provider.send(document(status, ENTRY))
+        fixed_provider.send(document(status, ENTRY))
 
 
-def retry_after_s(provider: Script, header: str) -> float | None:
+def retry_after_s(fixed_provider: FixedProvider, header: str) -> float | None:
     with pytest.raises(TryLaterError) as caught:
-        provider.send(answer(429, Retry_After=header))
+        fixed_provider.send(answer(429, Retry_After=header))
     return caught.value.retry_after_s
 
 
 @pytest.mark.parametrize(
     ("header", "seconds"), [("0", 0), ("3", 3), (" 120 ", 120), ("9" * 50, 999_999_999_999), ("\x0b" * 12 + "3", 3)]
 )
-def test_retry_after_in_seconds_is_read(provider: Script, header: str, seconds: float) -> None:
-    assert retry_after_s(provider, header) == seconds
+def test_retry_after_in_seconds_is_read(fixed_provider: FixedProvider, header: str, seconds: float) -> None:
+    assert retry_after_s(fixed_provider, header) == seconds
 
 
 @pytest.mark.parametrize("gmt", [True, False])
-def test_retry_after_with_a_date_is_the_seconds_until_then(provider: Script, *, gmt: bool) -> None:
+def test_retry_after_with_a_date_is_the_seconds_until_then(fixed_provider: FixedProvider, *, gmt: bool) -> None:
     moment = datetime.now(UTC) + timedelta(hours=1)
     before = datetime.now(UTC)
     # HTTP dates are in UTC, so one without a time zone is too.
     seconds = retry_after_s(
-        provider, format_datetime(moment, usegmt=True) if gmt else f"{moment:%a, %d %b %Y %H:%M:%S}"
+        fixed_provider, format_datetime(moment, usegmt=True) if gmt else f"{moment:%a, %d %b %Y %H:%M:%S}"
     )
     assert seconds is not None
     whole = moment.replace(microsecond=0)
@@ -172,8 +143,8 @@ def test_retry_after_with_a_date_is_the_seconds_until_then(provider: Script, *, 
 
 
 @pytest.mark.parametrize("header", ["Mon, 01 Jan 2024 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +0200"])
-def test_retry_after_with_a_past_date_is_zero(provider: Script, header: str) -> None:
-    assert retry_after_s(provider, header) == 0
+def test_retry_after_with_a_past_date_is_zero(fixed_provider: FixedProvider, header: str) -> None:
+    assert retry_after_s(fixed_provider, header) == 0
 
 
 @pytest.mark.parametrize(
@@ -184,14 +155,14 @@ def test_retry_after_with_a_past_date_is_zero(provider: Script, header: str) -> 
         *("1 Jan 2024 00:00:00 +99999999999999999999", "1 Jan 2024 00:00:00 +9999"),
     ],
 )
-def test_an_unreadable_retry_after_is_ignored(provider: Script, header: str) -> None:
-    assert retry_after_s(provider, header) is None
+def test_an_unreadable_retry_after_is_ignored(fixed_provider: FixedProvider, header: str) -> None:
+    assert retry_after_s(fixed_provider, header) is None
 
 
 @given(st.one_of(st.text(st.characters(max_codepoint=255)), st.text("0123456789:+-, JanMoGTUC")))
-def test_every_retry_after_is_read_or_ignored(provider: Script, header: str) -> None:
+def test_every_retry_after_is_read_or_ignored(fixed_provider: FixedProvider, header: str) -> None:
     header = "".join(character for character in header if character.isprintable())
-    seconds = retry_after_s(provider, header)
+    seconds = retry_after_s(fixed_provider, header)
     assert seconds is None or seconds >= 0
 
 
@@ -221,14 +192,16 @@ NAMED = {"loc": ["body", "messages", 1, "sender"], "msg": "too short", "type": "
         ("refused", []),
     ],
 )
-def test_the_readable_parts_of_a_refusal_are_read(provider: Script, detail: object, refusals: list[Refusal]) -> None:
+def test_the_readable_parts_of_a_refusal_are_read(
+    fixed_provider: FixedProvider, detail: object, refusals: list[Refusal]
+) -> None:
     with pytest.raises(RefusedError) as caught:
-        provider.send_many(document(422, {"detail": detail}))
+        fixed_provider.send_many(document(422, {"detail": detail}))
     assert list(caught.value.refusals) == refusals
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"7", b"{}", b"null", b'"x"', b"[" * 100_000])
-def test_an_unreadable_refusal_names_no_message(provider: Script, body: bytes) -> None:
+def test_an_unreadable_refusal_names_no_message(fixed_provider: FixedProvider, body: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
-        provider.send(answer(422, body))
+        fixed_provider.send(answer(422, body))
     assert caught.value.refusals == ()

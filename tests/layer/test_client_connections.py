@@ -1,16 +1,16 @@
 """Connections are reused while they are fresh. A connection that was closed while idle does not affect a message."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from gatewayapi import client as client_module
 from gatewayapi.client import MAX_IDLE_S, Client
 from gatewayapi.errors import TryLaterError, UnknownOutcomeError, UnreachableError
-from simulator.provider import Provider, Settings
-from tests.layer.raw_server import Connection, RawServer, answer
+from simulator.provider import Provider
+from tests.layer.raw_server import Connection, RawServer, Request, answer
+from tests.layer.sending import MESSAGE, TOKEN, answering, client, message, provider
 
-TOKEN = "token-for-tests"
+__all__ = ["client", "provider"]
+
 ACCEPTED = b'{"msg_id": "%s", "recipient": 4512345678, "reference": "%s"}'
 
 
@@ -26,32 +26,17 @@ class Clock:
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(client_module, "time", made)
-    return made
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with Provider(Settings(token=TOKEN)) as running:
-        yield running
-
-
-@pytest.fixture
-def client(provider: Provider) -> Client:
-    return Client(TOKEN, provider.url)
-
-
-def message(reference: str) -> dict[str, object]:
-    return {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": reference}
+    clock = Clock()
+    monkeypatch.setattr(client_module, "time", clock)
+    return clock
 
 
 def connections(provider: Provider) -> int:
-    return len({seen.connection for seen in provider.requests()})
+    return len({request.connection for request in provider.requests()})
 
 
 def test_all_requests_use_one_connection(client: Client, provider: Provider) -> None:
-    client.send(message("a"))
+    client.send(MESSAGE)
     client.send_many([message("b"), message("c")])
     provider.order(kind="429")
     with pytest.raises(TryLaterError):
@@ -63,7 +48,7 @@ def test_all_requests_use_one_connection(client: Client, provider: Provider) -> 
 def test_a_connection_is_reused_until_it_was_idle_for_too_long(
     client: Client, provider: Provider, clock: Clock
 ) -> None:
-    client.send(message("a"))
+    client.send(MESSAGE)
     clock.now_s += MAX_IDLE_S
     client.send(message("b"))
     assert connections(provider) == 1
@@ -89,7 +74,7 @@ def test_a_connection_that_the_provider_closed_while_idle_is_replaced(client: Cl
 
 
 def test_a_provider_can_be_reached_again_after_an_outage(client: Client, provider: Provider) -> None:
-    client.send(message("a"))
+    client.send(MESSAGE)
     provider.refuse_connections()
     with pytest.raises(UnreachableError):
         client.send(message("b"))
@@ -109,15 +94,11 @@ def test_a_broken_connection_is_not_reused(client: Client, provider: Provider, k
 
 
 def test_connection_close_ends_the_connection() -> None:
-    def serve(connection: Connection) -> None:
-        connection.request()
-        connection.send(answer(429, Connection="close"))
-
-    with RawServer(serve) as server:
+    with RawServer(answering(answer(429, Connection="close"))) as server:
         client = Client(TOKEN, server.url)
         for _ in range(2):
             with pytest.raises(TryLaterError):
-                client.send(message("a"))
+                client.send(MESSAGE)
     assert server.connections == 2
 
 
@@ -133,29 +114,26 @@ def test_an_unrequested_answer_is_not_used_for_the_next_request() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("local", [True, False])
-def test_redirects_are_not_followed(status: int, *, local: bool) -> None:
-    seen: list[object] = []
-
-    def elsewhere(connection: Connection) -> None:
-        seen.append(connection.request())
-
-    with RawServer(elsewhere) as other:
+@pytest.mark.parametrize("same_host", [True, False])
+def test_redirects_are_not_followed(status: int, *, same_host: bool) -> None:
+    requests: list[Request] = []
+    with RawServer(lambda connection: connection.reset()) as other:
+        location = "/elsewhere" if same_host else f"{other.url}/mobile/single"
 
         def redirect(connection: Connection) -> None:
             while request := connection.request():
-                seen.append(request)
-                connection.send(answer(status, Location="/elsewhere" if local else f"{other.url}/mobile/single"))
+                requests.append(request)
+                connection.send(answer(status, Location=location))
 
         with RawServer(redirect) as server, pytest.raises(TryLaterError) as caught:
-            Client(TOKEN, server.url).send(message("a"))
+            Client(TOKEN, server.url).send(MESSAGE)
     assert caught.value.status == status
-    assert (other.connections, len(seen)) == (0, 1)
+    assert (len(requests), other.connections) == (1, 0)
 
 
 def test_proxy_variables_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch, provider: Provider) -> None:
     with RawServer(lambda connection: connection.reset()) as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        Client(TOKEN, provider.url).send(message("a"))
+        Client(TOKEN, provider.url).send(MESSAGE)
     assert proxy.connections == 0

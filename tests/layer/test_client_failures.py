@@ -11,8 +11,8 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from gatewayapi.client import Client
 from gatewayapi.errors import UnknownOutcomeError, UnreachableError
 from tests.layer.raw_server import WAIT_S, Connection, RawServer, answer
+from tests.layer.sending import MESSAGE
 
-MESSAGE = {"message": "Hello", "recipient": 4512345678, "sender": "Shop", "reference": "a"}
 LARGE = {**MESSAGE, "message": "x" * 20_000_000}  # more than two sockets' buffers take at once
 
 
@@ -72,56 +72,46 @@ def test_the_request_timeout_limits_the_connect_timeout(unanswered_port: int) ->
     assert isinstance(caught.value.__cause__, ConnectTimeoutError)
 
 
-def respond_and_close(raw: bytes) -> Callable[[Connection], None]:
-    """Read the request, respond with these bytes, and close the connection."""
+INCOMPLETE = b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{"
 
-    def serve(connection: Connection) -> None:
-        connection.request()
-        connection.send(raw)
 
-    return serve
+def close(_: Connection) -> None:
+    """Return, so that the server closes the connection."""
 
 
 def reset(connection: Connection) -> None:
-    connection.request()
     connection.reset()
 
 
-def reset_within_the_response(connection: Connection) -> None:
-    connection.request()
-    connection.send(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{")
-    connection.reset()
-
-
-def never_respond(connection: Connection) -> None:
-    connection.request()
-    connection.request()
-
-
-def stop_within_the_response(connection: Connection) -> None:
-    connection.request()
-    connection.send(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{")
+def wait(connection: Connection) -> None:
+    """Wait until the client closes the connection."""
     connection.request()
 
 
 @pytest.mark.parametrize(
-    "serve",
+    ("response", "end"),
     [
-        reset,
-        reset_within_the_response,
-        never_respond,
-        stop_within_the_response,
-        respond_and_close(b""),
-        respond_and_close(b"HTTP/1.1 202"),
-        respond_and_close(b"HTTP/1.1 202 Accepted\r\nContent-Le"),
-        respond_and_close(b"HTTP/1.1 202 Accepted\r\nContent-Length: 1000\r\n\r\n{"),
-        respond_and_close(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"),
-        respond_and_close(answer(202, b"no gzip", Content_Encoding="gzip")),
-        respond_and_close(b"SSH-2.0-OpenSSH_9.2\r\n"),
+        (b"", reset),
+        (b"", wait),
+        (b"", close),
+        (INCOMPLETE, reset),
+        (INCOMPLETE, wait),
+        (INCOMPLETE, close),
+        (b"HTTP/1.1 202", close),
+        (b"HTTP/1.1 202 Accepted\r\nContent-Le", close),
+        (b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", close),
+        (answer(202, b"no gzip", Content_Encoding="gzip"), close),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", close),
     ],
-    ids=lambda serve: serve.__name__,
 )
-def test_a_request_without_a_complete_response_is_an_unknown_outcome(serve: Callable[[Connection], None]) -> None:
+def test_a_request_without_a_complete_response_is_an_unknown_outcome(
+    response: bytes, end: Callable[[Connection], None]
+) -> None:
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.send(response)
+        end(connection)
+
     with RawServer(serve) as server, pytest.raises(UnknownOutcomeError):
         Client("token", server.url).send(MESSAGE, timeout_s=0.3)
     assert server.connections == 1
@@ -150,7 +140,11 @@ def test_a_timeout_while_the_body_is_sent_is_an_unknown_outcome() -> None:
 
 
 def test_an_error_tells_whether_the_request_was_sent_and_nothing_of_its_content() -> None:
-    with RawServer(reset) as server:
+    def serve(connection: Connection) -> None:
+        connection.request()
+        connection.reset()
+
+    with RawServer(serve) as server:
         client = Client("secret-token", server.url)
         with pytest.raises(UnknownOutcomeError) as unknown:
             client.send(MESSAGE)

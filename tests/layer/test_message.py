@@ -18,13 +18,10 @@ from gatewayapi.message import (
     from_fields,
     reference_of,
 )
+from tests.layer.messages import message_fields
 
 ENQUEUED = datetime(2025, 4, 1, 12, tzinfo=UTC)
 NUMBER = "must be JSON, without NaN, Infinity or a number of thousands of digits"
-
-
-def fields(**given: object) -> dict[str, object]:
-    return {"message": "Hello", "recipient": 4512345678, "sender": "Shop", **given}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +64,7 @@ def test_the_optional_fields_of_a_message_are_none() -> None:
 
 
 def test_a_full_message_has_every_field() -> None:
-    given = fields(
+    given = message_fields(
         reference="order-1",
         expiration="PT1H",
         priority="urgent",
@@ -86,12 +83,12 @@ def test_the_reference_of_an_invalid_message_can_be_read() -> None:
 
 
 def test_a_deadline_counts_from_enqueuing() -> None:
-    assert from_fields(fields(expiration="PT1H")).deadline(ENQUEUED) == ENQUEUED + timedelta(hours=1)
-    assert from_fields(fields()).deadline(ENQUEUED) is None
+    assert from_fields(message_fields(expiration="PT1H")).deadline(ENQUEUED) == ENQUEUED + timedelta(hours=1)
+    assert from_fields(message_fields()).deadline(ENQUEUED) is None
 
 
 def test_a_deadline_more_than_five_days_away_is_an_error_of_the_expiration() -> None:
-    message = from_fields(fields(expiration="2025-04-07T12:00:00Z"))
+    message = from_fields(message_fields(expiration="2025-04-07T12:00:00Z"))
     with pytest.raises(MessageError, match=r"^\$\.expiration: must be at most 5 days") as caught:
         message.deadline(ENQUEUED)
     assert caught.value.code == INVALID_MESSAGE
@@ -108,7 +105,7 @@ def test_a_deadline_more_than_five_days_away_is_an_error_of_the_expiration() -> 
         (Message("Hi", 4512345678, "Shop", message_type="transactional"), StackRules(require_message_type=True)),
     ],
 )
-def test_a_message_within_the_stack_s_rules_may_be_sent(message: Message, stack: StackRules) -> None:
+def test_a_message_within_the_stacks_rules_may_be_sent(message: Message, stack: StackRules) -> None:
     check(message, stack)
     assert message.recipient == 4512345678
 
@@ -173,7 +170,7 @@ def test_fields_that_the_stack_requires_are_reported_with_the_other_mistakes() -
     ],
     ids=["sender", "sender and message_type", "recipient", "GSM-7", "UCS-2", "longest"],
 )
-def test_a_message_against_the_stack_s_rules_is_refused(
+def test_a_message_against_the_stacks_rules_is_refused(
     message: Message, stack: StackRules, code: str, text: str
 ) -> None:
     with pytest.raises(MessageError) as caught:

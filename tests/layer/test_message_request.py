@@ -42,7 +42,7 @@ def test_a_request_has_the_defaults_of_absent_fields() -> None:
     }
 
 
-def test_a_request_has_the_message_s_values_without_the_fields_of_this_project() -> None:
+def test_a_request_has_the_messages_values_without_the_fields_of_this_project() -> None:
     assert FULL.request("order-1", "Default", LATER, NOW) == {
         "message": "Hello",
         "recipient": 4512345678,

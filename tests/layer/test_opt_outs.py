@@ -1,4 +1,4 @@
-"""The newest statement of a person counts, in whatever order the statements are written."""
+"""The newest opt-out or opt-in of a person counts, in whatever order they are written."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -21,14 +21,14 @@ NUMBER = "4587654321"
 NOON = datetime(2025, 4, 1, 12, tzinfo=UTC)
 
 
-def item(aws: Aws) -> dict[str, Any]:
+def stored_values(aws: Aws) -> dict[str, Any]:
     (found,) = aws.dynamodb.scan(TableName=TABLE)["Items"]
     return {name: value["S"] for name, value in found.items()}
 
 
 def test_an_opt_out_is_recorded_without_an_expiry(aws: Aws) -> None:
     assert opt_out(aws.dynamodb, TABLE, "+45 87 65 43 21", source="website", changed_at=NOON)
-    assert item(aws) == {
+    assert stored_values(aws) == {
         "pk": "OPT_OUT#4587654321",
         "sk": "OPT_OUT",
         "record_type": "opt_out",
@@ -40,29 +40,32 @@ def test_an_opt_out_is_recorded_without_an_expiry(aws: Aws) -> None:
 
 def test_a_record_is_read_back_from_its_item(aws: Aws) -> None:
     opt_in(aws.dynamodb, TABLE, NUMBER, source="crm", changed_at=NOON)
-    assert from_values(item(aws)) == OptOutRecord(NUMBER, "IN", NOON, "crm")
+    assert from_values(stored_values(aws)) == OptOutRecord(NUMBER, "IN", NOON, "crm")
 
 
 def test_without_a_time_the_change_is_now(aws: Aws) -> None:
     before = datetime.now(UTC)
     opt_out(aws.dynamodb, TABLE, NUMBER, source="website")
-    assert before <= from_values(item(aws)).changed_at <= datetime.now(UTC)
+    assert before <= from_values(stored_values(aws)).changed_at <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize("order", list(permutations([(0, "OUT"), (1, "IN"), (2, "OUT"), (2, "IN")])))
-def test_the_newest_statement_counts_and_at_the_same_time_the_opt_out(
+def test_the_newest_change_counts_and_of_two_at_the_same_time_the_opt_out(
     aws: Aws, order: tuple[tuple[int, str], ...]
 ) -> None:
     for seconds, status in order:
         write = opt_out if status == "OUT" else opt_in
         write(aws.dynamodb, TABLE, NUMBER, source="test", changed_at=NOON + timedelta(seconds=seconds))
-    assert (item(aws)["status"], item(aws)["changed_at"]) == ("OUT", "2025-04-01T12:00:02.000000+00:00")
+    assert (stored_values(aws)["status"], stored_values(aws)["changed_at"]) == (
+        "OUT",
+        "2025-04-01T12:00:02.000000+00:00",
+    )
 
 
-def test_recording_an_older_statement_returns_false(aws: Aws) -> None:
+def test_recording_an_older_change_returns_false(aws: Aws) -> None:
     assert opt_in(aws.dynamodb, TABLE, NUMBER, source="crm", changed_at=NOON)
     assert not opt_out(aws.dynamodb, TABLE, NUMBER, source="import", changed_at=NOON - timedelta(days=1))
-    assert item(aws)["source"] == "crm"
+    assert stored_values(aws)["source"] == "crm"
 
 
 @pytest.mark.parametrize("number", ["", "Shop", "004587654321", 45, True])
@@ -76,8 +79,8 @@ def test_only_the_numbers_that_opted_out_are_found(aws: Aws) -> None:
     opt_out(aws.dynamodb, TABLE, 4500000001, source="test")
     opt_in(aws.dynamodb, TABLE, 4500000002, source="test")
     aws.calls.forget()
-    asked = [4500000001, 4500000002, 4500000003, 4500000001]
-    assert opted_out(aws.dynamodb, TABLE, asked) == {"4500000001"}
+    numbers = [4500000001, 4500000002, 4500000003, 4500000001]
+    assert opted_out(aws.dynamodb, TABLE, numbers) == {"4500000001"}
     assert aws.calls.counts() == {"BatchGetItem": 1}
 
 
@@ -120,7 +123,6 @@ def test_keys_that_were_not_read_are_read_again(aws: Aws, three_numbers: list[st
 
 
 def test_keys_that_stay_unread_are_an_error(aws: Aws, three_numbers: list[str]) -> None:
-    aws.calls.forget()
     unprocessed = {TABLE: {"Keys": [{"pk": {"S": "OPT_OUT#45"}, "sk": {"S": "OPT_OUT"}}]}}
     aws.calls.after("BatchGetItem", lambda answer: answer.update(UnprocessedKeys=unprocessed), count=None)
     with pytest.raises(StorageError, match="throttled"):

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from botocore.session import get_session
 from botocore.stub import Stubber
 
 from gatewayapi import aws
 from gatewayapi.errors import SecretError
 from gatewayapi.secrets import CURRENT, PREVIOUS, Secret
+from tests.aws_calls import Calls
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key-AbCdEf"
 
@@ -19,22 +19,28 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key-AbCdEf"
 class SecretsManager:
     """A Secrets Manager client with prepared responses for one secret."""
 
-    def __init__(self) -> None:
-        self.client: Any = get_session().create_client("secretsmanager")
-        self.stubber = Stubber(self.client)
-        self.asked: Counter[str] = Counter()
-        self.client.meta.events.register("provide-client-params.secrets-manager.GetSecretValue", self._count)
+    def __init__(self, client: Any, calls: Calls) -> None:  # noqa: ANN401 - botocore's client
+        self.client = client
+        self.stubber = Stubber(client)
+        self._calls = calls
 
-    def responds(self, stage: str, value: str | None) -> None:
-        answer: dict[str, Any] = {"ARN": ARN, "Name": "key"} | ({} if value is None else {"SecretString": value})
-        self.stubber.add_response("get_secret_value", answer, {"SecretId": ARN, "VersionStage": stage})
+    def reads(self) -> Counter[str]:
+        """Return how often the value of each stage was read."""
+        return Counter(call["VersionStage"] for call in self._calls.parameters("GetSecretValue"))
+
+    def responds(self, *, current: str | None = None, previous: str | None = None) -> None:
+        """Respond to the next reads with these values. If both are given, the current value is read first."""
+        for stage, value in ((CURRENT, current), (PREVIOUS, previous)):
+            if value is not None:
+                self.responds_with(stage, {"SecretString": value})
+
+    def responds_with(self, stage: str, fields: dict[str, Any]) -> None:
+        response = {"ARN": ARN, "Name": "key", **fields}
+        self.stubber.add_response("get_secret_value", response, {"SecretId": ARN, "VersionStage": stage})
 
     def refuses(self, stage: str, code: str) -> None:
         expected = {"SecretId": ARN, "VersionStage": stage}
         self.stubber.add_client_error("get_secret_value", code, "ordered by the test", 400, expected_params=expected)
-
-    def _count(self, params: dict[str, Any], **_: object) -> None:
-        self.asked[params["VersionStage"]] += 1
 
 
 class Clock:
@@ -48,11 +54,13 @@ class Clock:
 
 
 @pytest.fixture
-def manager() -> Iterator[SecretsManager]:
-    made = SecretsManager()
-    with made.stubber:
-        yield made
-        made.stubber.assert_no_pending_responses()
+def manager(clients: dict[str, Any]) -> Iterator[SecretsManager]:
+    client = clients["secretsmanager"]
+    with Calls([client]) as calls:
+        manager = SecretsManager(client, calls)
+        with manager.stubber:
+            yield manager
+            manager.stubber.assert_no_pending_responses()
 
 
 @pytest.fixture
@@ -62,90 +70,85 @@ def clock() -> Clock:
 
 @pytest.fixture
 def secret(manager: SecretsManager, clock: Clock) -> Secret:
+    """A secret that was not read yet."""
     return Secret(ARN, client=lambda: manager.client, now_s=clock.time)
 
 
-def test_a_key_before_the_previous_one_is_dropped_even_if_the_previous_cannot_be_read(
-    manager: SecretsManager, secret: Secret, clock: Clock
-) -> None:
-    manager.responds(CURRENT, "key-2")
-    manager.responds(PREVIOUS, "key-1")
+@pytest.fixture
+def refreshed(manager: SecretsManager, clock: Clock, secret: Secret) -> Secret:
+    """A secret with the current value "key-2" and the previous "key-1", a minute after it was refreshed."""
+    manager.responds(current="key-2", previous="key-1")
     assert secret.refresh()
     clock.now_s += 60
-    manager.responds(CURRENT, "key-3")
-    manager.refuses(PREVIOUS, "ThrottlingException")
-    with pytest.raises(SecretError):
-        secret.refresh()
-    assert (secret.current(), secret.previous()) == ("key-3", None)
+    return secret
 
 
 def test_nothing_is_read_before_a_value_is_needed(manager: SecretsManager, secret: Secret) -> None:
     assert secret.previous() is None
-    assert not manager.asked
+    assert not manager.reads()
 
 
 def test_the_current_value_is_read_once(manager: SecretsManager, secret: Secret) -> None:
-    manager.responds(CURRENT, "key-1")
+    manager.responds(current="key-1")
     assert [secret.current(), secret.current()] == ["key-1", "key-1"]
-    assert manager.asked == {CURRENT: 1}
+    assert manager.reads() == {CURRENT: 1}
 
 
 def test_a_refreshed_value_is_the_current_one(manager: SecretsManager, secret: Secret) -> None:
-    manager.responds(CURRENT, "key-1")
-    manager.responds(CURRENT, "key-2")
+    manager.responds(current="key-1")
+    manager.responds(current="key-2")
     assert (secret.current(), secret.refresh_current(), secret.current()) == ("key-1", "key-2", "key-2")
 
 
 def test_a_refresh_reads_both_values_after_a_rotation(manager: SecretsManager, secret: Secret) -> None:
-    manager.responds(CURRENT, "key-1")
+    manager.responds(current="key-1")
     assert secret.current() == "key-1"
-    manager.responds(CURRENT, "key-2")
-    manager.responds(PREVIOUS, "key-1")
+    manager.responds(current="key-2", previous="key-1")
     assert secret.refresh()
     assert (secret.current(), secret.previous()) == ("key-2", "key-1")
 
 
 def test_a_secret_that_was_never_rotated_has_no_previous_value(manager: SecretsManager, secret: Secret) -> None:
-    manager.responds(CURRENT, "key-1")
+    manager.responds(current="key-1")
     manager.refuses(PREVIOUS, "ResourceNotFoundException")
     assert secret.refresh()
     assert (secret.current(), secret.previous()) == ("key-1", None)
 
 
-def test_a_refresh_drops_a_previous_value_that_no_longer_exists(
-    manager: SecretsManager, secret: Secret, clock: Clock
-) -> None:
-    manager.responds(CURRENT, "key-2")
-    manager.responds(PREVIOUS, "key-1")
-    assert secret.refresh()
-    clock.now_s += 60
-    manager.responds(CURRENT, "key-2")
+def test_a_refresh_drops_a_previous_value_that_no_longer_exists(manager: SecretsManager, refreshed: Secret) -> None:
+    manager.responds(current="key-2")
     manager.refuses(PREVIOUS, "ResourceNotFoundException")
-    assert secret.refresh()
-    assert secret.previous() is None
+    assert refreshed.refresh()
+    assert refreshed.previous() is None
 
 
-def test_a_secret_is_refreshed_at_most_once_a_minute(manager: SecretsManager, secret: Secret, clock: Clock) -> None:
-    for _ in range(2):
-        manager.responds(CURRENT, "key-2")
-        manager.responds(PREVIOUS, "key-1")
-    assert [secret.refresh() for _ in range(100)] == [True] + [False] * 99
-    clock.now_s += 59.9
-    assert not secret.refresh()
+def test_after_a_rotation_the_old_previous_value_is_dropped_even_if_the_new_one_cannot_be_read(
+    manager: SecretsManager, refreshed: Secret
+) -> None:
+    manager.responds(current="key-3")
+    manager.refuses(PREVIOUS, "ThrottlingException")
+    with pytest.raises(SecretError):
+        refreshed.refresh()
+    assert (refreshed.current(), refreshed.previous()) == ("key-3", None)
+
+
+def test_a_secret_is_refreshed_at_most_once_a_minute(
+    manager: SecretsManager, refreshed: Secret, clock: Clock
+) -> None:
+    clock.now_s -= 0.1
+    assert not refreshed.refresh()
     clock.now_s += 0.1
-    assert secret.refresh()
-    assert manager.asked == {CURRENT: 2, PREVIOUS: 2}
+    manager.responds(current="key-2", previous="key-1")
+    assert [refreshed.refresh() for _ in range(100)] == [True] + [False] * 99
+    assert manager.reads() == {CURRENT: 2, PREVIOUS: 2}
 
 
 def test_a_clock_that_was_set_back_does_not_stop_refreshes(
-    manager: SecretsManager, secret: Secret, clock: Clock
+    manager: SecretsManager, refreshed: Secret, clock: Clock
 ) -> None:
-    for _ in range(2):
-        manager.responds(CURRENT, "key-2")
-        manager.responds(PREVIOUS, "key-1")
-    assert secret.refresh()
     clock.now_s -= 3600
-    assert secret.refresh()
+    manager.responds(current="key-2", previous="key-1")
+    assert refreshed.refresh()
 
 
 def test_a_failed_refresh_counts_as_one(manager: SecretsManager, secret: Secret) -> None:
@@ -156,7 +159,7 @@ def test_a_failed_refresh_counts_as_one(manager: SecretsManager, secret: Secret)
 
 
 def test_a_failed_refresh_keeps_the_values(manager: SecretsManager, secret: Secret) -> None:
-    manager.responds(CURRENT, "key-1")
+    manager.responds(current="key-1")
     assert secret.current() == "key-1"
     manager.refuses(CURRENT, "AccessDeniedException")
     with pytest.raises(SecretError):
@@ -165,7 +168,7 @@ def test_a_failed_refresh_keeps_the_values(manager: SecretsManager, secret: Secr
 
 
 def test_a_previous_value_that_cannot_be_read_is_an_error(manager: SecretsManager, secret: Secret) -> None:
-    manager.responds(CURRENT, "key-1")
+    manager.responds(current="key-1")
     manager.refuses(PREVIOUS, "ThrottlingException")
     with pytest.raises(SecretError, match="AWSPREVIOUS could not be read"):
         secret.refresh()
@@ -178,27 +181,29 @@ def test_a_secret_that_cannot_be_read_is_an_error_and_read_again(
     manager.refuses(CURRENT, code)
     with pytest.raises(SecretError, match="AWSCURRENT could not be read"):
         secret.current()
-    manager.responds(CURRENT, "key-1")
+    manager.responds(current="key-1")
     assert secret.current() == "key-1"
 
 
-def test_an_unreachable_service_is_an_error(manager: SecretsManager, secret: Secret) -> None:
+def test_an_unreachable_service_is_an_error(
+    manager: SecretsManager, secret: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(**_: object) -> None:
         raise EndpointConnectionError(endpoint_url="https://secretsmanager.invalid")
 
-    manager.client.meta.events.register("provide-client-params.secrets-manager.GetSecretValue", unreachable)
+    monkeypatch.setattr(manager.client, "get_secret_value", unreachable)
     with pytest.raises(SecretError, match="EndpointConnectionError"):
         secret.current()
 
 
 def test_a_secret_without_text_is_an_error(manager: SecretsManager, secret: Secret) -> None:
-    manager.responds(CURRENT, None)
+    manager.responds_with(CURRENT, {})
     with pytest.raises(SecretError, match="AWSCURRENT is empty"):
         secret.current()
 
 
 def test_errors_do_not_contain_the_value(manager: SecretsManager, secret: Secret) -> None:
-    manager.responds(CURRENT, "key-1")
+    manager.responds(current="key-1")
     manager.refuses(PREVIOUS, "InternalServiceError")
     with pytest.raises(SecretError) as caught:
         secret.refresh()
@@ -208,15 +213,15 @@ def test_errors_do_not_contain_the_value(manager: SecretsManager, secret: Secret
 def test_the_client_is_created_when_a_secret_is_first_read(
     monkeypatch: pytest.MonkeyPatch, manager: SecretsManager
 ) -> None:
-    made: list[str] = []
+    created: list[str] = []
 
     def client(service: str) -> object:
-        made.append(service)
+        created.append(service)
         return manager.client
 
     monkeypatch.setattr(aws, "client", client)
     secret = Secret(ARN)
-    assert not made
-    manager.responds(CURRENT, "key-1")
+    assert not created
+    manager.responds(current="key-1")
     assert secret.current() == "key-1"
-    assert made == ["secretsmanager"]
+    assert created == ["secretsmanager"]

@@ -88,7 +88,7 @@ def test_a_text_at_the_limit_of_a_segment_is_counted_correctly(text: str, expect
         ("😜" + "2" * 69, 2, "UCS-2", 1136),
     ],
 )
-def test_the_count_is_the_same_as_that_of_twilio_s_calculator(
+def test_the_count_is_the_same_as_that_of_twilios_calculator(
     text: str, segments: int, encoding: str, bits: int
 ) -> None:
     # The cases of https://github.com/TwilioDevEd/message-segment-calculator, tests/index.test.js.

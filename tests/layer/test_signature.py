@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from hypothesis import example, given
@@ -15,7 +15,7 @@ from gatewayapi.signature import sign, verify, well_formed
 
 KEY = "0123456789abcdef0123456789abcdef"
 BODY = '{"event_id": "1", "text": "blåbærgrød 🍓"}'.encode()
-# Published test vectors, used where the file exists. The vectors of RFC 4231 are below.
+# The Wycheproof vectors, which are not part of the project: the test is skipped if this file does not exist.
 VECTORS = Path(__file__).parents[3] / "shared" / "vectors" / "hmac_sha256_test.json"
 
 # RFC 4231, section 4: key, data, HMAC-SHA-256. Its case 5, a truncated tag, has a test of its own.
@@ -63,29 +63,18 @@ def test_signatures_agree_with_rfc_4231(case: str) -> None:
     verify(data, f"v1={tag}", [key])
 
 
-def vectors() -> list[Any]:
-    if not VECTORS.is_file():
-        return []
-    groups = json.loads(VECTORS.read_text())["testGroups"]
-    return [
-        pytest.param(group["tagSize"], vector, id=f"tag{group['tagSize']}-{vector['tcId']}")
-        for group in groups
-        for vector in group["tests"]
-    ]
-
-
 @pytest.mark.skipif(not VECTORS.is_file(), reason="the file of published vectors does not exist")
-@pytest.mark.parametrize(("tag_size", "vector"), vectors())
-def test_signatures_agree_with_published_vectors(tag_size: int, vector: dict[str, str]) -> None:
-    key, data, claimed = bytes.fromhex(vector["key"]), bytes.fromhex(vector["msg"]), f"v1={vector['tag']}"
-    whole = tag_size == 256
-    if whole and vector["result"] == "valid":
-        assert sign(data, key) == claimed
-        verify(data, claimed, [key])
-    else:
-        assert not whole or sign(data, key) != claimed
-        with pytest.raises(SignatureError):
-            verify(data, claimed, [key])
+def test_signatures_agree_with_published_vectors() -> None:
+    for group in json.loads(VECTORS.read_text())["testGroups"]:
+        for vector in group["tests"]:
+            key, data, claimed = bytes.fromhex(vector["key"]), bytes.fromhex(vector["msg"]), f"v1={vector['tag']}"
+            # The other vectors have a wrong tag, or a valid one that is truncated.
+            if group["tagSize"] == 256 and vector["result"] == "valid":
+                assert sign(data, key) == claimed
+                verify(data, claimed, [key])
+            else:
+                with pytest.raises(SignatureError):
+                    verify(data, claimed, [key])
 
 
 @given(body=st.binary(), key=st.one_of(st.text(min_size=1), st.binary(min_size=1)))
@@ -155,9 +144,10 @@ def test_a_right_tag_in_another_form_is_malformed(form: str) -> None:
         verify(BODY, form.format(sign(BODY, KEY)[3:]), [KEY])
 
 
-def test_digits_of_other_scripts_are_malformed() -> None:
+@pytest.mark.parametrize("digit", ["g", "é", "\0", "\u0661"])
+def test_a_tag_with_another_character_than_hexadecimal_digits_is_malformed(digit: str) -> None:
     with pytest.raises(SignatureError, match="malformed"):
-        well_formed("v1=" + "\u0661" * 64)
+        well_formed("v1=" + "0" * 63 + digit)
 
 
 @given(body=st.binary(max_size=8), signature=anything)
@@ -173,14 +163,15 @@ def test_a_well_formed_signature_gives_the_bytes_it_claims() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_each_of_several_keys_verifies(position: int) -> None:
+def test_every_one_of_several_keys_verifies(position: int) -> None:
     keys: list[str | bytes] = ["first", b"second", "third"]
     verify(BODY, sign(BODY, keys[position]), iter(keys))
 
 
-def test_another_key_does_not_verify() -> None:
+@pytest.mark.parametrize("key", ["\0", " ", KEY + " ", KEY.upper(), KEY[:-1], "third"])
+def test_another_key_does_not_verify(key: str) -> None:
     with pytest.raises(SignatureError):
-        verify(BODY, sign(BODY, "fourth"), ["first", b"second", "third"])
+        verify(BODY, sign(BODY, key), [KEY, b"second", ""])
 
 
 def test_nothing_verifies_without_keys() -> None:

@@ -1,45 +1,23 @@
 """The order of the states, and the changes from one to another."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from gatewayapi import state
-from gatewayapi.event_record import EventRecord
-from gatewayapi.message_record import MessageRecord
+from tests.layer.stored_records import EXPIRES, MSG_ID, NOW, event, message
 
-NOW = datetime(2025, 4, 1, 12, tzinfo=UTC)
 QUEUED = NOW - timedelta(minutes=10)
-EXPIRES = NOW + timedelta(days=90)
 PROVIDERS = ["ACCEPTED", "ENROUTE", "UNKNOWN", *state.FINAL, "READ", "Held at customs"]
 NOT_SENT = ["RETRYING", "INVALID", "LAPSED", "SUPPRESSED", "HELD"]
 
-RECORD = MessageRecord(
-    reference="order-1",
-    status="SENDING",
-    queued_at=QUEUED,
-    updated_at=NOW - timedelta(minutes=1),
-    expires_at=EXPIRES - timedelta(minutes=1),
-    message_id="first",
-    attempts=1,
-    fingerprint="same",
-    recipient=4512345678,
-    lease_until=NOW + timedelta(seconds=20),
-)
-SETTLED = replace(
-    RECORD, status="DELIVERED", msg_id="m-1", status_at=QUEUED, lease_until=None, error={"code": "0x1701"}
-)
+RECORD = message(queued_at=QUEUED, attempts=1, fingerprint="same", lease_until=NOW + timedelta(seconds=20))
+SETTLED = message(queued_at=QUEUED, status="DELIVERED", msg_id=MSG_ID, status_at=QUEUED, error={"code": "0x1701"})
+LATER, EXPIRES_LATER = NOW + timedelta(minutes=1), EXPIRES + timedelta(minutes=1)
 
 
-def event(status: str, minutes: int = 0, msg_id: str = "m-1") -> EventRecord:
-    at = NOW + timedelta(minutes=minutes)
-    return EventRecord(
-        "order-1", status, "message.status.sms", at, at, EXPIRES, msg_id=msg_id, status=status, status_at=at
-    )
-
-
-def test_the_ranks_are_in_the_order_of_a_message_s_life() -> None:
+def test_the_ranks_are_in_the_order_of_a_messages_life() -> None:
     order = [("SENDING",), ("UNCERTAIN",), ("ACCEPTED",), ("ENROUTE", "UNKNOWN"), state.FINAL, ("READ",)]
     ranks = [{state.rank(status) for status in group} for group in order]
     assert all(len(group) == 1 for group in ranks)
@@ -54,29 +32,20 @@ def test_an_unknown_status_has_the_rank_of_enroute() -> None:
 
 
 @pytest.mark.parametrize("status", [*NOT_SENT, "SENDING", "UNCERTAIN", *PROVIDERS])
-def test_only_the_provider_s_statuses_settle_a_message(status: str) -> None:
+def test_only_the_providers_statuses_settle_a_message(status: str) -> None:
     assert state.is_settled(status) == (status in PROVIDERS)
 
 
 def test_holding_keeps_the_rest_of_the_record() -> None:
-    held = state.hold(RECORD, "second", NOW, EXPIRES, "DRY_RUN", "why")
+    held = state.hold(RECORD, "second", LATER, EXPIRES_LATER, "DRY_RUN", "why")
     error = {"code": "DRY_RUN", "details": "why"}
-    assert held == replace(
-        RECORD,
-        status="HELD",
-        message_id="second",
-        updated_at=NOW,
-        expires_at=EXPIRES,
-        lease_until=None,
-        status_at=NOW,
-        error=error,
-    )
+    ended = replace(RECORD, lease_until=None, updated_at=LATER, expires_at=EXPIRES_LATER)
+    assert held == replace(ended, status="HELD", message_id="second", status_at=LATER, error=error)
 
 
 def test_a_message_that_is_held_again_without_a_request_keeps_the_time_of_its_hold() -> None:
-    later = NOW + timedelta(hours=1)
     first = state.hold(RECORD, "first", NOW, EXPIRES, "UNCERTAIN", "why")
-    second = state.hold(RECORD, "second", later, EXPIRES, "UNCERTAIN", "why")
+    second = state.hold(RECORD, "second", LATER, EXPIRES, "UNCERTAIN", "why")
     assert state.hold_again(second, first) == replace(second, status_at=NOW)
     assert state.hold_again(second, RECORD) == second
 
@@ -89,23 +58,16 @@ def test_a_record_that_is_put_in_doubt_twice_keeps_the_later_time() -> None:
 
 def test_an_acceptance_ends_the_claim_and_the_doubt() -> None:
     claim = replace(RECORD, in_doubt=True, doubt_until=NOW, resent=True, error={"code": "UNCERTAIN"})
-    assert state.accept(claim, "m-1", NOW, EXPIRES, was_in_doubt=True) == replace(
-        RECORD,
-        status="ACCEPTED",
-        msg_id="m-1",
-        accepted_at=NOW,
-        updated_at=NOW,
-        expires_at=EXPIRES,
-        lease_until=None,
-        resent=True,
-    )
+    accepted = state.accept(claim, MSG_ID, LATER, EXPIRES_LATER, was_in_doubt=True)
+    ended = replace(RECORD, lease_until=None, updated_at=LATER, expires_at=EXPIRES_LATER)
+    assert accepted == replace(ended, status="ACCEPTED", msg_id=MSG_ID, accepted_at=LATER, resent=True)
 
 
 @pytest.mark.parametrize("status", ["ENROUTE", "DELIVERED", "UNDELIVERABLE", "READ", "Held at customs"])
 def test_an_acceptance_does_not_overwrite_the_status_of_an_event_of_the_same_message(status: str) -> None:
     existing = replace(SETTLED, status=status)
-    accepted = state.accept(existing, "m-1", NOW, EXPIRES, was_in_doubt=False)
-    assert accepted == replace(existing, accepted_at=NOW, updated_at=NOW, expires_at=EXPIRES)
+    accepted = state.accept(existing, MSG_ID, LATER, EXPIRES_LATER, was_in_doubt=False)
+    assert accepted == replace(existing, accepted_at=LATER, updated_at=LATER, expires_at=EXPIRES_LATER)
 
 
 def test_an_acceptance_replaces_the_event_of_another_system() -> None:
@@ -115,14 +77,14 @@ def test_an_acceptance_replaces_the_event_of_another_system() -> None:
 
 def test_an_acceptance_keeps_an_event_that_can_belong_to_an_earlier_request() -> None:
     accepted = state.accept(SETTLED, "m-2", NOW, EXPIRES, was_in_doubt=True)
-    assert (accepted.status, accepted.msg_id, accepted.accepted_at) == ("DELIVERED", "m-1", NOW)
+    assert (accepted.status, accepted.msg_id, accepted.accepted_at) == ("DELIVERED", MSG_ID, NOW)
 
 
-def test_the_furthest_of_a_message_s_own_events_is_applied() -> None:
+def test_the_furthest_of_a_messages_own_events_is_applied() -> None:
     accepted = replace(SETTLED, status="ACCEPTED", status_at=None, error=None)
     events = [event("ENROUTE", 9), event("DELIVERED", 1), event("EXPIRED", 2), event("READ", 3, msg_id="other")]
     moved = state.apply(accepted, events, NOW)
-    assert (moved.status, moved.status_at) == ("EXPIRED", NOW + timedelta(minutes=2))
+    assert (moved.status, moved.status_at) == ("EXPIRED", NOW + timedelta(seconds=2))
 
 
 def test_events_that_are_not_further_change_nothing() -> None:

@@ -2,8 +2,6 @@
 
 import json
 from base64 import b64encode
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,19 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayapi.errors import RecordError
-from gatewayapi.record import MessageRecord, QuarantineRecord, Record
+from gatewayapi.record import Record
 from gatewayapi.stream import Change, changes, records
 from tests.layer.records import records as any_record
+from tests.layer.stored_records import NOW, message, quarantined
 
-NOW = datetime(2025, 4, 1, 12, tzinfo=UTC)
-LATER = datetime(2025, 6, 30, 12, tzinfo=UTC)
-SENDING = MessageRecord("order-1", "SENDING", NOW, NOW, LATER, "sqs-1")
-ACCEPTED = replace(SENDING, status="ACCEPTED", msg_id="m-1", accepted_at=NOW)
+SENDING = message()
+ACCEPTED = message(status="ACCEPTED", msg_id="m-1", accepted_at=NOW)
 # The userIdentity of a deletion by the TTL.
 TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
 
-def entry(number: int, new: Record | None, old: Record | None, **beside: object) -> dict[str, Any]:
+def entry(number: int, new: Record | None, old: Record | None, **fields: object) -> dict[str, Any]:
     images = {"NewImage": new and new.to_item(), "OldImage": old and old.to_item()}
     name = "REMOVE" if new is None else "MODIFY" if old else "INSERT"
     return {
@@ -35,7 +32,7 @@ def entry(number: int, new: Record | None, old: Record | None, **beside: object)
             "StreamViewType": "NEW_AND_OLD_IMAGES",
             **{key: image for key, image in images.items() if image},
         },
-        **beside,
+        **fields,
     }
 
 
@@ -74,14 +71,14 @@ def test_a_deletion_by_the_ttl_is_left_out() -> None:
 
 def test_another_deletion_is_a_change_without_a_record() -> None:
     person = {"type": "AssumedRole", "principalId": "AROAEXAMPLE:somebody"}
-    for beside in ({}, {"userIdentity": person}, {"userIdentity": None}):
-        event = lambda_event(entry(1, None, ACCEPTED, **beside))
+    for fields in ({}, {"userIdentity": person}, {"userIdentity": None}):
+        event = lambda_event(entry(1, None, ACCEPTED, **fields))
         assert list(changes(event)) == [Change("1", None, ACCEPTED)]
         assert records(event) == []
 
 
 def test_bytes_are_decoded_from_base64() -> None:
-    record = QuarantineRecord("0" * 64, b"\xff\xfe", "v1=", "not UTF-8", NOW, LATER)
+    record = quarantined(b"\xff\xfe")
     assert records(lambda_event(entry(1, record, None))) == [record]
 
 

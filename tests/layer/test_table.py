@@ -1,44 +1,41 @@
 """The writes of the table: every condition, and every error of DynamoDB."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError, SSLError
 
 from gatewayapi import state
 from gatewayapi.errors import StorageError, UnstorableError
-from gatewayapi.record import MessageRecord, QuarantineRecord, from_item
 from gatewayapi.table import EVENT_TRIES, Table, Unwritten, Write
 from tests.aws_calls import Refusal
-from tests.conftest import ENVIRONMENT
+from tests.layer.stored_records import (
+    NOW,
+    TABLE,
+    event,
+    message,
+    put_item,
+    quarantined,
+    stored_message,
+    stored_messages,
+    stored_records,
+)
 from tests.moto_aws import Aws
 
-NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)
-CANCELED = "TransactionCanceledException"
-CONFLICT: dict[str, Any] = {"Code": "TransactionConflict", "Message": "another transaction is under way"}
-NO_REASON: dict[str, Any] = {"Code": "None"}
+URL = "https://dynamodb.invalid"
+NEW = [Write(message("order-1")), Write(message("order-2"))]
 
 
-def message(reference: str = "order-1", status: str = state.SENDING, **fields: Any) -> MessageRecord:  # noqa: ANN401
-    given = {
-        "queued_at": NOW,
-        "updated_at": NOW,
-        "expires_at": NOW.replace(microsecond=0) + timedelta(days=90),
-        "message_id": f"queue-{reference}",
-        "recipient": 4512345678,
-    }
-    return MessageRecord(reference=reference, status=status, **{**given, **fields})
+def cancelled(*codes: str) -> Refusal:
+    """Return the cancellation of a transaction, with a code for each of its items."""
+    return Refusal("TransactionCanceledException", reasons=tuple({"Code": code} for code in codes))
 
 
-def found(aws: Aws, reference: str = "order-1") -> MessageRecord | None:
-    """Return the stored record, read without the code under test."""
-    key = {"pk": {"S": reference}, "sk": {"S": "MESSAGE"}}
-    item = aws.dynamodb.get_item(TableName=ENVIRONMENT["TABLE_NAME"], Key=key).get("Item")
-    record = from_item(item) if item else None
-    assert record is None or isinstance(record, MessageRecord)
-    return record
+def items_of_transactions(aws: Aws) -> list[int]:
+    """Return the number of items of each transaction."""
+    return [len(call["TransactItems"]) for call in aws.calls.parameters("TransactWriteItems")]
 
 
 def test_a_new_record_is_put_and_read_back_unchanged(aws: Aws, table: Table) -> None:
@@ -46,7 +43,6 @@ def test_a_new_record_is_put_and_read_back_unchanged(aws: Aws, table: Table) -> 
         "refération 🚀",
         attempts=3,
         fingerprint="f" * 64,
-        recipient=4512345678,
         sender="Shop",
         label="",
         priority="urgent",
@@ -58,55 +54,61 @@ def test_a_new_record_is_put_and_read_back_unchanged(aws: Aws, table: Table) -> 
         error={"code": "X", "details": {"any": ["thing", 1, None]}},
     )
     assert table.put([Write(full)]) == {}
-    assert found(aws, "refération 🚀") == full
+    assert stored_message(aws, full.reference) == full
 
 
 def test_an_existing_record_is_returned_and_not_changed(aws: Aws, table: Table) -> None:
     existing = message(status=state.RETRYING, attempts=2)
-    table.put([Write(existing)])
+    put_item(aws, existing)
     assert table.put([Write(message())]) == {"order-1": existing}
-    assert found(aws) == existing
+    assert stored_message(aws) == existing
 
 
 def test_a_record_replaces_the_expected_one(aws: Aws, table: Table) -> None:
     existing, later = message(), message(status=state.ACCEPTED, updated_at=NOW + timedelta(microseconds=1))
-    table.put([Write(existing)])
+    put_item(aws, existing)
     assert table.put([Write(later, existing)]) == {}
-    assert found(aws) == later
+    assert stored_message(aws) == later
 
 
 @pytest.mark.parametrize(
     "changed",
-    [{"status": state.ACCEPTED}, {"updated_at": NOW + timedelta(microseconds=1)}],
-    ids=["another status", "another time"],
+    [{"status": state.ACCEPTED}, {"updated_at": NOW + timedelta(microseconds=1)}, {"forgotten_at": NOW}],
+    ids=["another status", "another time", "forgotten"],
 )
 def test_a_record_that_has_changed_is_not_replaced(aws: Aws, table: Table, changed: dict[str, Any]) -> None:
-    existing = message()
-    stored = replace(existing, **changed)
-    table.put([Write(stored)])
-    assert table.put([Write(message(status=state.UNCERTAIN), existing)]) == {"order-1": stored}
-    assert found(aws) == stored
+    expected = message()
+    stored = replace(expected, **changed)
+    put_item(aws, stored)
+    assert table.put([Write(message(status=state.UNCERTAIN), expected)]) == {"order-1": stored}
+    assert stored_message(aws) == stored
 
 
 def test_a_record_that_was_deleted_is_not_written_again(aws: Aws, table: Table) -> None:
     assert table.put([Write(message(status=state.HELD), message())]) == {"order-1": Unwritten.UNREADABLE}
-    assert found(aws) is None
+    assert stored_records(aws) == []
+
+
+def test_an_unreadable_record_affects_only_its_own_message(aws: Aws, table: Table) -> None:
+    damaged = {"pk": {"S": "order-1"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
+    aws.dynamodb.put_item(TableName=TABLE, Item=damaged)
+    assert table.put(NEW) == {"order-1": Unwritten.UNREADABLE}
+    assert stored_messages(aws).keys() == {"order-2"}
 
 
 def test_if_one_record_exists_the_others_are_put_with_one_more_call(aws: Aws, table: Table) -> None:
     existing = message("order-2", state.ACCEPTED)
-    table.put([Write(existing)])
-    aws.calls.forget()
-    new = [message(f"order-{number}") for number in (1, 2, 3)]
-    assert table.put([Write(record) for record in new]) == {"order-2": existing}
-    assert [found(aws, record.reference) for record in new] == [new[0], existing, new[2]]
-    assert aws.calls.counts()["TransactWriteItems"] == 2
+    put_item(aws, existing)
+    first, third = message("order-1"), message("order-3")
+    assert table.put([Write(first), Write(message("order-2")), Write(third)]) == {"order-2": existing}
+    assert stored_messages(aws) == {"order-1": first, "order-2": existing, "order-3": third}
+    assert items_of_transactions(aws) == [3, 2]
 
 
 def test_a_hundred_records_take_one_call(aws: Aws, table: Table) -> None:
     assert table.put([Write(message(f"order-{number}")) for number in range(100)]) == {}
     assert aws.calls.counts() == {"TransactWriteItems": 1}
-    assert aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"], Select="COUNT")["Count"] == 100
+    assert len(stored_messages(aws)) == 100
 
 
 def test_without_records_no_call_is_made(aws: Aws, table: Table) -> None:
@@ -114,42 +116,54 @@ def test_without_records_no_call_is_made(aws: Aws, table: Table) -> None:
     assert not aws.calls.counts()
 
 
-def test_a_transaction_conflict_is_tried_again(aws: Aws, table: Table) -> None:
-    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT, NO_REASON)))
-    assert table.put([Write(message("order-1")), Write(message("order-2"))], patience_s=1) == {}
-    assert [len(call["TransactItems"]) for call in aws.calls.parameters("TransactWriteItems")] == [2, 1, 1]
-    assert found(aws, "order-1")
-    assert found(aws, "order-2")
+def test_records_are_put_one_by_one_after_a_conflict_of_one_of_them(aws: Aws, table: Table) -> None:
+    aws.calls.refuse("TransactWriteItems", cancelled("TransactionConflict", "None"))
+    assert table.put(NEW, patience_s=1) == {}
+    assert items_of_transactions(aws) == [2, 1, 1]
+    assert stored_messages(aws).keys() == {"order-1", "order-2"}
 
 
-def test_a_contended_record_does_not_delay_the_others(aws: Aws, table: Table) -> None:
+def test_a_record_that_is_always_in_conflict_does_not_delay_the_others(aws: Aws, table: Table) -> None:
     def conflict(parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - botocore's answer
-        keys = [item["Put"]["Item"]["pk"]["S"] for item in parameters["TransactItems"]]
-        reasons = tuple(CONFLICT if key == "order-1" else NO_REASON for key in keys)
-        return Refusal(CANCELED, reasons=reasons).response() if "order-1" in keys else None
+        references = [item["Put"]["Item"]["pk"]["S"] for item in parameters["TransactItems"]]
+        codes = ["TransactionConflict" if reference == "order-1" else "None" for reference in references]
+        return cancelled(*codes).response() if "order-1" in references else None
 
     aws.calls.before("TransactWriteItems", conflict, count=None)
-    writes = [Write(message(f"order-{number}")) for number in (1, 2, 3)]
-    assert table.put(writes, patience_s=1) == {"order-1": Unwritten.CONTENDED}
-    assert found(aws, "order-2")
-    assert found(aws, "order-3")
+    assert table.put([*NEW, Write(message("order-3"))], patience_s=1) == {"order-1": Unwritten.CONTENDED}
+    assert stored_messages(aws).keys() == {"order-2", "order-3"}
+
+
+def test_after_a_conflict_a_record_that_exists_is_not_tried_again(aws: Aws, table: Table) -> None:
+    existing = message("order-1", state.HELD)
+    exists = {"Code": "ConditionalCheckFailed", "Item": existing.to_item()}
+    conflict = {"Code": "TransactionConflict"}
+    refusal = Refusal("TransactionCanceledException", reasons=(exists, conflict))
+    aws.calls.refuse("TransactWriteItems", refusal)
+    assert table.put(NEW, patience_s=1) == {"order-1": existing}
+    assert items_of_transactions(aws) == [2, 1]
+    assert stored_messages(aws).keys() == {"order-2"}
 
 
 def test_a_throttled_transaction_is_tried_again(aws: Aws, table: Table) -> None:
-    reasons = ({"Code": "None"}, {"Code": "ThrottlingError"})
-    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=reasons), count=8)
-    assert table.put([Write(message("order-1")), Write(message("order-2"))], patience_s=8) == {}
-    assert found(aws, "order-1")
-    assert found(aws, "order-2")
+    aws.calls.refuse("TransactWriteItems", cancelled("None", "ThrottlingError"), count=8)
+    assert table.put(NEW, patience_s=8) == {}
+    assert stored_messages(aws).keys() == {"order-1", "order-2"}
 
 
-def test_after_a_conflict_only_the_contended_record_is_tried_again(aws: Aws, table: Table) -> None:
-    existing = message("order-1", state.HELD)
-    reasons = ({"Code": "ConditionalCheckFailed", "Item": existing.to_item()}, CONFLICT)
-    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=reasons))
-    assert table.put([Write(message("order-1")), Write(message("order-2"))], patience_s=1) == {"order-1": existing}
-    assert [len(call["TransactItems"]) for call in aws.calls.parameters("TransactWriteItems")] == [2, 1]
-    assert found(aws, "order-2")
+def test_a_write_whose_answer_was_lost_is_recognised_by_the_next_try(aws: Aws, table: Table) -> None:
+    aws.calls.lose_answer("TransactWriteItems")
+    assert table.put([Write(message())], patience_s=1) == {}
+    assert stored_message(aws) == message()
+
+
+def assert_nothing_is_written(aws: Aws, table: Table, error: type[Exception]) -> None:
+    assert table.put([Write(message())], patience_s=1) == {"order-1": Unwritten.UNAVAILABLE}
+    with pytest.raises(error):
+        table.store(event("DELIVERED"))
+    with pytest.raises(error):
+        table.quarantine(quarantined())
+    assert stored_records(aws) == []
 
 
 @pytest.mark.parametrize(
@@ -160,68 +174,76 @@ def test_after_a_conflict_only_the_contended_record_is_tried_again(aws: Aws, tab
         Refusal("RequestLimitExceeded"),
         Refusal("TransactionInProgressException"),
         Refusal("InternalServerError", 500),
+        Refusal("ServiceUnavailable", 503),
         Refusal("ResourceNotFoundException"),
         Refusal("AccessDeniedException"),
-        Refusal(CANCELED, reasons=({"Code": "ThrottlingError"},)),
-        Refusal(CANCELED, reasons=({"Code": "ProvisionedThroughputExceeded"},)),
-        Refusal(CANCELED, reasons=({"Code": "ItemCollectionSizeLimitExceeded"},)),
-        Refusal(CANCELED, reasons=({"Code": "ValidationError"},)),
-        Refusal(CANCELED, reasons=()),
+        Refusal("KMSDisabledException"),
     ],
-    ids=lambda refusal: f"{refusal.code} {[reason['Code'] for reason in refusal.reasons or ()]}",
+    ids=lambda refusal: refusal.code,
 )
-def test_an_error_of_dynamodb_leaves_records_unwritten(aws: Aws, table: Table, refusal: Refusal) -> None:
+def test_a_request_that_dynamodb_refuses_writes_nothing(aws: Aws, table: Table, refusal: Refusal) -> None:
     aws.calls.refuse("TransactWriteItems", refusal, count=None)
-    assert table.put([Write(message())], patience_s=1) == {"order-1": Unwritten.UNAVAILABLE}
-    with pytest.raises((StorageError, UnstorableError)):
-        table.quarantine(quarantined())
+    assert_nothing_is_written(aws, table, StorageError)
 
 
-def test_an_unreachable_dynamodb_leaves_records_unwritten(aws: Aws, table: Table) -> None:
-    def cut(_: dict[str, Any]) -> None:
-        raise EndpointConnectionError(endpoint_url="https://dynamodb.invalid")
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("ThrottlingError", StorageError),
+        ("ProvisionedThroughputExceeded", StorageError),
+        ("ItemCollectionSizeLimitExceeded", StorageError),
+        ("ACodeOfTheFuture", StorageError),
+        ("ValidationError", UnstorableError),
+    ],
+)
+def test_a_cancelled_transaction_writes_nothing(aws: Aws, table: Table, code: str, error: type[Exception]) -> None:
+    def cancel(parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - botocore's answer
+        return cancelled(code, *["None"] * (len(parameters["TransactItems"]) - 1)).response()
 
-    aws.calls.before("TransactWriteItems", cut)
-    assert table.put([Write(message())]) == {"order-1": Unwritten.UNAVAILABLE}
-
-
-def test_a_write_whose_answer_was_lost_is_recognised_by_the_next_try(aws: Aws, table: Table) -> None:
-    aws.calls.lose_answer("TransactWriteItems")
-    assert table.put([Write(message())], patience_s=1) == {}
-    assert found(aws) == message()
-
-
-def test_a_forgotten_record_is_not_written_over(aws: Aws, table: Table) -> None:
-    existing = message(status=state.INVALID)
-    table.put([Write(replace(existing, forgotten_at=NOW))])
-    assert "order-1" in table.put([Write(message(), existing)])
-    assert found(aws) == replace(existing, forgotten_at=NOW)
+    aws.calls.before("TransactWriteItems", cancel, count=None)
+    assert_nothing_is_written(aws, table, error)
 
 
-def test_an_unreadable_record_affects_only_its_own_message(aws: Aws, table: Table) -> None:
-    broken = {"pk": {"S": "order-1"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
-    aws.dynamodb.put_item(TableName=ENVIRONMENT["TABLE_NAME"], Item=broken)
-    assert table.put([Write(message("order-1")), Write(message("order-2"))]) == {"order-1": Unwritten.UNREADABLE}
-    assert found(aws, "order-2")
+def test_a_cancellation_without_a_reason_for_each_item_writes_nothing(aws: Aws, table: Table) -> None:
+    aws.calls.refuse("TransactWriteItems", cancelled(), count=None)
+    assert_nothing_is_written(aws, table, StorageError)
 
 
-def quarantined(body: bytes = b"signed rubbish") -> QuarantineRecord:
-    return QuarantineRecord("a" * 64, body, "v1=00", "not JSON", NOW, NOW.replace(microsecond=0))
+def test_a_request_that_is_not_valid_writes_nothing(aws: Aws, table: Table) -> None:
+    aws.calls.refuse("TransactWriteItems", Refusal("ValidationException"), count=None)
+    assert_nothing_is_written(aws, table, UnstorableError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url=URL),
+        ConnectTimeoutError(endpoint_url=URL),
+        ReadTimeoutError(endpoint_url=URL),
+        SSLError(endpoint_url=URL, error=ValueError("certificate")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_unreachable_dynamodb_writes_nothing(aws: Aws, table: Table, error: Exception) -> None:
+    def fail(_: dict[str, Any]) -> None:
+        raise error
+
+    aws.calls.before("TransactWriteItems", fail, count=None)
+    assert_nothing_is_written(aws, table, StorageError)
 
 
 @pytest.mark.parametrize("body", ["text", b"\xff\x00"])
 def test_a_quarantined_body_is_stored_once_and_unchanged(aws: Aws, table: Table, body: str | bytes) -> None:
-    record = replace(quarantined(), body=body)
+    record = quarantined(body)
     assert [table.quarantine(record), table.quarantine(record)] == [True, False]
-    (item,) = aws.dynamodb.scan(TableName=ENVIRONMENT["TABLE_NAME"])["Items"]
-    assert from_item(item) == record
+    assert stored_records(aws) == [record]
 
 
 def test_a_quarantined_body_is_tried_a_few_times_after_conflicts(aws: Aws, table: Table) -> None:
-    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT,)))
+    aws.calls.refuse("TransactWriteItems", cancelled("TransactionConflict"))
     assert table.quarantine(quarantined())
     aws.calls.forget()
-    aws.calls.refuse("TransactWriteItems", Refusal(CANCELED, reasons=(CONFLICT,)), count=None)
+    aws.calls.refuse("TransactWriteItems", cancelled("TransactionConflict"), count=None)
     with pytest.raises(StorageError):
         table.quarantine(quarantined())
     assert aws.calls.counts() == {"TransactWriteItems": EVENT_TRIES}

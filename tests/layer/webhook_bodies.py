@@ -30,7 +30,7 @@ def status(**fields: object) -> dict[str, Any]:
     return present(usual | fields)
 
 
-def inbound(content: object, **fields: object) -> dict[str, Any]:
+def inbound(content: object = "Hello", **fields: object) -> dict[str, Any]:
     """Return the event of an inbound message."""
     usual = {"msg_id": MSG_ID, "sender": 4587654321, "sent_at": "2025-04-01T11:49:12+00:00", "content": content}
     return present(usual | fields)
@@ -55,6 +55,11 @@ def present(fields: dict[str, object]) -> dict[str, Any]:
 def body(document: object) -> bytes:
     """Return a document as the provider sends it."""
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def status_body(kind: object = SMS, **fields: object) -> bytes:
+    """Return the body of a status event as the provider sends it."""
+    return body(envelope(kind, status(**fields)))
 
 
 def read(raw: bytes) -> EventRecord:

@@ -72,7 +72,7 @@ def test_closing_ends_a_process_its_children_and_the_folder(processes: Processes
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_of_a_run_that_is_killed(number: signal.Signals, pipe: Path) -> None:
+def test_a_run_that_is_killed_leaves_no_process_and_no_folder(number: signal.Signals, pipe: Path) -> None:
     command = [sys.executable, "-c", RUN, json.dumps(parent_and_child(pipe))]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
@@ -95,7 +95,7 @@ def test_nothing_can_be_started_in_a_run_that_has_ended(processes: Processes) ->
         processes.start([sys.executable, "-c", ""], ENVIRONMENT, output=subprocess.DEVNULL, directory=Path.cwd())
 
 
-def test_a_programs_lines_and_exit_code_are_given(processes: Processes) -> None:
+def test_the_output_and_the_exit_code_of_a_program_are_returned(processes: Processes) -> None:
     program = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     command = [sys.executable, "-u", "-c", program]
     with processes.lines(command, ENVIRONMENT, directory=processes.folder, within_s=60) as (process, lines):
@@ -103,7 +103,7 @@ def test_a_programs_lines_and_exit_code_are_given(processes: Processes) -> None:
     assert process.returncode == 3
 
 
-def test_a_program_that_takes_too_long_is_ended(processes: Processes) -> None:
+def test_a_program_that_takes_too_long_is_killed(processes: Processes) -> None:
     command = [sys.executable, "-c", "import signal; signal.pause()"]
     with processes.lines(command, ENVIRONMENT, directory=processes.folder, within_s=0.1) as (process, lines):
         assert not list(lines)
@@ -142,5 +142,5 @@ def test_a_run_that_cannot_start_leaves_no_folder(tmp_path: Path, monkeypatch: p
 
 
 def test_waiting_ends_when_it_takes_too_long() -> None:
-    with pytest.raises(TimeoutError, match="the moon"):
-        wait_for(lambda: False, "the moon", within_s=0)
+    with pytest.raises(TimeoutError, match="the event"):
+        wait_for(lambda: False, "the event", within_s=0)

@@ -6,7 +6,7 @@ from local.sam import without_metric_math
 from tests.stack.template import PROJECT, read
 
 
-def test_the_local_template_lacks_the_alarm_with_metric_math_and_nothing_else() -> None:
+def test_the_local_template_has_everything_but_the_alarm_with_metric_math() -> None:
     path = PROJECT / "template.yaml"
     expected = read(path)
     del expected["Resources"]["WebhookSilentAlarm"]

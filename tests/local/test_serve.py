@@ -1,4 +1,4 @@
-"""The options of `make local`, and what it says about this machine."""
+"""The options of `make local`, and its warnings about the AWS CLI and ports."""
 
 import argparse
 import socket
@@ -23,7 +23,7 @@ def test_a_parameter_is_given_as_name_and_value() -> None:
 @pytest.mark.parametrize(
     ("text", "words"), [("ReconcileAfter", "NAME=VALUE"), ("Colour=red", "no parameter 'Colour'. It has Acc")]
 )
-def test_what_is_no_parameter_is_named_with_those_that_are(text: str, words: str) -> None:
+def test_an_unknown_parameter_is_refused_with_the_list_of_parameters(text: str, words: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=words):
         parameters.assignment(text)
 
@@ -35,7 +35,7 @@ def test_an_option_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize("option", ["--port", "--page-port"])
-def test_a_taken_port_is_one_sentence_that_names_the_option(option: str) -> None:
+def test_a_port_in_use_is_an_error_that_names_the_option(option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -54,13 +54,13 @@ def test_a_taken_port_is_one_sentence_that_names_the_option(option: str) -> None
         ("unknown", ""),
     ],
 )
-def test_an_aws_cli_that_does_not_fit_is_named(version: str | None, words: str) -> None:
+def test_a_missing_or_old_aws_cli_causes_a_warning(version: str | None, words: str) -> None:
     warning = serve.cli_warning(version)
     assert words in warning
     assert bool(warning) == bool(words)
 
 
-def test_the_options_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_lists_the_options(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         serve.main(["--help"])
     assert caught.value.code == 0
@@ -69,7 +69,7 @@ def test_the_options_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
         assert option in printed
 
 
-def test_the_first_line_is_the_pages_address(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_line_is_the_address_of_the_simulators_page(capsys: pytest.CaptureFixture[str]) -> None:
     address = ""
     progress = serve.Progress(lambda: address)
     progress.report("  0.0 s  building")

@@ -28,6 +28,7 @@ from tests.sender.sqs_records import DeadLetter, Fields, Record, dead_letter, de
 
 TABLE = ENVIRONMENT["TABLE_NAME"]
 WRITE, READ_TOKEN = "TransactWriteItems", "GetSecretValue"
+BATCH_OF_SQS = 10  # the most messages of one call to SQS
 SEND_DEAD_LETTER, SET_VISIBILITY = "SendMessage", "ChangeMessageVisibility"
 
 
@@ -49,10 +50,21 @@ class Invocation:
     visibility_timeouts_s: list[int]
 
     def outcomes(self) -> Fields:
-        """Return the number of messages by outcome, from the log line of the batch."""
-        lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
-        (batch,) = [line for line in lines if line.get("message") == "batch"]
-        return dict(batch["outcomes"])
+        """Return the number of messages by outcome."""
+        return dict(self.log_line("batch")["outcomes"])
+
+    def log_line(self, text: str) -> Fields:
+        """Return the only log line with this text: "batch", or "message" for a message that was not accepted."""
+        (line,) = [line for line in self._log_lines() if line.get("message") == text]
+        return line
+
+    def metrics(self) -> Fields:
+        """Return the metrics, from the lines that CloudWatch reads."""
+        lines = [line for line in self._log_lines() if "_aws" in line]
+        return {name: value for line in lines for name, value in line.items() if isinstance(value, list)}
+
+    def _log_lines(self) -> list[Fields]:
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
 
 
 @dataclass
@@ -113,7 +125,7 @@ class Sender:
         bodies = [
             message if isinstance(message, str) else json.dumps(message, ensure_ascii=False) for message in messages
         ]
-        for group in _tens(bodies):
+        for group in _in_batches(bodies):
             entries = [
                 {"Id": str(index), "MessageBody": body, "MessageAttributes": attributes or {}}
                 for index, body in enumerate(group)
@@ -127,17 +139,18 @@ class Sender:
         while True:
             answer = self.aws.sqs.receive_message(
                 QueueUrl=queue_url,
-                MaxNumberOfMessages=10,
+                MaxNumberOfMessages=BATCH_OF_SQS,
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
             )
-            if not answer.get("Messages"):
-                return records
-            for received in answer["Messages"]:
+            messages = answer.get("Messages", [])
+            for received in messages:
                 record = delivered(received, queue_url)
                 sent_ms = int(record["attributes"]["SentTimestamp"]) + round(self.clock_ahead.total_seconds() * 1000)
                 record["attributes"] = record["attributes"] | {"SentTimestamp": str(sent_ms)}
                 records.append(record)
+            if len(messages) < BATCH_OF_SQS:
+                return records
 
     def deliver(self, records: Iterable[Record], *, receive_count: int | None = None) -> Invocation:
         """Invoke the function with a batch, and delete the handled messages, as an event source mapping does."""
@@ -157,7 +170,7 @@ class Sender:
         assert set(answer) == {"batchItemFailures"}
         failed = [item["itemIdentifier"] for item in answer["batchItemFailures"]]
         done = [record for record in batch if record["messageId"] not in failed]
-        for group in _tens(done):
+        for group in _in_batches(done):
             entries = [
                 {"Id": str(index), "ReceiptHandle": record["receiptHandle"]} for index, record in enumerate(group)
             ]
@@ -239,6 +252,6 @@ def function(
 T = TypeVar("T")
 
 
-def _tens(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), 10):
-        yield items[start : start + 10]
+def _in_batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), BATCH_OF_SQS):
+        yield items[start : start + BATCH_OF_SQS]

@@ -27,7 +27,7 @@ def message(reference: object = "order-1", **fields: object) -> Fields:
 
 
 def messages(count: int) -> list[Fields]:
-    """Return `count` messages, each with a reference and a recipient of its own."""
+    """Return `count` messages, with different references and recipients."""
     return [message(f"order-{number}", recipient=NUMBER + number) for number in range(1, count + 1)]
 
 

@@ -11,22 +11,19 @@ from tests.sender.sqs_records import TEXT, message, messages
 
 __all__ = ["function"]
 
-BAD = [
+# The body, and the ErrorCode and the beginning of the ErrorMessage of its dead letter.
+INVALID = [
     ("not JSON", "INVALID_JSON", "$: must be JSON"),
-    ("[1]", "INVALID_JSON", "$: must be a JSON object"),
-    ('{"a": ' * 5000, "INVALID_JSON", "$: must be JSON"),
-    ('{"message": NaN}', "INVALID_JSON", "$: must be JSON"),
     ("{}", "INVALID_MESSAGE", "$.message: is required"),
     (json.dumps(message(recipient="(0)45")), "INVALID_MESSAGE", "$.recipient: must be"),
-    (json.dumps(message(sender="x")), "INVALID_MESSAGE", "$.sender: must have"),
     (json.dumps(message(expiration="P6D")), "INVALID_MESSAGE", "$.expiration: must be at most 5 days"),
-    (json.dumps(message(priority="high")), "INVALID_MESSAGE", "$.priority: must be"),
-    (json.dumps(message(colour="red")), "INVALID_MESSAGE", "$.colour: is not a known field"),
+    (json.dumps(message(expiration="yesterday")), "INVALID_MESSAGE", "$.expiration: must be an ISO 8601 duration"),
     (json.dumps(message(reference=7)), "INVALID_MESSAGE", "$.reference: must be a string"),
+    (json.dumps(message(reference="a\nb")), "INVALID_MESSAGE", "$.reference: must not contain control characters"),
 ]
 
 
-@pytest.mark.parametrize(("body", "code", "details"), BAD, ids=lambda value: value[:30])
+@pytest.mark.parametrize(("body", "code", "details"), INVALID, ids=lambda value: value[:30])
 def test_an_invalid_message_is_a_dead_letter_with_its_reason(
     function: Sender, body: str, code: str, details: str
 ) -> None:
@@ -53,7 +50,7 @@ def test_the_body_of_a_dead_letter_is_unchanged(function: Sender) -> None:
 
 def test_a_batch_of_only_invalid_messages_does_not_fail_the_invocation(function: Sender) -> None:
     # Every reference must differ, because two messages of one reference are handled one after the other.
-    bodies = [body.replace("order-1", f"order-{index}") for index, (body, _, _) in enumerate(BAD)]
+    bodies = [body.replace("order-1", f"order-{index}") for index, (body, _, _) in enumerate(INVALID)]
     run = function.send(*bodies)
     assert run.failed == []
     assert run.outcomes() == {"invalid": len(bodies)}
@@ -61,28 +58,25 @@ def test_a_batch_of_only_invalid_messages_does_not_fail_the_invocation(function:
     assert function.provider.requests() == []
 
 
-def test_one_invalid_message_of_a_hundred_does_not_affect_the_others(function: Sender) -> None:
-    run = function.send(*messages(99), message("bad", recipient=1))
+def test_one_invalid_message_does_not_affect_the_others(function: Sender) -> None:
+    run = function.send(*messages(9), message("bad", recipient=1))
     assert run.failed == []
-    assert run.outcomes() == {"accepted": 99, "invalid": 1}
+    assert run.outcomes() == {"accepted": 9, "invalid": 1}
     assert [dead_letter.reference for dead_letter in function.dead_letters()] == ["bad"]
-    assert len(function.provider.requests()) == 1
-    assert len(function.provider.counts()) == 99
+    assert [request.messages for request in function.provider.requests()] == [9]
 
 
-def test_one_refused_message_of_a_hundred_causes_one_more_request_for_the_others(
-    function: Sender,
-) -> None:
-    function.provider.order(kind="422", references=["order-42"], count=None)
-    run = function.send(*messages(100))
+def test_one_refused_message_causes_one_more_request_for_the_others(function: Sender) -> None:
+    function.provider.order(kind="422", references=["order-7"], count=None)
+    run = function.send(*messages(10))
     assert run.failed == []
-    assert run.outcomes() == {"accepted": 99, "provider_refused": 1}
-    assert [request.messages for request in function.provider.requests()] == [100, 99]
-    assert "order-42" not in function.provider.counts()
+    assert run.outcomes() == {"accepted": 9, "provider_refused": 1}
+    assert [request.messages for request in function.provider.requests()] == [10, 9]
+    assert "order-7" not in function.provider.counts()
     (dead_letter,) = function.dead_letters()
-    assert (dead_letter.code, dead_letter.reference) == ("PROVIDER_REFUSED", "order-42")
+    assert (dead_letter.code, dead_letter.reference) == ("PROVIDER_REFUSED", "order-7")
     assert dead_letter.details == "sender: Value error, refused by an ordered fault"
-    record = function.record("order-42")
+    record = function.record("order-7")
     assert (record.status, record.lease_until) == ("INVALID", None)
     assert record.error == {"code": "PROVIDER_REFUSED", "details": dead_letter.details}
 
@@ -105,7 +99,7 @@ def test_consecutive_refusals_affect_only_the_messages_that_they_name(function: 
     assert sorted(map(str, function.provider.counts())) == ["order-2", "order-3", "order-5"]
 
 
-def test_after_a_refusal_that_names_no_message_each_is_sent_alone(function: Sender) -> None:
+def test_after_a_refusal_that_names_no_message_every_message_is_sent_alone(function: Sender) -> None:
     function.provider.order(kind="422")
     function.provider.order(kind="422", references=["order-2"])
     run = function.send(*messages(4))
@@ -142,8 +136,7 @@ def test_messages_that_are_sent_alone_are_retried_later_if_no_time_is_left(funct
 
 @pytest.mark.parametrize("refused", [False, True], ids=["invalid", "refused by the provider"])
 def test_a_message_stays_on_the_queue_until_its_copy_is_in_the_dead_letter_queue(
-    function: Sender,
-    refused: bool,  # noqa: FBT001 - a parameter of the test
+    function: Sender, *, refused: bool
 ) -> None:
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InternalError", 500))
     if refused:

@@ -1,8 +1,5 @@
 """MaxSegments limits the length of a message, and SendMode Listed limits the recipients."""
 
-import json
-from typing import Any
-
 import pytest
 
 from tests.sender.sender_function import SEND_DEAD_LETTER, WRITE, Sender, function
@@ -11,16 +8,6 @@ from tests.sender.sqs_records import NUMBER, message, messages
 __all__ = ["function"]
 
 UCS2 = "Smørrebrød \u2013 20 kr."
-
-
-def batch_line(log: str) -> dict[str, Any]:
-    """Return the log line of the batch, and the metric SegmentsSent."""
-    lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines()]
-    metrics: dict[str, Any] = {}
-    for line in lines:
-        metrics |= {name: line[name] for name in line if name == "SegmentsSent"}
-    (batch,) = [line for line in lines if line.get("message") == "batch"]
-    return batch | metrics
 
 
 def test_a_record_has_the_segments_and_the_encoding_of_its_text(function: Sender) -> None:
@@ -32,15 +19,17 @@ def test_a_record_has_the_segments_and_the_encoding_of_its_text(function: Sender
 
 def test_the_segments_of_accepted_messages_are_counted_and_logged(function: Sender) -> None:
     sent = [message(message="x" * 161), message("order-2", message=UCS2), message("order-3", sender="x")]
-    batch = batch_line(function.send(*sent).log)
-    assert batch["outcomes"]["accepted"] == 2
-    assert (batch["segments"], batch["encodings"]) == (3, {"GSM-7": 1, "UCS-2": 1})
-    assert batch["SegmentsSent"] == [3.0]
+    run = function.send(*sent)
+    assert run.outcomes() == {"accepted": 2, "invalid": 1}
+    line = run.log_line("batch")
+    assert (line["segments"], line["encodings"]) == (3, {"GSM-7": 1, "UCS-2": 1})
+    assert run.metrics()["SegmentsSent"] == [3.0]
 
 
 def test_a_batch_without_accepted_messages_has_no_segments(function: Sender) -> None:
-    batch = batch_line(function.send(message(sender="x")).log)
-    assert (batch["segments"], batch["encodings"], "SegmentsSent" in batch) == (0, {}, False)
+    run = function.send(message(sender="x"))
+    assert (run.log_line("batch")["segments"], run.log_line("batch")["encodings"]) == (0, {})
+    assert "SegmentsSent" not in run.metrics()
 
 
 def test_a_message_of_more_segments_than_the_stack_allows_is_not_sent(function: Sender) -> None:

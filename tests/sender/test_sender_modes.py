@@ -1,7 +1,5 @@
 """The operator's settings, the queue of a message, the log and the metrics."""
 
-import json
-
 import pytest
 
 from tests.aws_calls import Refusal
@@ -101,30 +99,18 @@ def test_texts_tokens_and_phone_numbers_are_not_logged(function: Sender) -> None
 def test_the_providers_text_is_not_logged_if_the_copy_fails(function: Sender) -> None:
     function.provider.order(kind="422")
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InvalidParameterValue"))
-    lines = [json.loads(line) for line in function.send(message()).log.splitlines()]
-    (line,) = [line for line in lines if line.get("message") == "message"]
-    assert (line["outcome"], line["reason"]) == (
-        "dead_letter_failed",
-        "no copy could be sent to the dead-letter queue",
-    )
+    line = function.send(message()).log_line("message")
+    assert line["outcome"] == "dead_letter_failed"
+    assert line["reason"] == "no copy could be sent to the dead-letter queue"
 
 
-def test_each_message_that_was_not_accepted_is_logged_with_its_ids_and_its_outcome(
-    function: Sender,
-) -> None:
+def test_a_message_that_was_not_accepted_is_logged_with_its_ids_and_its_outcome(function: Sender) -> None:
     accepted, bad = function.put(message(), message("bad", recipient=1))
-    log = function.deliver([accepted, bad]).log
-    lines = [json.loads(line) for line in log.splitlines()]
-    (line,) = [line for line in lines if line.get("message") == "message"]
+    line = function.deliver([accepted, bad]).log_line("message")
     expected = {"outcome": "invalid", "reference": "bad", "message_id": bad["messageId"], "code": "INVALID_MESSAGE"}
     assert expected.items() <= line.items()
 
 
 def test_the_metrics_count_every_outcome_of_a_batch(function: Sender) -> None:
-    log = function.send(*messages(3), "no JSON").log
-    metrics: dict[str, object] = {}
-    for line in log.splitlines():
-        if '"_aws"' in line:
-            metrics |= json.loads(line)
-    assert metrics["MessageAccepted"] == [3.0]
-    assert metrics["MessageInvalid"] == [1.0]
+    metrics = function.send(*messages(3), "no JSON").metrics()
+    assert (metrics["MessageAccepted"], metrics["MessageInvalid"]) == ([3.0], [1.0])

@@ -5,13 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from tests.layer.test_table_events import event
-from tests.sender.sender_function import Sender, function
+from tests.layer.stored_records import event
+from tests.sender.sender_function import TABLE, Sender, function
 from tests.sender.sqs_records import TEXT, message, messages
 
 __all__ = ["function"]
-
-CONTROL = [chr(code) for code in (0, 7, 10, 31, 127, 0xFFFE)]
 
 
 def test_a_message_delivered_again_is_a_duplicate(function: Sender) -> None:
@@ -66,17 +64,7 @@ def test_a_copy_in_another_invocation_waits_for_the_lease(function: Sender) -> N
     assert function.provider.counts() == {"order-1": 1}
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"message": "Another text"},
-        {"recipient": 4512345679},
-        {"sender": "Other"},
-        {"priority": "urgent"},
-        {"label": "x"},
-    ],
-    ids=lambda fields: next(iter(fields)),
-)
+@pytest.mark.parametrize("other", [{"message": "Another text"}, {"recipient": 4512345679}], ids=str)
 def test_a_reference_reused_for_other_content_is_refused(function: Sender, other: dict[str, object]) -> None:
     function.send(message())
     before = function.record("order-1")
@@ -134,9 +122,7 @@ def test_without_a_reference_the_sqs_message_id_is_the_reference(function: Sende
     assert set(function.provider.counts()) == {record["messageId"] for record in queued} == set(function.statuses())
 
 
-@pytest.mark.parametrize(
-    "reference", ["x" * 255, "🚀" * 255, "a b", " ", "Ünï-cødé/#?&=\\\"'", "نص", "EVENT#1", "QUARANTINE", "MESSAGE"]
-)
+@pytest.mark.parametrize("reference", ["🚀" * 255, " ", "Ünï-cødé/#?&=\\\"'", "EVENT#1", "QUARANTINE"])
 def test_every_valid_reference_can_be_a_key(function: Sender, reference: str) -> None:
     assert function.send(message(reference)).outcomes() == {"accepted": 1}
     assert function.send(message(reference)).outcomes() == {"duplicate": 1}
@@ -145,9 +131,7 @@ def test_every_valid_reference_can_be_a_key(function: Sender, reference: str) ->
     assert [dead_letter.reference for dead_letter in function.dead_letters()] == [reference]
 
 
-@pytest.mark.parametrize(
-    "reference", ["", "x" * 256, *(f"a{character}b" for character in CONTROL), 7, ["a"]], ids=repr
-)
+@pytest.mark.parametrize("reference", ["", "a\nb", 7, ["a"]], ids=repr)
 def test_a_message_with_an_invalid_reference_is_recorded_with_its_sqs_message_id(
     function: Sender, reference: object
 ) -> None:
@@ -177,7 +161,7 @@ def test_an_invalid_message_with_a_used_reference_does_not_change_the_record(fun
 
 def test_an_unreadable_record_delays_only_its_own_message(function: Sender) -> None:
     broken = {"pk": {"S": "order-2"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
-    function.aws.dynamodb.put_item(TableName="gatewayapi-test", Item=broken)
+    function.aws.dynamodb.put_item(TableName=TABLE, Item=broken)
     queued = function.put(*messages(3))
     run = function.deliver(queued)
     assert run.outcomes() == {"accepted": 2, "waiting": 1}
@@ -190,6 +174,6 @@ def test_an_unreadable_record_delays_only_its_own_message(function: Sender) -> N
 
 def test_the_text_is_not_stored_and_equal_texts_have_different_fingerprints(function: Sender) -> None:
     function.send(*messages(2))
-    items = function.aws.dynamodb.scan(TableName="gatewayapi-test")["Items"]
+    items = function.aws.dynamodb.scan(TableName=TABLE)["Items"]
     assert TEXT not in str(items)
     assert function.record("order-1").fingerprint != function.record("order-2").fingerprint

@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.aws_calls import Refusal
-from tests.layer.test_table_events import event
+from tests.layer.stored_records import event
 from tests.sender.sender_function import SEND_DEAD_LETTER, SET_VISIBILITY, WRITE, Sender, function
 from tests.sender.sqs_records import Record, message, messages
 
 __all__ = ["function"]
 
-RECONCILED = timedelta(seconds=905)
-LEASE_OVER = timedelta(seconds=40)
+RECONCILED = timedelta(seconds=905)  # longer than ReconcileAfter, which is 900 seconds
+LEASE_OVER = timedelta(seconds=40)  # longer than the lease of a claim
 
 
 class KilledError(BaseException):

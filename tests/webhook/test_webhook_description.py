@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 
 from gatewayapi.webhook_body import MAX_BODY, MAX_NAME, read
 from tests.aws_calls import Refusal
-from tests.webhook.webhook_function import NOW, READ_KEY, Answer, Fields, Webhook, envelope, function, request
+from tests.layer.stored_records import NOW, stored_events
+from tests.webhook.webhook_function import READ_KEY, Answer, Fields, Webhook, envelope, function
 
 __all__ = ["function"]
 
@@ -24,19 +25,14 @@ def validate(instance: object, schema: Fields) -> None:
     Draft202012Validator(schema | {"components": DESCRIPTION["components"]}).validate(instance)
 
 
-def request_signature(function: Webhook, body: bytes = b"{}", principal: str | None = "arn") -> Answer:
-    context = {"identity": {"userArn": principal}}
-    return function.invoke(request(body, "") | {"resource": "/sign", "requestContext": context})
-
-
 def not_stored(function: Webhook) -> Answer:
     function.fail("InternalServerError", status=500)
     return function.post(envelope())
 
 
-def unreadable(function: Webhook) -> Answer:
+def unreadable_key(function: Webhook) -> Answer:
     function.calls.refuse(READ_KEY, Refusal("InternalServiceError", 500))
-    return request_signature(function)
+    return function.sign(b"{}")
 
 
 def too_old(function: Webhook) -> Answer:
@@ -57,18 +53,18 @@ REQUESTS: list[tuple[str, int, Callable[[Webhook], Answer]]] = [
     ("/webhooks", 401, lambda function: function.post(envelope(), "v1=")),
     ("/webhooks", 413, lambda function: function.post(b"x" * (MAX_BODY + 1))),
     ("/webhooks", 503, not_stored),
-    ("/sign", 200, request_signature),
-    ("/sign", 403, lambda function: request_signature(function, principal=None)),
-    ("/sign", 413, lambda function: request_signature(function, b"x" * (MAX_BODY + 1))),
-    ("/sign", 503, unreadable),
+    ("/sign", 200, lambda function: function.sign(b"{}")),
+    ("/sign", 403, lambda function: function.sign(b"{}", None)),
+    ("/sign", 413, lambda function: function.sign(b"x" * (MAX_BODY + 1))),
+    ("/sign", 503, unreadable_key),
 ]
 
 
-@pytest.mark.parametrize(("path", "status", "ask"), REQUESTS)
+@pytest.mark.parametrize(("path", "status", "send"), REQUESTS)
 def test_every_answer_is_described(
-    function: Webhook, path: str, status: int, ask: Callable[[Webhook], Answer]
+    function: Webhook, path: str, status: int, send: Callable[[Webhook], Answer]
 ) -> None:
-    answer = ask(function)
+    answer = send(function)
     assert answer.status == status
     content = DESCRIPTION["paths"][path]["post"]["responses"][str(status)]["content"]
     validate(answer.body, content["application/json"]["schema"])
@@ -92,7 +88,7 @@ def test_the_described_example_is_an_event(function: Webhook) -> None:
     (example,) = DESCRIPTION["components"]["schemas"]["Envelope"]["examples"]
     validate(example, DESCRIPTION["components"]["schemas"]["Envelope"])
     assert function.post(example).body == {"status": "stored"}
-    (kept,) = function.events()
-    assert read(kept.body.encode(), kept.signature, received_at=NOW, expires_at=kept.expires_at) == replace(
-        kept, by_phone_number=False
+    (stored,) = stored_events(function.aws)
+    assert read(stored.body.encode(), stored.signature, received_at=NOW, expires_at=stored.expires_at) == replace(
+        stored, by_phone_number=False
     )

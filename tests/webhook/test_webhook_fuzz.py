@@ -14,8 +14,9 @@ import webhook
 from gatewayapi.clock import to_text
 from gatewayapi.errors import SignatureError
 from gatewayapi.signature import sign, verify
+from tests.layer.stored_records import NOW, delete_items
 from tests.moto_aws import KEY
-from tests.webhook.webhook_function import NOW, Answer, Fields, Webhook, envelope, function, request
+from tests.webhook.webhook_function import Answer, Fields, Webhook, envelope, function, request
 
 __all__ = ["function"]
 
@@ -25,7 +26,7 @@ FORMS_OF_NUMBER = ("4587654321", "87654321", "87 65 43 21")
 SECRETS = (KEY, TEXT, *FORMS_OF_NUMBER)
 
 REFUSALS = {400, 401, 403, 404, 413}
-fuzzed = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+fuzzed = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 words = st.text(max_size=8)
 # Every kind of JSON value that Python reads, with lone surrogates.
@@ -119,7 +120,7 @@ def gateway_events(draw: st.DrawFn) -> Any:  # noqa: ANN401 - any JSON value
 @fuzzed
 @given(given_event=gateway_events())
 def test_every_event_of_api_gateway_gets_a_valid_answer(function: Webhook, given_event: object) -> None:
-    function.clear()
+    delete_items(function.aws)
     answer = function.invoke(given_event)
     event(f"{answer.status}")
     if answer.status != 200:
@@ -128,7 +129,7 @@ def test_every_event_of_api_gateway_gets_a_valid_answer(function: Webhook, given
         assert set(answer.body) == {"error"}
         assert set(answer.body["error"]) == {"code", "message"}
     elif answer.body.get("status"):
-        assert signed(given_event)
+        assert is_signed(given_event)
     else:
         assert set(answer.body) == {"signature"}
         assert given_event["requestContext"]["identity"]["userArn"]  # type: ignore[index] # only a dict is signed
@@ -137,7 +138,7 @@ def test_every_event_of_api_gateway_gets_a_valid_answer(function: Webhook, given
 @fuzzed
 @given(body=bodies)
 def test_every_signed_body_is_stored_or_has_the_wrong_age(function: Webhook, body: bytes) -> None:
-    function.clear()
+    delete_items(function.aws)
     answer = function.post(body)
     event(f"{answer.status} {answer.body.get('status')}")
     if answer.status == 400:
@@ -165,7 +166,7 @@ def private_bodies(draw: st.DrawFn) -> bytes:
 @fuzzed
 @given(body=private_bodies(), key=st.sampled_from([KEY, KEY, "another key"]))
 def test_texts_phone_numbers_and_keys_are_not_logged(function: Webhook, body: bytes, key: str) -> None:
-    function.clear()
+    delete_items(function.aws)
     answer = function.post(body, key=key)
     event(f"{answer.status} {answer.body.get('status')}")
     assert_private(answer)
@@ -186,7 +187,7 @@ def assert_private(answer: Answer) -> None:
         lambda function: function.fail("ValidationException"),
         lambda function: function.fail("TransactionCanceledException", "ThrottlingError", "None"),
         lambda function: function.calls.lose_answer("TransactWriteItems"),
-        lambda function: function.clear(),
+        lambda function: delete_items(function.aws),
     ],
 )
 @pytest.mark.parametrize("level", ["DEBUG", "INFO"])
@@ -203,7 +204,7 @@ def test_only_the_last_three_digits_of_a_number_are_logged(function: Webhook) ->
     assert '"number":"…321"' in function.post(envelope({"recipient": NUMBERS[0]})).log
 
 
-def signed(given_event: Any) -> bool:  # noqa: ANN401 - whatever the strategy made
+def is_signed(given_event: Any) -> bool:  # noqa: ANN401 - any JSON value
     """Return whether an event has a body with a valid signature. This is independent of the function's code."""
     body = given_event["body"] or ""
     raw = b64decode(body) if given_event.get("isBase64Encoded") else body.encode()

@@ -1,35 +1,27 @@
 """The metrics of each request, in the log lines from which CloudWatch reads them."""
 
-import json
 from datetime import timedelta
 
 import pytest
 
 from simulator.webhook_events import ulid
-from tests.webhook.webhook_function import NOW, Answer, Webhook, envelope, function, message
+from tests.layer.stored_records import NOW
+from tests.webhook.webhook_function import Webhook, envelope, function
 
 __all__ = ["function"]
 
 
-def metrics(answer: Answer) -> dict[str, list[float]]:
-    """Return the metrics of an answer's log by name."""
-    (line,) = (json.loads(line) for line in answer.log.splitlines() if '"_aws"' in line)
-    (directive,) = line["_aws"]["CloudWatchMetrics"]
-    return {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]}
-
-
-def test_each_answer_is_counted(function: Webhook) -> None:
-    function.put(message())
-    assert metrics(function.post(envelope())) == {
+def test_every_answer_is_counted(function: Webhook) -> None:
+    assert function.post(envelope()).metrics() == {
         "EventStored": [1.0],
         "KeyCurrent": [1.0],
         "AcceptToFinalSeconds": [30.0],
     }
-    assert metrics(function.post(envelope())) == {"EventDuplicate": [1.0], "KeyCurrent": [1.0]}
-    assert metrics(function.post(b"hello")) == {"EventQuarantined": [1.0], "KeyCurrent": [1.0]}
-    assert metrics(function.post(envelope(), key="another key")) == {"SignatureRefused": [1.0]}
+    assert function.post(envelope()).metrics() == {"EventDuplicate": [1.0], "KeyCurrent": [1.0]}
+    assert function.post(b"hello").metrics() == {"EventQuarantined": [1.0], "KeyCurrent": [1.0]}
+    assert function.post(envelope(), key="another key").metrics() == {"SignatureRefused": [1.0]}
     function.now += timedelta(days=8)
-    assert metrics(function.post(envelope(event_id="late"))) == {"AgeRefused": [1.0]}
+    assert function.post(envelope(event_id="late")).metrics() == {"AgeRefused": [1.0]}
 
 
 @pytest.mark.parametrize(
@@ -46,4 +38,4 @@ def test_the_seconds_from_acceptance_to_a_final_status_are_measured(
     function: Webhook, status: str, before: timedelta, measured: list[float] | None
 ) -> None:
     answer = function.post(envelope({"status": status, "msg_id": ulid(NOW - before)}))
-    assert metrics(answer).get("AcceptToFinalSeconds") == measured
+    assert answer.metrics().get("AcceptToFinalSeconds") == measured

@@ -3,136 +3,71 @@
 from collections.abc import Callable
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError, SSLError
+from botocore.exceptions import EndpointConnectionError
 
-from tests.webhook.webhook_function import NOW, STORE, Webhook, envelope, function, message
+from tests.layer.stored_records import MSG_ID, message, put_item, stored_events, stored_message, stored_records
+from tests.webhook.webhook_function import STORE, Webhook, envelope, function
 
 __all__ = ["function"]
 
-CANCELLED = "TransactionCanceledException"
-
-Fault = Callable[[Webhook], None]
-
-
-def refused(code: str, status: int = 400) -> Fault:
-    return lambda function: function.fail(code, status=status)
+ACCEPTED = message(status="ACCEPTED", msg_id=MSG_ID)
+NOT_STORED = {"error": {"code": "NOT_STORED", "message": "the event could not be stored, try again"}}
 
 
-def cancelled(*reasons: str, count: int = 1) -> Fault:
-    return lambda function: function.fail(CANCELLED, *reasons, count=count)
+def unavailable(function: Webhook) -> None:
+    function.fail("InternalServerError", status=500)
 
 
-def raises(error: Exception) -> Fault:
-    def order(function: Webhook) -> None:
-        def act(_: object) -> None:
-            raise error
+def unreachable(function: Webhook) -> None:
+    def fail(_: object) -> None:
+        raise EndpointConnectionError(endpoint_url="https://dynamodb.invalid")
 
-        function.calls.before(STORE, act)
-
-    return order
+    function.calls.before(STORE, fail)
 
 
-def lose_answer(function: Webhook) -> None:
+def answer_lost(function: Webhook) -> None:
     function.calls.lose_answer(STORE)
 
 
-URL = "https://dynamodb.invalid"
-FAULTS = {
-    "throttled": refused("ThrottlingException"),
-    "throughput exceeded": refused("ProvisionedThroughputExceededException"),
-    "request limit": refused("RequestLimitExceeded"),
-    "internal error": refused("InternalServerError", 500),
-    "unavailable": refused("ServiceUnavailable", 503),
-    "no such table": refused("ResourceNotFoundException"),
-    "access denied": refused("AccessDeniedException"),
-    "key of the table disabled": refused("KMSDisabledException"),
-    "the same transaction under way": refused("TransactionInProgressException"),
-    "event throttled": cancelled("ThrottlingError", "None", count=4),
-    "message throttled": cancelled("None", "ThrottlingError", count=4),
-    "throughput of the event's partition": cancelled("ProvisionedThroughputExceeded", "None", count=4),
-    "unknown reason": cancelled("None", "SomethingNew"),
-    "too few reasons": cancelled("ConditionalCheckFailed"),
-    "cancelled without reasons": refused(CANCELLED),
-    "connection refused": raises(EndpointConnectionError(endpoint_url=URL)),
-    "connect time-out": raises(ConnectTimeoutError(endpoint_url=URL)),
-    "read time-out": raises(ReadTimeoutError(endpoint_url=URL)),
-    "TLS": raises(SSLError(endpoint_url=URL, error=ValueError("certificate"))),
-    "answer lost": lose_answer,
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_whatever_dynamodb_does_an_event_is_stored_once(function: Webhook, fault: Fault) -> None:
-    function.put(message())
+@pytest.mark.parametrize("fault", [unavailable, unreachable, answer_lost])
+def test_after_a_fault_an_event_that_is_sent_again_is_stored_once(
+    function: Webhook, fault: Callable[[Webhook], None]
+) -> None:
+    put_item(function.aws, ACCEPTED)
     fault(function)
-    assert function.post(envelope()).status == 503
-    written = bool(function.events())
-    assert written == (fault is lose_answer)
+    answer = function.post(envelope())
+    assert (answer.status, answer.body) == (503, NOT_STORED)
+    assert len(stored_events(function.aws)) == (fault is answer_lost)
     again = function.post(envelope())
-    assert (again.status, again.body) == (200, {"status": "duplicate" if written else "stored"})
-    assert len(function.events()) == 1
-    found = function.message()
-    assert found is not None
-    assert (found.status, found.status_at) == ("DELIVERED", NOW)
+    assert (again.status, again.body) == (200, {"status": "duplicate" if fault is answer_lost else "stored"})
+    assert len(stored_events(function.aws)) == 1
+    assert stored_message(function.aws).status == "DELIVERED"
 
 
-@pytest.mark.parametrize(
-    "fault", [refused("InternalServerError", 500), cancelled("ThrottlingError", count=4), lose_answer]
-)
-def test_whatever_dynamodb_does_a_quarantined_body_is_stored_once(function: Webhook, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [unavailable, unreachable, answer_lost])
+def test_after_a_fault_a_quarantined_body_that_is_sent_again_is_stored_once(
+    function: Webhook, fault: Callable[[Webhook], None]
+) -> None:
     fault(function)
     assert function.post(b"no event").status == 503
-    assert function.post(b"no event").body == {"status": "duplicate" if fault is lose_answer else "quarantined"}
-    assert len(function.quarantined()) == 1
+    assert function.post(b"no event").body == {"status": "duplicate" if fault is answer_lost else "quarantined"}
+    assert len(stored_records(function.aws)) == 1
 
 
-@pytest.mark.parametrize(
-    "reasons",
-    [
-        ("None", "TransactionConflict"),
-        ("TransactionConflict", "None"),
-        ("TransactionConflict", "TransactionConflict"),
-    ],
-)
-def test_a_conflict_is_retried_and_then_answered_with_503(function: Webhook, reasons: tuple[str, str]) -> None:
-    function.put(message())
-    function.fail(CANCELLED, *reasons)
-    assert function.post(envelope(event_id="a")).body == {"status": "stored"}
-    function.clear()
-    function.put(message())
-    function.fail(CANCELLED, *reasons, count=4)
-    calls = function.counted(lambda: function.post(envelope(event_id="b")))
-    assert calls == {STORE: 4}
-    assert function.records() == [message()]
-    assert function.post(envelope(event_id="b")).body == {"status": "stored"}
-
-
-def test_an_event_in_conflict_with_its_own_duplicate_is_a_duplicate(function: Webhook) -> None:
-    function.put(message())
-    function.post(envelope())
-    function.fail(CANCELLED, "TransactionConflict", "None")
-    assert function.post(envelope()).body == {"status": "duplicate"}
-    assert len(function.events()) == 1
-
-
-def test_a_quarantined_body_is_written_after_a_conflict(function: Webhook) -> None:
-    function.fail(CANCELLED, "TransactionConflict")
-    assert function.post(b"no event").body == {"status": "quarantined"}
-    function.fail(CANCELLED, "TransactionConflict", count=4)
-    assert function.post(b"another").status == 503
-
-
-def test_an_event_that_does_not_move_its_message_is_stored(function: Webhook) -> None:
-    read = message("READ", status_at=NOW)
-    function.put(read)
-    assert function.counted(lambda: function.post(envelope())) == {"GetSecretValue": 1, STORE: 2}
-    assert function.message() == read
-    assert len(function.events()) == 1
+def test_a_conflict_is_tried_again_and_then_answered_with_503(function: Webhook) -> None:
+    put_item(function.aws, ACCEPTED)
+    function.fail("TransactionCanceledException", "None", "TransactionConflict", count=4)
+    answer = function.post(envelope())
+    assert (answer.status, answer.calls[STORE]) == (503, 4)
+    assert stored_records(function.aws) == [ACCEPTED]
+    function.fail("TransactionCanceledException", "None", "TransactionConflict")
+    assert function.post(envelope()).body == {"status": "stored"}
+    assert len(stored_events(function.aws)) == 1
 
 
 def test_a_failure_is_logged_with_its_code_and_counted(function: Webhook) -> None:
     function.fail("ProvisionedThroughputExceededException")
-    log = function.post(envelope()).log
-    assert '"level":"ERROR"' in log
-    assert "ProvisionedThroughputExceededException" in log
-    assert '"NotStored":[1.0]' in log
+    answer = function.post(envelope())
+    assert '"level":"ERROR"' in answer.log
+    assert "ProvisionedThroughputExceededException" in answer.log
+    assert answer.metrics() == {"NotStored": [1.0]}

@@ -25,12 +25,13 @@ from tests.layer.webhook_bodies import (
     inbound,
     read,
     status,
+    status_body,
 )
 
-REASONS = {
+NOT_AN_ENVELOPE = {
     "not JSON": (b"status=DELIVERED", "not JSON"),
     "empty": (b"", "not JSON"),
-    "half of an envelope": (body(envelope(SMS, status()))[:-1], "not JSON"),
+    "an envelope that is cut off": (status_body()[:-1], "not JSON"),
     "two documents": (b"{} {}", "not JSON"),
     "a byte order mark": (b"\xef\xbb\xbf{}", "not JSON"),
     "not a number": (b'{"event": NaN}', "not JSON"),
@@ -40,7 +41,7 @@ REASONS = {
     "not UTF-8": (b'{"event": "\xff"}', "not UTF-8"),
     "UTF-16": ('{"event": 1}'.encode("utf-16"), "not UTF-8"),
     "a surrogate in UTF-8": (b'{"event": "\xed\xa0\x80"}', "not UTF-8"),
-    "a hundred thousand levels": (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+    "100,000 levels": (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
     "an array": (b"[]", "not a JSON object"),
     "a string": (b'"event"', "not a JSON object"),
     "null": (b"null", "not a JSON object"),
@@ -48,9 +49,8 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize("name", REASONS)
-def test_a_body_that_is_not_an_envelope_is_refused_with_the_reason(name: str) -> None:
-    raw, reason = REASONS[name]
+@pytest.mark.parametrize(("raw", "reason"), NOT_AN_ENVELOPE.values(), ids=NOT_AN_ENVELOPE.keys())
+def test_a_body_that_is_not_an_envelope_is_refused_with_the_reason(raw: bytes, reason: str) -> None:
     with pytest.raises(EventError, match=rf"^{reason}$"):
         read(raw)
 
@@ -68,15 +68,12 @@ def test_an_envelope_needs_an_event(value: object) -> None:
         read(body(envelope(SMS, value)))
 
 
-@pytest.mark.parametrize(
-    "value", ["yesterday", "2025-04-01", "2025-04-01T11:49:12", "2025-02-30T11:49:12Z", "1743508152"]
-)
-@pytest.mark.parametrize("field", ["timestamp", "status_at"])
-def test_a_time_must_be_an_rfc_3339_time(field: str, value: str) -> None:
-    document = envelope(SMS, status())
-    (document if field in document else document["event"])[field] = value
-    with pytest.raises(EventError, match=rf"^{field}: must be an RFC 3339 time$"):
-        read(body(document))
+@pytest.mark.parametrize("value", ["yesterday", "2025-04-01T11:49:12"])
+def test_a_time_must_be_an_rfc_3339_time(value: str) -> None:
+    with pytest.raises(EventError, match=r"^timestamp: must be an RFC 3339 time$"):
+        read(body(envelope(SMS, status(), timestamp=value)))
+    with pytest.raises(EventError, match=r"^status_at: must be an RFC 3339 time$"):
+        read(status_body(status_at=value))
 
 
 @pytest.mark.parametrize(
@@ -93,19 +90,20 @@ def test_a_time_must_be_an_rfc_3339_time(field: str, value: str) -> None:
 def test_a_status_with_a_field_of_another_type_is_refused(field: str, values: tuple[object, ...]) -> None:
     for value in values:
         with pytest.raises(EventError, match=rf"^{field}: must "):
-            read(body(envelope(SMS, status(**{field: value}))))
+            read(status_body(**{field: value}))
 
 
 @pytest.mark.parametrize("msg_id", [ABSENT, None, ""])
 def test_a_status_needs_a_msg_id(msg_id: object) -> None:
     with pytest.raises(EventError, match=r"^msg_id: is required$"):
-        read(body(envelope(SMS, status(msg_id=msg_id))))
+        read(status_body(msg_id=msg_id))
 
 
 @pytest.mark.parametrize("kind", [SMS, TEXT_SMS, "message.new"])
-def test_an_event_without_reference_and_msg_id_is_refused(kind: str) -> None:
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_event_without_reference_and_msg_id_is_refused(kind: str, value: object) -> None:
     with pytest.raises(EventError, match="neither a reference nor a msg_id"):
-        read(body(envelope(kind, status(msg_id=None, reference=None))))
+        read(status_body(kind, msg_id=value, reference=value))
 
 
 @pytest.mark.parametrize("sender", [True, 1.5, [], {}])
@@ -139,12 +137,12 @@ def test_a_lone_surrogate_in_an_unknown_field_is_kept_escaped() -> None:
 
 
 @pytest.mark.parametrize("character", ["k", "æ"])
-@pytest.mark.parametrize(("field", "most"), [("reference", MAX_PARTITION_KEY), ("msg_id", MAX_PARTITION_KEY)])
-def test_a_key_longer_than_dynamodb_allows_is_refused(field: str, most: int, character: str) -> None:
-    longest = character * (most // len(character.encode()))
-    assert getattr(read(body(envelope(SMS, status(**{field: longest})))), field) == longest
+@pytest.mark.parametrize("field", ["reference", "msg_id"])
+def test_a_key_longer_than_dynamodb_allows_is_refused(field: str, character: str) -> None:
+    longest = character * (MAX_PARTITION_KEY // len(character.encode()))
+    assert getattr(read(status_body(**{field: longest})), field) == longest
     with pytest.raises(EventError, match=rf"^{field}: longer than a key may be$"):
-        read(body(envelope(SMS, status(**{field: longest + "k"}))))
+        read(status_body(**{field: longest + "k"}))
 
 
 @pytest.mark.parametrize("character", ["k", "æ"])
@@ -157,14 +155,15 @@ def test_an_event_id_longer_than_the_sort_key_allows_is_refused(character: str) 
 
 @pytest.mark.parametrize("number", ["1e126", "-1e126", "1e-131", "0." + "1" * 39, "9" * 39])
 def test_a_number_that_dynamodb_cannot_store_is_refused(number: str) -> None:
-    raw = body(envelope(RCS, status(error={"code": "NUMBER"}))).replace(b'"NUMBER"', number.encode())
-    with pytest.raises(EventError, match="larger or finer"):
-        read(raw)
+    for fields in ({"error": {"code": "NUMBER"}}, {"recipient": "NUMBER"}):
+        raw = status_body(RCS, **fields).replace(b'"NUMBER"', number.encode())
+        with pytest.raises(EventError):
+            read(raw)
 
 
 def test_a_number_keeps_all_its_digits() -> None:
     exact = "0." + "1" * 38
-    raw = body(envelope(RCS, status(error={"code": "NUMBER"}))).replace(b'"NUMBER"', exact.encode())
+    raw = status_body(RCS, error={"code": "NUMBER"}).replace(b'"NUMBER"', exact.encode())
     assert read(raw).error == {"code": Decimal(exact)}
 
 
@@ -206,8 +205,8 @@ def test_every_body_is_a_storable_record_or_an_event_error(raw: bytes) -> None:
     try:
         record = read(raw)
     except EventError as error:
-        kept = quarantined(raw, SIGNATURE, str(error), received_at=RECEIVED, expires_at=EXPIRES)
-        assert item_size(kept.to_item()) < MAX_ITEM
+        record_of_body = quarantined(raw, SIGNATURE, str(error), received_at=RECEIVED, expires_at=EXPIRES)
+        assert item_size(record_of_body.to_item()) < MAX_ITEM
         return
     item = record.to_item()
     assert item_size(item) < MAX_ITEM
