@@ -104,7 +104,7 @@ import delivery, sender
 from gatewayapi import aws, clock
 from gatewayapi.client import Client
 from gatewayapi.record import MessageRecord
-from gatewayapi.table import Write
+from gatewayapi.message_table import Write
 from outcome import Acceptance
 now = clock.now()
 deliveries = [delivery.from_record(record) for record in EVENT["Records"]]

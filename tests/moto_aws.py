@@ -10,7 +10,8 @@ from botocore.config import Config
 from botocore.session import get_session
 from moto import mock_aws
 
-from gatewayapi.table import Table
+from gatewayapi.event_table import EventTable
+from gatewayapi.message_table import MessageTable
 from tests.aws_calls import Calls
 from tests.conftest import ENVIRONMENT
 
@@ -62,7 +63,7 @@ def aws(clients: dict[str, Any]) -> Iterator[Aws]:
 
 
 @pytest.fixture
-def table(aws: Aws) -> Table:
+def table(aws: Aws) -> MessageTable:
     """The table, empty."""
     name = ENVIRONMENT["TABLE_NAME"]
     aws.dynamodb.create_table(
@@ -75,7 +76,13 @@ def table(aws: Aws) -> Table:
         BillingMode="PAY_PER_REQUEST",
     )
     aws.calls.forget()
-    return Table(aws.dynamodb, name, RETENTION_DAYS, sleep=lambda _seconds: None)
+    return MessageTable(aws.dynamodb, name, RETENTION_DAYS, sleep=lambda _seconds: None)
+
+
+@pytest.fixture
+def event_table(aws: Aws, table: MessageTable) -> EventTable:  # noqa: ARG001 - the table must exist
+    """The same table, as the webhook function uses it."""
+    return EventTable(aws.dynamodb, ENVIRONMENT["TABLE_NAME"], RETENTION_DAYS, sleep=lambda _seconds: None)
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from delivery import Delivery
     from gatewayapi.client import Client
+    from gatewayapi.message_table import MessageTable
     from gatewayapi.secrets import Secret
-    from gatewayapi.table import Table
     from outcome import Outcome
     from queues import Queues
     from settings import Settings
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Clients(NamedTuple):
     """The clients and the clock that a batch uses."""
 
-    table: Table
+    table: MessageTable
     provider: Client
     token: Secret
     queues: Queues

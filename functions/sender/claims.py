@@ -14,7 +14,7 @@ import timing
 from delivery import Content
 from gatewayapi import segments, state
 from gatewayapi.message_record import MessageRecord
-from gatewayapi.table import Unwritten, Write
+from gatewayapi.message_table import Unwritten, Write
 from judgement import UNSETTLED, Doubt, Duplicate, Hold, Proceed, Reused, Wait, judge
 from last_delivery import retry_or_dead_letter
 from outcome import REFERENCE_REUSED, UNCERTAIN, Acknowledge, DeadLetter, Name, Outcome, Retry
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from delivery import Delivery
-    from gatewayapi.table import Table
+    from gatewayapi.message_table import MessageTable
     from settings import Settings
 
 # How many times a batch is claimed while records change between reading and writing.
@@ -53,7 +53,7 @@ def claim(
     deliveries: Sequence[Delivery],
     *,
     settings: Settings,
-    table: Table,
+    table: MessageTable,
     now: datetime,
     remaining_s: float,
     opted_out: Collection[str] = frozenset(),
@@ -107,7 +107,7 @@ def claim(
     return claimed, outcomes
 
 
-def _withdraw(claims: Sequence[MessageRecord], table: Table) -> None:
+def _withdraw(claims: Sequence[MessageRecord], table: MessageTable) -> None:
     """Try once to withdraw claims whose write was not confirmed, because no request follows for them.
 
     A claim that was written although its answer was lost would otherwise look like a message in doubt.

@@ -13,7 +13,7 @@ import timing
 from gatewayapi import state
 from gatewayapi.errors import StorageError
 from gatewayapi.message_record import MessageRecord
-from gatewayapi.table import Unwritten, Write
+from gatewayapi.message_table import Unwritten, Write
 from last_delivery import retry_or_dead_letter
 from outcome import Acceptance, Acknowledge, DeadLetter, Name, Outcome, Retry
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from gatewayapi.table import Table
+    from gatewayapi.message_table import MessageTable
     from queues import Queues
 
 
 def complete(
     outcomes: Sequence[Outcome],
     *,
-    table: Table,
+    table: MessageTable,
     queues: Queues,
     max_receive_count: int,
     now: datetime,
@@ -74,7 +74,7 @@ def _send_dead_letters(
 
 
 def _record(
-    outcomes: Sequence[Outcome], table: Table, now: datetime, remaining_s: Callable[[], float]
+    outcomes: Sequence[Outcome], table: MessageTable, now: datetime, remaining_s: Callable[[], float]
 ) -> tuple[list[Outcome], list[Outcome]]:
     """Write the records. Return the outcomes whose records are written, and the others.
 
@@ -126,7 +126,7 @@ def _after_change(outcome: Outcome, existing: MessageRecord) -> Outcome | None:
 
 
 def _apply_stored_events(
-    acceptance: Acceptance, table: Table, now: datetime, remaining_s: Callable[[], float]
+    acceptance: Acceptance, table: MessageTable, now: datetime, remaining_s: Callable[[], float]
 ) -> None:
     """Apply events that were stored while the record had the msg_id of another system.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import timing
 from gatewayapi import state
-from gatewayapi.table import Write
+from gatewayapi.message_table import Write
 from outcome import RETRIES_EXHAUSTED, UNCERTAIN, DeadLetter, Name, Retry
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from delivery import Delivery
-    from gatewayapi.table import Table
+    from gatewayapi.message_table import MessageTable
     from outcome import Outcome
     from settings import Settings
 
 
 def check_opt_outs(
-    deliveries: Sequence[Delivery], *, settings: Settings, table: Table, now: datetime
+    deliveries: Sequence[Delivery], *, settings: Settings, table: MessageTable, now: datetime
 ) -> tuple[list[Delivery], set[str], list[Outcome]]:
     """Return the deliveries to process, the numbers that opted out, and the outcomes of the other deliveries.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from delivery import Delivery
-    from gatewayapi.table import Write
+    from gatewayapi.message_table import Write
 
 RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
 REFERENCE_REUSED = "REFERENCE_REUSED"

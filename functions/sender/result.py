@@ -19,7 +19,7 @@ from gatewayapi.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
-from gatewayapi.table import Write
+from gatewayapi.message_table import Write
 from last_delivery import retry_or_dead_letter
 from outcome import PROVIDER_REFUSED, UNCERTAIN, Acceptance, Acknowledge, DeadLetter, Name, Outcome, Retry
 

@@ -17,8 +17,8 @@ import settings
 from batch import Clients, process
 from gatewayapi import aws
 from gatewayapi.client import Client
+from gatewayapi.message_table import MessageTable
 from gatewayapi.secrets import Secret
-from gatewayapi.table import Table
 from outcome import Acceptance, DeadLetter, Name, Retry
 from queues import Queues
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SETTINGS = settings.from_environment(os.environ)
 CLIENTS = Clients(
-    table=Table(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"])),
+    table=MessageTable(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"])),
     provider=Client("", os.environ["GATEWAYAPI_URL"]),  # each request names the token
     token=Secret(os.environ["TOKEN_SECRET_ARN"]),
     queues=Queues(

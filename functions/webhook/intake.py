@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from gatewayapi.event_record import EventRecord
+    from gatewayapi.event_table import EventTable
     from gatewayapi.opt_out_record import OptOutRecord
     from gatewayapi.secrets import Secret
-    from gatewayapi.table import Table
     from stop_words import Words
 
 STORED, DUPLICATE, QUARANTINED = "stored", "duplicate", "quarantined"
@@ -56,7 +56,9 @@ class Settings:
     words: Words
 
 
-def receive(body: bytes, signature: str, *, settings: Settings, keys: Secret, table: Table, now: datetime) -> Receipt:
+def receive(
+    body: bytes, signature: str, *, settings: Settings, keys: Secret, table: EventTable, now: datetime
+) -> Receipt:
     """Verify and store a body.
 
     Raises SignatureError, EventAgeError, StorageError, UnstorableError and SecretError.

@@ -22,10 +22,10 @@ import intake
 import stop_words
 from gatewayapi import aws, clock
 from gatewayapi.errors import EventAgeError, SecretError, SignatureError, StorageError, UnstorableError
+from gatewayapi.event_table import EventTable
 from gatewayapi.secrets import Secret
 from gatewayapi.signature import sign
 from gatewayapi.state import FINAL
-from gatewayapi.table import Table
 from gatewayapi.webhook_body import MAX_BODY
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ SETTINGS = intake.Settings(
     words=stop_words.words(os.environ["STOP_WORDS"], os.environ["START_WORDS"], os.environ["KEYWORDS"]),
 )
 KEYS = Secret(os.environ["WEBHOOK_KEY_SECRET_ARN"])
-TABLE = Table(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"]))
+TABLE = EventTable(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"]))
 
 logger = Logger()
 metrics = Metrics()

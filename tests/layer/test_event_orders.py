@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatewayapi import state
+from gatewayapi.event_table import EventTable
 from gatewayapi.record import EventRecord, MessageRecord
-from gatewayapi.table import Table
 from tests.layer.stored_records import (
     MSG_ID,
     NOW,
@@ -101,13 +101,13 @@ def before_write(aws: Aws, number: int, act: Callable[[], None]) -> Iterator[Non
         yield
 
 
-def store_next(aws: Aws, table: Table, waiting: deque[Delivery], new: list[str]) -> None:
+def store_next(aws: Aws, event_table: EventTable, waiting: deque[Delivery], new: list[str]) -> None:
     """Store the next event, and during that the one after it if the two overlap. `new` collects new event ids."""
     delivered, overlap = waiting.popleft()
     with ExitStack() as stack:
         if overlap is not None and waiting:
-            stack.enter_context(before_write(aws, overlap, lambda: store_next(aws, table, waiting, new)))
-        is_new = table.store(delivered)
+            stack.enter_context(before_write(aws, overlap, lambda: store_next(aws, event_table, waiting, new)))
+        is_new = event_table.store(delivered)
     if is_new:
         new.append(delivered.event_id)
 
@@ -116,14 +116,14 @@ def store_next(aws: Aws, table: Table, waiting: deque[Delivery], new: list[str])
 @settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=deliveries())
 def test_every_order_of_events_leads_to_the_same_final_record(
-    aws: Aws, table: Table, start: MessageRecord | None, order: list[Delivery]
+    aws: Aws, event_table: EventTable, start: MessageRecord | None, order: list[Delivery]
 ) -> None:
     delete_items(aws)
     if start is not None:
         put_item(aws, start)
     waiting, new = deque(order), list[str]()
     while waiting:
-        store_next(aws, table, waiting, new)
+        store_next(aws, event_table, waiting, new)
     events = {delivered.event_id: delivered for delivered, _ in order}
     assert stored_messages(aws).get("order-1") == final_record(start, list(events.values()))
     assert sorted(new) == sorted(events)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gatewayapi.dynamodb_values import MAX_DEPTH, from_attribute
 from gatewayapi.errors import EventError
-from gatewayapi.table import Table
+from gatewayapi.event_table import EventTable
 from gatewayapi.webhook_body import MAX_BODY, MAX_PARSED_BODY, quarantined
 from tests.layer.item_size import MAX_ITEM, item_size, value_size
 from tests.layer.stored_records import message
@@ -102,7 +102,7 @@ def test_an_error_of_the_greatest_depth_can_be_stored_in_the_message(error: dict
         read(status_body(RCS, error={**error, name: nested(MAX_DEPTH - 1)}))
     raw = status_body(RCS, error={**error, name: nested(MAX_DEPTH - 2)})
     database = Transactions()
-    assert Table(database, "table", 90).store(read(raw))  # type: ignore[arg-type]
+    assert EventTable(database, "table", 90).store(read(raw))  # type: ignore[arg-type]
     moved = from_attribute(database.transactions[0][1]["Update"]["ExpressionAttributeValues"][":error"])
     assert levels(moved) + 1 <= 32
     assert message(error=moved).to_item()  # the sender can write the record again
@@ -124,6 +124,6 @@ def test_the_largest_error_fits_into_the_item_of_the_message() -> None:
     raw = status_body(RCS, error={"list": [0] * 34_000})
     assert MAX_PARSED_BODY - 2000 < len(raw) <= MAX_PARSED_BODY
     database = Transactions()
-    assert Table(database, "table", 90).store(read(raw))  # type: ignore[arg-type]
+    assert EventTable(database, "table", 90).store(read(raw))  # type: ignore[arg-type]
     values = database.transactions[0][1]["Update"]["ExpressionAttributeValues"]
     assert sum(map(value_size, values.values())) < MAX_ITEM - 10_000

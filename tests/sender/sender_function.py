@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 import pytest
 
 import sender
+from gatewayapi.event_table import EventTable
+from gatewayapi.message_table import MessageTable
 from gatewayapi.record import EventRecord, MessageRecord, from_item
-from gatewayapi.table import Table
 from simulator.provider import Provider, Settings
 from simulator.server import Answer, Server
 from tests.aws_calls import Calls
@@ -94,7 +95,9 @@ class Sender:
             self.patch.setitem(os.environ, name, value)
         importlib.reload(sender)
         # Tests do not wait for the pauses between DynamoDB calls.
-        table = Table(self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None)
+        table = MessageTable(
+            self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None
+        )
         self.patch.setattr(sender, "CLIENTS", sender.CLIENTS._replace(now=self.now, table=table))
 
     def now(self) -> datetime:
@@ -224,13 +227,13 @@ class Sender:
 
     def webhook(self, event: EventRecord) -> None:
         """Store an event, as the webhook function does."""
-        assert Table(self.aws.dynamodb, TABLE, 90).store(event)
+        assert EventTable(self.aws.dynamodb, TABLE, 90).store(event)
 
 
 @pytest.fixture
 def function(
     aws: Aws,
-    table: Table,  # noqa: ARG001 - the function uses it by name
+    table: MessageTable,  # noqa: ARG001 - the function uses it by name
     queues: QueueUrls,
     secrets: SecretArns,
     monkeypatch: pytest.MonkeyPatch,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatewayapi.table import Table
+from gatewayapi.message_table import MessageTable
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import Aws
 from tests.sender.model import scenarios
@@ -193,7 +193,7 @@ def read(client: Client, table: str) -> object:
 @given(transactions=st.lists(TRANSACTIONS, max_size=6))
 def test_the_store_answers_as_moto_does(
     aws: Aws,
-    table: Table,  # noqa: ARG001 - it has to be there, and is reached by its name
+    table: MessageTable,  # noqa: ARG001 - it has to be there, and is reached by its name
     transactions: list[list[dict[str, Any]]],
 ) -> None:
     name = ENVIRONMENT["TABLE_NAME"]

@@ -18,11 +18,11 @@ import dispatch
 import judgement
 import result
 import timing
-from gatewayapi import client, event_move, record, segments, state, table
+from gatewayapi import client, event_move, event_table, message_table, record, segments, state
 from gatewayapi.client import Client
 from gatewayapi.message_record import MessageRecord
+from gatewayapi.message_table import MessageTable, Unwritten, Write
 from gatewayapi.secrets import Secret
-from gatewayapi.table import Table, Unwritten, Write
 from judgement import Duplicate, Judgement, Proceed
 from outcome import RETRIES_EXHAUSTED, Acknowledge, DeadLetter, Name, Retry
 from queues import Queues
@@ -90,7 +90,7 @@ def an_unknown_outcome_means_not_sent(patch: Patch) -> None:
 
 
 def a_hold_is_recorded_before_its_dead_letter(patch: Patch) -> None:
-    def complete(outcomes: Given, *, table: Table, queues: Queues, now: datetime, **given: Given) -> Given:
+    def complete(outcomes: Given, *, table: MessageTable, queues: Queues, now: datetime, **given: Given) -> Given:
         recorded, unrecorded = vars(completion)["_record"](outcomes, table, now, given["remaining_s"])
         ended = [*recorded, *unrecorded]
         dead_letters = [outcome for outcome in ended if isinstance(outcome, DeadLetter)]
@@ -230,16 +230,16 @@ def writing_results_is_not_retried(patch: Patch) -> None:
 
 
 def one_contended_record_stops_all(patch: Patch) -> None:
-    real = vars(Table)["_put_group"]
+    real = vars(MessageTable)["_put_group"]
 
-    def put_group(self: Table, group: Sequence[Write], obstacles: Given) -> Given:
+    def put_group(self: MessageTable, group: Sequence[Write], obstacles: Given) -> Given:
         done, conflicts, reason = real(self, group, obstacles)
         if not conflicts:
             return done, conflicts, reason
         obstacles |= {write.record.reference: Unwritten.CONTENDED for write in group}
         return [write.record.reference for write in group], set(), reason
 
-    patch.setattr(Table, "_put_group", put_group)
+    patch.setattr(MessageTable, "_put_group", put_group)
 
 
 def keys_are_read_again_by_a_monotonic_clock(patch: Patch) -> None:
@@ -357,7 +357,8 @@ def a_refusal_of_a_batch_refuses_all(patch: Patch) -> None:
 
 
 def a_damaged_record_raises(patch: Patch) -> None:
-    patch.setattr(table, "_readable", lambda item: record.from_item(item) if item else None)
+    for module in (event_table, message_table):
+        patch.setattr(module, "readable", lambda item: record.from_item(item) if item else None)
 
 
 def an_unreadable_retry_after_raises(patch: Patch) -> None:
@@ -378,7 +379,7 @@ def plain_redrive(system: System, letters: Sequence[Given]) -> None:
 
 
 def opt_outs_are_not_read(patch: Patch) -> None:
-    patch.setattr(Table, "opted_out", lambda *_: set())
+    patch.setattr(MessageTable, "opted_out", lambda *_: set())
 
 
 def a_suppressed_message_is_never_sent_again(patch: Patch) -> None:
@@ -402,7 +403,7 @@ def a_forgotten_message_is_sent_again(patch: Patch) -> None:
 
 
 def an_event_of_a_forgotten_message_is_stored_with_its_number(patch: Patch) -> None:
-    patch.setattr(table, "_unmoved", lambda event, _existing, **_: event)
+    patch.setattr(event_table, "_unmoved", lambda event, _existing, **_: event)
 
 
 def a_copy_that_is_not_sent_makes_the_hold_newer(patch: Patch) -> None:

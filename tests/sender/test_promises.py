@@ -7,10 +7,10 @@ import pytest
 
 from gatewayapi import state
 from gatewayapi.message import from_fields
-from gatewayapi.table import Table, Write
+from gatewayapi.message_table import MessageTable, Write
 from simulator.webhook_events import ulid
 from tests.aws_calls import Refusal
-from tests.layer.test_table_events import event
+from tests.layer.stored_records import event
 from tests.sender.sender_function import SEND_DEAD_LETTER, WRITE, Sender, function
 from tests.sender.sqs_records import NUMBER, Record, message, messages
 
@@ -420,7 +420,7 @@ def test_an_event_that_is_stored_while_the_msg_id_is_corrected_moves_the_record(
         corrected = state.accept(record, own, function.now(), record.expires_at, was_in_doubt=False)
         table.put([Write(corrected, record)])
 
-    table = Table(function.aws.dynamodb, "gatewayapi-test", 90, sleep=lambda _: None)
+    table = MessageTable(function.aws.dynamodb, "gatewayapi-test", 90, sleep=lambda _: None)
     own = ulid(function.now())
     put_in_doubt(function)
     webhook(function, "DELIVERED")  # another system's

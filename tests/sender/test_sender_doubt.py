@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.aws_calls import Refusal
-from tests.layer.test_table_events import event
+from tests.layer.stored_records import event
 from tests.sender.sender_function import SEND_DEAD_LETTER, WRITE, Sender, function
 from tests.sender.sqs_records import Record, message
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatewayapi.table import Table
+from gatewayapi.message_table import MessageTable
 from tests.aws_calls import Refusal
 from tests.conftest import ENVIRONMENT
 from tests.moto_aws import Aws
@@ -17,7 +17,7 @@ NUMBER = "4512345678"
 
 
 @pytest.fixture
-def stack(aws: Aws, table: Table, monkeypatch: pytest.MonkeyPatch) -> Aws:  # noqa: ARG001 - the table must exist
+def stack(aws: Aws, table: MessageTable, monkeypatch: pytest.MonkeyPatch) -> Aws:  # noqa: ARG001 - the table must exist
     """A deployed stack that is moto's table."""
     deployed = SimpleNamespace(
         client=lambda service: getattr(aws, service), output=lambda _: ENVIRONMENT["TABLE_NAME"]

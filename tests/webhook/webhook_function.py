@@ -17,9 +17,9 @@ import pytest
 
 import webhook
 from gatewayapi import clock
+from gatewayapi.event_table import EventTable
 from gatewayapi.secrets import Secret
 from gatewayapi.signature import sign
-from gatewayapi.table import Table
 from tests.aws_calls import Calls, Refusal
 from tests.conftest import ENVIRONMENT
 from tests.layer import webhook_bodies
@@ -73,7 +73,7 @@ class Webhook:
         importlib.reload(webhook)
         # Use the test's clock, and do not wait between two tries.
         webhook.KEYS = Secret(self.secret, now_s=lambda: self.wall_clock_s)
-        webhook.TABLE = Table(
+        webhook.TABLE = EventTable(
             self.aws.dynamodb, TABLE, int(ENVIRONMENT["RETENTION_DAYS"]), sleep=lambda _seconds: None
         )
 
@@ -117,7 +117,7 @@ class Webhook:
 @pytest.fixture
 def function(
     aws: Aws,
-    table: Table,  # noqa: ARG001 - the function uses it by name
+    table: EventTable,  # noqa: ARG001 - the function uses it by name
     secrets: SecretArns,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Webhook:

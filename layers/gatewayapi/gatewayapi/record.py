@@ -41,3 +41,14 @@ def from_item(item: Mapping[str, Any]) -> Record | None:
     # ArithmeticError and OSError are raised for times that are out of the range of datetime.
     except (EventError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         raise RecordError(f"not a record of this table: {error!r}") from error
+
+
+def readable(item: dict[str, Any] | None) -> Record | None:
+    """Return the record of an item, or None if it is absent or damaged.
+
+    A record that was damaged by hand then affects only its own message, not the rest of the batch.
+    """
+    try:
+        return from_item(item) if item else None
+    except RecordError:
+        return None

@@ -7,6 +7,7 @@ Source: "TransactWriteItems" in the DynamoDB API reference.
 
 from __future__ import annotations
 
+import random
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_ITEMS = 100
+
+FIRST_PAUSE_S = 0.05
+MAX_PAUSE_S = 1.0
 
 _INVALID = {"ValidationError", "ValidationException"}  # for an item of a transaction, and for a whole request
 
@@ -66,6 +70,11 @@ def write(client: DynamoDBClient, items: Sequence[Any]) -> Cancellations:
             raise UnstorableError("DynamoDB does not accept the item") from error
         raise StorageError(f"DynamoDB did not write the transaction: {code_of(error)}") from error
     return []
+
+
+def pause_s(pauses: int) -> float:
+    """Return how long to wait before the next try, after this many pauses. The time grows, and has jitter."""
+    return min(FIRST_PAUSE_S * 2.0**pauses, MAX_PAUSE_S) * random.uniform(0.5, 1)  # noqa: S311 - jitter
 
 
 def code_of(error: ClientError | BotoCoreError) -> str:

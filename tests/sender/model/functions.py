@@ -14,10 +14,11 @@ import intake
 import stop_words
 from batch import Clients
 from gatewayapi.client import Client
+from gatewayapi.event_table import EventTable
 from gatewayapi.message import StackRules
+from gatewayapi.message_table import MessageTable
 from gatewayapi.secrets import Secret
 from gatewayapi.signature import sign
-from gatewayapi.table import Table
 from outcome import DeadLetter, Retry
 from queues import Queues
 from settings import Settings
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tests.sender.model.clock import Clock
     from tests.sender.model.parameters import Parameters
 
-MODULES_WITH_TIME = ("gatewayapi.table", "gatewayapi.client", "gatewayapi.opt_outs")
+MODULES_WITH_TIME = ("gatewayapi.message_table", "gatewayapi.client", "gatewayapi.opt_outs")
 WEBHOOK_SETTINGS = intake.Settings(timedelta(days=7), stop_words.words("STOP", "START", ""))
 TABLE = "model"
 
@@ -52,12 +53,13 @@ class Functions:
         self._patches.enter_context(patch("tools.forget.now", clock.now))
         tokens, keys = calls.secret(lambda _stage: token()), calls.secret(key)
         self._clients = Clients(
-            table=Table(cast("Any", calls.dynamodb), TABLE, 90, sleep=calls.sleep),
+            table=MessageTable(cast("Any", calls.dynamodb), TABLE, 90, sleep=calls.sleep),
             provider=_Client(Pool(calls.post)),
             token=Secret("token", client=lambda: cast("Any", tokens), now_s=clock.time_s),
             queues=Queues(client=lambda: cast("Any", calls.sqs), urls=(URL,), dead_letter_url=DEAD_LETTER_URL),
             now=clock.now,
         )
+        self._events = EventTable(cast("Any", calls.dynamodb), TABLE, 90, sleep=calls.sleep)
         self._keys = Secret("key", client=lambda: cast("Any", keys), now_s=clock.time_s)
         self._stack = cast("Any", SimpleNamespace(client=lambda _: calls.dynamodb, output=lambda _: TABLE))
 
@@ -86,7 +88,7 @@ class Functions:
     def receive(self, body: bytes, key: str, now: datetime) -> str:
         """Take a webhook that is signed with this key; return what became of it."""
         receipt = intake.receive(
-            body, sign(body, key), settings=WEBHOOK_SETTINGS, keys=self._keys, table=self._clients.table, now=now
+            body, sign(body, key), settings=WEBHOOK_SETTINGS, keys=self._keys, table=self._events, now=now
         )
         return receipt.status
 

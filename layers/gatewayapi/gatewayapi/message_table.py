@@ -1,26 +1,24 @@
-"""The table: every read and write of the two functions.
+"""The table as the sender uses it: it writes message records, and reads opt-outs and events.
 
-The sender writes message records with optimistic locking: a record is put only if there is none, or if the record
-that was read is unchanged. The webhook stores events, and moves message records with a conditional update.
+Message records are written with optimistic locking: a record is put only if there is none, or if the record that was
+read is unchanged.
 """
 
 from __future__ import annotations
 
-import random
 import time
-from dataclasses import replace
 from datetime import timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from gatewayapi import event_move, state, transaction
+from gatewayapi import transaction
 from gatewayapi.clock import to_text
-from gatewayapi.errors import RecordError, StorageError, UnstorableError
-from gatewayapi.event_record import EVENT_SK, EventRecord, QuarantineRecord
+from gatewayapi.errors import StorageError, UnstorableError
+from gatewayapi.event_record import EVENT_SK, EventRecord
 from gatewayapi.message_record import MessageRecord
-from gatewayapi.record import Record, from_item
+from gatewayapi.record import readable
 from gatewayapi.transaction import Cancellation
 
 if TYPE_CHECKING:
@@ -28,13 +26,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mypy_boto3_dynamodb import DynamoDBClient
-
-    from gatewayapi.opt_out_record import OptOutRecord
-
-# A webhook is answered within 5 seconds, so its transaction is tried a few times only.
-EVENT_TRIES = 4
-FIRST_PAUSE_S = 0.05
-MAX_PAUSE_S = 1.0
 
 
 class Write(NamedTuple):
@@ -52,7 +43,7 @@ class Unwritten(Enum):
     UNAVAILABLE = auto()  # DynamoDB throttled or did not answer, and the record may have been put
 
 
-class Table:
+class MessageTable:
     """The table by name. Time-outs and botocore's own retries are settings of `client`."""
 
     def __init__(
@@ -101,64 +92,6 @@ class Table:
             contended.clear()
         return obstacles
 
-    def store(self, event: EventRecord, opt_out: OptOutRecord | None = None) -> bool:
-        """Store an event and what it changes, in one transaction. Returns False if the event is stored already.
-
-        A status event moves its message's record (see `event_move`), and an inbound text can lead to an opt-out. If
-        the condition of such a change fails, the event is stored without it. An event that belongs to no message
-        record is in the index by_phone_number. An event of a forgotten message is stored without the person's data.
-
-        Raises StorageError if trying again later can help, and UnstorableError if it cannot.
-        """
-        move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
-        # The person's data can be erased at any time, so every transaction checks that it has not been.
-        about_message = move or (event_move.check(self._name, event) if event.reference else None)
-        about_person = {"Put": opt_out.to_put(self._name)} if opt_out else None
-        stored = event if move else replace(event, by_phone_number=True)
-        contested = False
-        for _ in self._tries():
-            put = self._new(stored.to_item())
-            items = [item for item in (put, about_message, about_person) if item]
-            cancellations = transaction.write(self._client, items)
-            if not cancellations:
-                if contested:
-                    self._move_again(move)
-                return True
-            for item, (why, found) in zip(items, cancellations, strict=True):
-                if why is not Cancellation.CONDITION_FAILED:
-                    continue
-                if item is put:
-                    return False
-                if item is about_person:
-                    about_person = None
-                    continue
-                existing, forgotten = _readable(found), bool(found and "forgotten_at" in found)
-                stored = _unmoved(event, existing, forgotten=forgotten)
-                contested = not forgotten and _is_contested(existing, event)
-                about_message = None if forgotten else event_move.check(self._name, event)
-        raise StorageError("other writes to the same records are under way")
-
-    def _move_again(self, move: dict[str, Any] | None) -> None:
-        """Try the move once more: the sender can have corrected the record's msg_id just before the event was stored.
-
-        If the sender corrects it later, it reads the stored events itself.
-        """
-        try:
-            transaction.write(self._client, [move])
-        except StorageError:
-            return  # the event is stored, which is what the answer to the provider means
-
-    def quarantine(self, record: QuarantineRecord) -> bool:
-        """Store a signed body that is not a usable event. Returns False if it is stored already.
-
-        Raises the errors of `store`.
-        """
-        for _ in self._tries():
-            cancellations = transaction.write(self._client, [self._new(record.to_item())])
-            if not cancellations or cancellations[0][0] is Cancellation.CONDITION_FAILED:
-                return not cancellations
-        raise StorageError("another write to the same record is under way")
-
     def opted_out(self, numbers: Iterable[int]) -> set[str]:
         """Return which of these phone numbers opted out, as digits. Raises StorageError."""
         from gatewayapi import opt_outs  # noqa: PLC0415 - only stacks that enforce opt-outs need it
@@ -179,7 +112,7 @@ class Table:
                 page = self._client.query(**request)
             except (ClientError, BotoCoreError) as error:
                 raise StorageError(f"DynamoDB did not read the events: {transaction.code_of(error)}") from error
-            records = (_readable(item) for item in page["Items"])
+            records = (readable(item) for item in page["Items"])
             found += [record for record in records if isinstance(record, EventRecord)]
             if "LastEvaluatedKey" not in page:
                 return found
@@ -207,7 +140,7 @@ class Table:
                 done.append(reference)
                 # After a lost answer, the existing record can be the one that was put.
                 if found != item["Put"]["Item"]:
-                    record = _readable(found)
+                    record = readable(found)
                     obstacles[reference] = record if isinstance(record, MessageRecord) else Unwritten.UNREADABLE
             elif why is Cancellation.CONFLICT:
                 conflicts.add(reference)
@@ -232,17 +165,6 @@ class Table:
             }
         return {"Put": put}
 
-    def _new(self, item: dict[str, Any]) -> dict[str, Any]:
-        put = {"TableName": self._name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
-        return {"Put": put}
-
-    def _tries(self) -> Iterable[int]:
-        """Count the tries of a webhook's transaction, with growing pauses between them."""
-        for number in range(EVENT_TRIES):
-            if number > 1:  # no pause before the second, which mostly follows a failed condition
-                self._sleep(_pause_s(number - 1))
-            yield number
-
 
 class _Waiting:
     """The pauses of one `put`, which grow, have jitter, and end after `patience_s`."""
@@ -259,43 +181,8 @@ class _Waiting:
         left_s = self._patience_s - max(self._paused_s, time.monotonic() - self._started)
         if left_s <= 0:
             return False
-        pause_s = min(_pause_s(self._pauses), left_s)
+        pause_s = min(transaction.pause_s(self._pauses), left_s)
         self._sleep(pause_s)
         self._paused_s += pause_s
         self._pauses += 1
         return True
-
-
-def _pause_s(pauses: int) -> float:
-    return min(FIRST_PAUSE_S * 2.0**pauses, MAX_PAUSE_S) * random.uniform(0.5, 1)  # noqa: S311 - jitter
-
-
-def _readable(item: dict[str, Any] | None) -> Record | None:
-    """Return the record of an item, or None if it is absent or damaged.
-
-    A record that was damaged by hand then affects only its own message, not the rest of the batch.
-    """
-    try:
-        return from_item(item) if item else None
-    except RecordError:
-        return None
-
-
-def _is_contested(existing: Record | None, event: EventRecord) -> bool:
-    """Return whether the record has another event's msg_id, and has no answer to our own request yet."""
-    return (
-        isinstance(existing, MessageRecord)
-        and existing.msg_id not in {None, event.msg_id}
-        and existing.accepted_at is None
-    )
-
-
-def _unmoved(event: EventRecord, existing: Record | None, *, forgotten: bool) -> EventRecord:
-    """Return the event in the form in which it is stored if it does not move the record.
-
-    A forgotten record counts as the event's own if it is unreadable, because the person's data must not be stored.
-    """
-    own = isinstance(existing, MessageRecord) and event_move.leads_to(existing, event)
-    if forgotten and (own or existing is None):
-        return replace(event, body="", signature="", recipient=None, sender=None, content=None, error=None)
-    return event if own else replace(event, by_phone_number=True)

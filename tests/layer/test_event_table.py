@@ -8,8 +8,8 @@ import pytest
 
 from gatewayapi import clock, state
 from gatewayapi.errors import StorageError
+from gatewayapi.event_table import TRIES, EventTable
 from gatewayapi.record import EventRecord, MessageRecord
-from gatewayapi.table import EVENT_TRIES, Table
 from tests.layer.stored_records import (
     MSG_ID,
     NOW,
@@ -17,12 +17,14 @@ from tests.layer.stored_records import (
     message,
     message_in_doubt,
     put_item,
+    quarantined,
     stored_events,
     stored_items,
     stored_message,
     stored_messages,
+    stored_records,
 )
-from tests.layer.test_table import cancelled
+from tests.layer.test_message_table import cancelled
 from tests.moto_aws import Aws
 
 __all__ = ["event"]
@@ -33,12 +35,12 @@ NEVER_ACCEPTED = [state.RETRYING, state.INVALID, state.LAPSED, state.SUPPRESSED,
 IN_DOUBT = [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD]
 
 
-def test_an_event_is_stored_and_moves_its_message_in_one_call(aws: Aws, table: Table) -> None:
+def test_an_event_is_stored_and_moves_its_message_in_one_call(aws: Aws, event_table: EventTable) -> None:
     before = message_in_doubt(lease_until=NOW, error={"code": "UNCERTAIN", "details": "…"})
     put_item(aws, before)
     aws.calls.forget()
     delivered = event("DELIVERED")
-    assert table.store(delivered)
+    assert event_table.store(delivered)
     assert aws.calls.counts() == {"TransactWriteItems": 1}
     assert stored_events(aws) == [delivered]
     assert stored_message(aws) == replace(
@@ -66,34 +68,36 @@ def test_an_event_is_stored_and_moves_its_message_in_one_call(aws: Aws, table: T
     ],
 )
 def test_the_providers_error_is_stored_in_the_message_record(
-    aws: Aws, table: Table, error: dict[str, Any], stored: dict[str, Any]
+    aws: Aws, event_table: EventTable, error: dict[str, Any], stored: dict[str, Any]
 ) -> None:
     put_item(aws, ACCEPTED)
-    assert table.store(event("UNDELIVERABLE", error=error))
+    assert event_table.store(event("UNDELIVERABLE", error=error))
     assert stored_message(aws).error == stored
 
 
 @pytest.mark.parametrize("status", ACCEPTED_OR_FURTHER)
-def test_an_event_moves_the_record_with_its_msg_id_forward(aws: Aws, table: Table, status: str) -> None:
+def test_an_event_moves_the_record_with_its_msg_id_forward(aws: Aws, event_table: EventTable, status: str) -> None:
     put_item(aws, replace(ACCEPTED, status=status, status_at=NOW + timedelta(hours=1)))
-    assert table.store(event("DELIVERED"))
+    assert event_table.store(event("DELIVERED"))
     lower = state.rank(status) < state.rank("DELIVERED")
     assert stored_message(aws).status == ("DELIVERED" if lower else status)
 
 
 @pytest.mark.parametrize("status", IN_DOUBT)
-def test_an_event_moves_a_record_in_doubt_with_the_same_recipient(aws: Aws, table: Table, status: str) -> None:
+def test_an_event_moves_a_record_in_doubt_with_the_same_recipient(
+    aws: Aws, event_table: EventTable, status: str
+) -> None:
     put_item(aws, message_in_doubt(status=status))
-    assert table.store(event("DELIVERED"))
+    assert event_table.store(event("DELIVERED"))
     moved = stored_message(aws)
     assert (moved.status, moved.msg_id, moved.in_doubt) == ("DELIVERED", MSG_ID, False)
 
 
 @pytest.mark.parametrize("status", NEVER_ACCEPTED)
-def test_no_event_moves_a_message_that_was_not_accepted(aws: Aws, table: Table, status: str) -> None:
+def test_no_event_moves_a_message_that_was_not_accepted(aws: Aws, event_table: EventTable, status: str) -> None:
     before = message(status=status)
     put_item(aws, before)
-    assert table.store(event("DELIVERED"))
+    assert event_table.store(event("DELIVERED"))
     assert stored_message(aws) == before
 
 
@@ -110,7 +114,7 @@ def test_no_event_moves_a_message_that_was_not_accepted(aws: Aws, table: Table, 
     ],
 )
 def test_the_time_in_the_msg_id_must_be_possible_for_the_request(
-    aws: Aws, table: Table, queued_s: int, doubt_s: int | None, lease_s: int | None, *, moves: bool
+    aws: Aws, event_table: EventTable, queued_s: int, doubt_s: int | None, lease_s: int | None, *, moves: bool
 ) -> None:
     accepted_at = clock.from_ulid(MSG_ID)
     assert accepted_at is not None
@@ -124,13 +128,13 @@ def test_the_time_in_the_msg_id_must_be_possible_for_the_request(
             status=state.SENDING, queued_at=after(queued_s), doubt_until=after(doubt_s), lease_until=after(lease_s)
         ),
     )
-    assert table.store(event("DELIVERED"))
+    assert event_table.store(event("DELIVERED"))
     assert (stored_message(aws).status == "DELIVERED") is moves
 
 
-def test_for_a_msg_id_without_a_time_only_the_recipient_is_compared(aws: Aws, table: Table) -> None:
+def test_for_a_msg_id_without_a_time_only_the_recipient_is_compared(aws: Aws, event_table: EventTable) -> None:
     put_item(aws, message_in_doubt(doubt_until=NOW - timedelta(days=1)))
-    assert table.store(event("DELIVERED", msg_id="not a ULID"))
+    assert event_table.store(event("DELIVERED", msg_id="not a ULID"))
     assert (stored_message(aws).status, stored_message(aws).msg_id) == ("DELIVERED", "not a ULID")
 
 
@@ -140,21 +144,21 @@ def phone_numbers_in_the_index(aws: Aws) -> list[str]:
     return [item["phone_number"]["S"] for item in events if "phone_number" in item]
 
 
-def test_an_event_without_a_message_record_is_in_the_index(aws: Aws, table: Table) -> None:
+def test_an_event_without_a_message_record_is_in_the_index(aws: Aws, event_table: EventTable) -> None:
     put_item(aws, message(status="READ", msg_id=MSG_ID))
-    assert table.store(event("DELIVERED"))
+    assert event_table.store(event("DELIVERED"))
     assert phone_numbers_in_the_index(aws) == []
-    assert table.store(event("ENROUTE", msg_id="of another system"))
-    assert table.store(event("ENROUTE", reference="order-9"))
+    assert event_table.store(event("ENROUTE", msg_id="of another system"))
+    assert event_table.store(event("ENROUTE", reference="order-9"))
     assert phone_numbers_in_the_index(aws) == ["4512345678"] * 2
     assert stored_messages(aws).keys() == {"order-1"}
 
 
 @pytest.mark.parametrize(("recipient", "in_index"), [("+45 12 34 56 78", ["4512345678"]), ("abc", []), (10**30, [])])
 def test_an_event_with_a_recipient_of_any_form_is_stored(
-    aws: Aws, table: Table, recipient: object, in_index: list[str]
+    aws: Aws, event_table: EventTable, recipient: object, in_index: list[str]
 ) -> None:
-    assert table.store(event("DELIVERED", recipient=recipient))
+    assert event_table.store(event("DELIVERED", recipient=recipient))
     assert phone_numbers_in_the_index(aws) == in_index
 
 
@@ -175,11 +179,11 @@ def event_without_a_status(**fields: Any) -> EventRecord:  # noqa: ANN401 - the 
     ids=["a status", "a status of this stack", "no status", "no status and no msg_id"],
 )
 def test_an_event_of_a_forgotten_message_is_stored_without_the_persons_data(
-    aws: Aws, table: Table, late: EventRecord, msg_id: str | None
+    aws: Aws, event_table: EventTable, late: EventRecord, msg_id: str | None
 ) -> None:
     forgotten = message(status=state.HELD, recipient=None, msg_id=msg_id, forgotten_at=NOW)
     put_item(aws, forgotten)
-    assert table.store(late)
+    assert event_table.store(late)
     assert stored_message(aws) == forgotten
     (stored,) = [item for item in stored_items(aws) if item["record_type"] == {"S": "event"}]
     assert not stored.keys() & {"body", "signature", "recipient", "sender", "content", "phone_number", "recorded_at"}
@@ -194,39 +198,43 @@ def test_an_event_of_a_forgotten_message_is_stored_without_the_persons_data(
     ids=["message not forgotten", "another system's event"],
 )
 def test_any_other_event_without_a_status_is_stored_whole(
-    aws: Aws, table: Table, record: MessageRecord, fields: dict[str, Any]
+    aws: Aws, event_table: EventTable, record: MessageRecord, fields: dict[str, Any]
 ) -> None:
     put_item(aws, record)
     late = event_without_a_status(**fields)
-    assert table.store(late)
+    assert event_table.store(late)
     assert stored_events(aws) == [replace(late, by_phone_number=True)]
 
 
-def test_an_event_that_is_stored_while_its_message_is_forgotten_has_no_personal_data(aws: Aws, table: Table) -> None:
+def test_an_event_that_is_stored_while_its_message_is_forgotten_has_no_personal_data(
+    aws: Aws, event_table: EventTable
+) -> None:
     put_item(aws, message(status=state.ACCEPTED, msg_id="of another request"))
     forgotten = message(status=state.ACCEPTED, recipient=None, msg_id=MSG_ID, forgotten_at=NOW)
     # The first transaction does not move the record, so the event is stored by a second one.
     aws.calls.before("TransactWriteItems", lambda _: put_item(aws, forgotten), skip=1)
-    assert table.store(event("DELIVERED"))
+    assert event_table.store(event("DELIVERED"))
     (stored,) = stored_events(aws)
     assert (stored.body, stored.recipient) == ("", None)
 
 
 @pytest.mark.parametrize("status", [*IN_DOUBT, state.ACCEPTED])
-def test_an_event_of_another_system_with_our_reference_moves_no_record(aws: Aws, table: Table, status: str) -> None:
+def test_an_event_of_another_system_with_our_reference_moves_no_record(
+    aws: Aws, event_table: EventTable, status: str
+) -> None:
     before = message(status=status, msg_id=MSG_ID if status == state.ACCEPTED else None)
     put_item(aws, before)
-    assert table.store(event("DELIVERED", msg_id="01KJMM956GY1YEECJZB50909W1", recipient=4587654321))
+    assert event_table.store(event("DELIVERED", msg_id="01KJMM956GY1YEECJZB50909W1", recipient=4587654321))
     assert stored_message(aws) == before
     assert len(stored_events(aws)) == 1
 
 
 @pytest.mark.parametrize("recipient", ["+45 12 34 56 78", "abc", "", None])
 def test_an_event_whose_recipient_is_not_an_integer_moves_a_record_by_msg_id_only(
-    aws: Aws, table: Table, recipient: str | None
+    aws: Aws, event_table: EventTable, recipient: str | None
 ) -> None:
     put_item(aws, message_in_doubt())
-    assert table.store(event("DELIVERED", recipient=recipient))
+    assert event_table.store(event("DELIVERED", recipient=recipient))
     update = aws.calls.parameters("TransactWriteItems")[0]["TransactItems"][1]["Update"]
     assert ":recipient" not in update["ExpressionAttributeValues"]  # DynamoDB would refuse it as a number
     assert stored_message(aws).status == state.UNCERTAIN
@@ -234,62 +242,83 @@ def test_an_event_whose_recipient_is_not_an_integer_moves_a_record_by_msg_id_onl
 
 @pytest.mark.parametrize("status", [status for status in state.RANKS if not state.is_settled(status)])
 def test_an_event_with_a_status_of_this_stack_is_stored_and_moves_no_record(
-    aws: Aws, table: Table, status: str
+    aws: Aws, event_table: EventTable, status: str
 ) -> None:
     before = message(status=state.ACCEPTED)
     put_item(aws, before)
-    assert table.store(event(status))
+    assert event_table.store(event(status))
     assert stored_message(aws) == before
     assert len(stored_events(aws)) == 1
 
 
-def test_an_event_with_an_unknown_status_has_the_rank_of_enroute(aws: Aws, table: Table) -> None:
+def test_an_event_with_an_unknown_status_has_the_rank_of_enroute(aws: Aws, event_table: EventTable) -> None:
     put_item(aws, ACCEPTED)
     for after_s, status in enumerate(("QUEUED_AT_OPERATOR", "ENROUTE")):
-        assert table.store(event(status, after_s))
+        assert event_table.store(event(status, after_s))
         assert stored_message(aws).status == status
 
 
-def test_an_accepted_event_sets_the_status_time_of_an_accepted_record(aws: Aws, table: Table) -> None:
+def test_an_accepted_event_sets_the_status_time_of_an_accepted_record(aws: Aws, event_table: EventTable) -> None:
     # The sender writes ACCEPTED without a status_at, so any event of that rank is later.
     put_item(aws, replace(ACCEPTED, accepted_at=NOW))
     accepted = event("ACCEPTED")
-    assert table.store(accepted)
+    assert event_table.store(accepted)
     moved = stored_message(aws)
     assert (moved.status, moved.status_at, moved.accepted_at) == (state.ACCEPTED, accepted.status_at, NOW)
 
 
-def test_an_event_that_is_stored_already_changes_nothing(aws: Aws, table: Table) -> None:
+def test_an_event_that_is_stored_already_changes_nothing(aws: Aws, event_table: EventTable) -> None:
     put_item(aws, ACCEPTED)
-    assert table.store(event("ENROUTE", event_id="same"))
+    assert event_table.store(event("ENROUTE", event_id="same"))
     before = stored_message(aws)
-    assert not table.store(event("DELIVERED", event_id="same"))
+    assert not event_table.store(event("DELIVERED", event_id="same"))
     assert stored_message(aws) == before
 
 
-def test_an_event_without_a_reference_is_stored_under_its_msg_id(aws: Aws, table: Table) -> None:
+def test_an_event_without_a_reference_is_stored_under_its_msg_id(aws: Aws, event_table: EventTable) -> None:
     inbound = replace(event("DELIVERED"), key=MSG_ID, reference=None, by_phone_number=True)
-    assert table.store(inbound)
+    assert event_table.store(inbound)
     assert stored_events(aws) == [inbound]
 
 
 @pytest.mark.parametrize("codes", [("None", "TransactionConflict"), ("TransactionConflict", "None")])
-def test_an_event_in_conflict_is_stored_by_a_later_try(aws: Aws, table: Table, codes: tuple[str, str]) -> None:
+def test_an_event_in_conflict_is_stored_by_a_later_try(
+    aws: Aws, event_table: EventTable, codes: tuple[str, str]
+) -> None:
     put_item(aws, ACCEPTED)
-    aws.calls.refuse("TransactWriteItems", cancelled(*codes), count=EVENT_TRIES - 1)
-    assert table.store(event("DELIVERED"))
+    aws.calls.refuse("TransactWriteItems", cancelled(*codes), count=TRIES - 1)
+    assert event_table.store(event("DELIVERED"))
     assert stored_message(aws).status == "DELIVERED"
 
 
-def test_an_event_in_conflict_with_its_own_duplicate_is_a_duplicate(aws: Aws, table: Table) -> None:
-    table.store(event("DELIVERED"))
+def test_an_event_in_conflict_with_its_own_duplicate_is_a_duplicate(aws: Aws, event_table: EventTable) -> None:
+    event_table.store(event("DELIVERED"))
     aws.calls.refuse("TransactWriteItems", cancelled("TransactionConflict", "None"))
-    assert not table.store(event("DELIVERED"))
+    assert not event_table.store(event("DELIVERED"))
 
 
-def test_an_event_in_a_lasting_conflict_is_not_stored_and_raises_an_error(aws: Aws, table: Table) -> None:
+def test_an_event_in_a_lasting_conflict_is_not_stored_and_raises_an_error(aws: Aws, event_table: EventTable) -> None:
     aws.calls.refuse("TransactWriteItems", cancelled("None", "TransactionConflict"), count=None)
     with pytest.raises(StorageError):
-        table.store(event("DELIVERED"))
-    assert aws.calls.counts() == {"TransactWriteItems": EVENT_TRIES}
+        event_table.store(event("DELIVERED"))
+    assert aws.calls.counts() == {"TransactWriteItems": TRIES}
     assert stored_events(aws) == []
+
+
+@pytest.mark.parametrize("body", ["text", b"\xff\x00"])
+def test_a_quarantined_body_is_stored_once_and_unchanged(
+    aws: Aws, event_table: EventTable, body: str | bytes
+) -> None:
+    record = quarantined(body)
+    assert [event_table.quarantine(record), event_table.quarantine(record)] == [True, False]
+    assert stored_records(aws) == [record]
+
+
+def test_a_quarantined_body_is_tried_a_few_times_after_conflicts(aws: Aws, event_table: EventTable) -> None:
+    aws.calls.refuse("TransactWriteItems", cancelled("TransactionConflict"))
+    assert event_table.quarantine(quarantined())
+    aws.calls.forget()
+    aws.calls.refuse("TransactWriteItems", cancelled("TransactionConflict"), count=None)
+    with pytest.raises(StorageError):
+        event_table.quarantine(quarantined())
+    assert aws.calls.counts() == {"TransactWriteItems": TRIES}

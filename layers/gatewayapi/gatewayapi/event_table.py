@@ -1,0 +1,134 @@
+"""The table as the webhook function writes it: events, and signed bodies that are not usable as events.
+
+An event is stored in one transaction with what it changes: its message's record, or a person's opt-out.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from gatewayapi import event_move, state, transaction
+from gatewayapi.errors import StorageError
+from gatewayapi.message_record import MessageRecord
+from gatewayapi.record import Record, readable
+from gatewayapi.transaction import Cancellation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from gatewayapi.event_record import EventRecord, QuarantineRecord
+    from gatewayapi.opt_out_record import OptOutRecord
+
+# A webhook is answered within 5 seconds, so its transaction is tried a few times only.
+TRIES = 4
+
+
+class EventTable:
+    """The table by name. Time-outs and botocore's own retries are settings of `client`."""
+
+    def __init__(
+        self, client: DynamoDBClient, name: str, retention_days: int, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._retention = timedelta(days=retention_days)
+        self._sleep = sleep
+
+    def expiry(self, now: datetime) -> datetime:
+        """Return when the table's TTL may delete a record that is written now."""
+        return now + self._retention
+
+    def store(self, event: EventRecord, opt_out: OptOutRecord | None = None) -> bool:
+        """Store an event and what it changes, in one transaction. Returns False if the event is stored already.
+
+        A status event moves its message's record (see `event_move`), and an inbound text can lead to an opt-out. If
+        the condition of such a change fails, the event is stored without it. An event that belongs to no message
+        record is in the index by_phone_number. An event of a forgotten message is stored without the person's data.
+
+        Raises StorageError if trying again later can help, and UnstorableError if it cannot.
+        """
+        move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
+        # The person's data can be erased at any time, so every transaction checks that it has not been.
+        about_message = move or (event_move.check(self._name, event) if event.reference else None)
+        about_person = {"Put": opt_out.to_put(self._name)} if opt_out else None
+        stored = event if move else replace(event, by_phone_number=True)
+        contested = False
+        for _ in self._tries():
+            put = self._new(stored.to_item())
+            items = [item for item in (put, about_message, about_person) if item]
+            cancellations = transaction.write(self._client, items)
+            if not cancellations:
+                if contested:
+                    self._move_again(move)
+                return True
+            for item, (why, found) in zip(items, cancellations, strict=True):
+                if why is not Cancellation.CONDITION_FAILED:
+                    continue
+                if item is put:
+                    return False
+                if item is about_person:
+                    about_person = None
+                    continue
+                existing, forgotten = readable(found), bool(found and "forgotten_at" in found)
+                stored = _unmoved(event, existing, forgotten=forgotten)
+                contested = not forgotten and _is_contested(existing, event)
+                about_message = None if forgotten else event_move.check(self._name, event)
+        raise StorageError("other writes to the same records are under way")
+
+    def quarantine(self, record: QuarantineRecord) -> bool:
+        """Store a signed body that is not a usable event. Returns False if it is stored already.
+
+        Raises the errors of `store`.
+        """
+        for _ in self._tries():
+            cancellations = transaction.write(self._client, [self._new(record.to_item())])
+            if not cancellations or cancellations[0][0] is Cancellation.CONDITION_FAILED:
+                return not cancellations
+        raise StorageError("another write to the same record is under way")
+
+    def _move_again(self, move: dict[str, Any] | None) -> None:
+        """Try the move once more: the sender can have corrected the record's msg_id just before the event was stored.
+
+        If the sender corrects it later, it reads the stored events itself.
+        """
+        try:
+            transaction.write(self._client, [move])
+        except StorageError:
+            return  # the event is stored, which is what the answer to the provider means
+
+    def _new(self, item: dict[str, Any]) -> dict[str, Any]:
+        put = {"TableName": self._name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+        return {"Put": put}
+
+    def _tries(self) -> Iterable[int]:
+        """Count the tries of a webhook's transaction, with growing pauses between them."""
+        for number in range(TRIES):
+            if number > 1:  # no pause before the second, which mostly follows a failed condition
+                self._sleep(transaction.pause_s(number - 1))
+            yield number
+
+
+def _is_contested(existing: Record | None, event: EventRecord) -> bool:
+    """Return whether the record has another event's msg_id, and has no answer to our own request yet."""
+    return (
+        isinstance(existing, MessageRecord)
+        and existing.msg_id not in {None, event.msg_id}
+        and existing.accepted_at is None
+    )
+
+
+def _unmoved(event: EventRecord, existing: Record | None, *, forgotten: bool) -> EventRecord:
+    """Return the event in the form in which it is stored if it does not move the record.
+
+    A forgotten record counts as the event's own if it is unreadable, because the person's data must not be stored.
+    """
+    own = isinstance(existing, MessageRecord) and event_move.leads_to(existing, event)
+    if forgotten and (own or existing is None):
+        return replace(event, body="", signature="", recipient=None, sender=None, content=None, error=None)
+    return event if own else replace(event, by_phone_number=True)
