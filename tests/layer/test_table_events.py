@@ -9,6 +9,7 @@ import pytest
 from gatewayapi import clock, state
 from gatewayapi.errors import StorageError
 from gatewayapi.table import EVENT_TRIES, Table
+from tests.aws_calls import cancelled
 from tests.layer.stored_records import (
     MSG_ID,
     NOW,
@@ -21,7 +22,6 @@ from tests.layer.stored_records import (
     stored_message,
     stored_messages,
 )
-from tests.layer.test_table import cancelled
 from tests.moto_aws import Aws
 
 __all__ = ["event"]

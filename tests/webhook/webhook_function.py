@@ -20,7 +20,7 @@ from gatewayapi import clock
 from gatewayapi.secrets import Secret
 from gatewayapi.signature import sign
 from gatewayapi.table import Table
-from tests.aws_calls import Calls, Refusal
+from tests.aws_calls import Calls
 from tests.conftest import ENVIRONMENT
 from tests.layer import webhook_bodies
 from tests.layer.stored_records import MSG_ID, NOW, TABLE
@@ -107,11 +107,6 @@ class Webhook:
     def calls(self) -> Calls:
         """The recorded calls to AWS, made by the function and by the test."""
         return self.aws.calls
-
-    def fail(self, code: str, *reasons: str, status: int = 400, count: int | None = 1) -> None:
-        """Refuse the next writes with `code`. With `reasons`, cancel them with a reason for each item."""
-        cancelled = tuple({"Code": reason} for reason in reasons) or None
-        self.calls.refuse(STORE, Refusal(code, status, cancelled), count=count)
 
 
 @pytest.fixture
