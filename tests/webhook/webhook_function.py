@@ -1,7 +1,7 @@
 """The webhook function with the fixtures' AWS, a clock that a test sets, and its log.
 
 The function's module is imported again for each test, as in a cold start, so that its start-up code runs. Its clients
-are those of the fixtures. test_webhook_connection.py tests the real clients.
+are those of the fixtures. test_table_connection.py tests the real clients.
 """
 
 import importlib
