@@ -33,6 +33,11 @@ class Refusal:
         return _Http(self.status), parsed
 
 
+def cancelled(*codes: str) -> Refusal:
+    """Return the cancellation of a transaction, with a code for each of its items."""
+    return Refusal("TransactionCanceledException", reasons=tuple({"Code": code} for code in codes))
+
+
 @dataclass(frozen=True, slots=True)
 class _Http:
     status_code: int

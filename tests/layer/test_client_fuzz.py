@@ -29,7 +29,7 @@ acceptances = st.one_of(
     entries,
     st.fixed_dictionaries({"responses": st.one_of(json_values, st.lists(st.one_of(json_values, entries)))}),
 )
-findings = st.fixed_dictionaries(
+details = st.fixed_dictionaries(
     {},
     optional={
         "loc": st.one_of(json_values, st.lists(st.one_of(json_values, st.just("messages"), st.integers(0, 3)))),
@@ -37,7 +37,7 @@ findings = st.fixed_dictionaries(
     },
 )
 refusals = st.one_of(
-    json_values, st.fixed_dictionaries({"detail": st.one_of(json_values, st.lists(st.one_of(json_values, findings)))})
+    json_values, st.fixed_dictionaries({"detail": st.one_of(json_values, st.lists(st.one_of(json_values, details)))})
 )
 
 

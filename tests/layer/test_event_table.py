@@ -10,6 +10,7 @@ from gatewayapi import clock, state
 from gatewayapi.errors import StorageError
 from gatewayapi.event_table import TRIES, EventTable
 from gatewayapi.record import EventRecord, MessageRecord
+from tests.aws_calls import cancelled
 from tests.layer.stored_records import (
     MSG_ID,
     NOW,
@@ -24,7 +25,6 @@ from tests.layer.stored_records import (
     stored_messages,
     stored_records,
 )
-from tests.layer.test_message_table import cancelled
 from tests.moto_aws import Aws
 
 __all__ = ["event"]

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import example as case
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -29,7 +28,7 @@ from tests.layer.field_values import (
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "events" / "schemas" / "message.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
-DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]", re.ASCII)
+DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]", re.ASCII)
 
 
 def refusal(fields: Mapping[str, object]) -> MessageError | None:
@@ -41,9 +40,9 @@ def refusal(fields: Mapping[str, object]) -> MessageError | None:
     return None
 
 
-def only_described(error: MessageError, fields: Mapping[str, Any]) -> bool:
-    """Return whether every broken rule is only in a description, because a schema cannot express it."""
-    no_such_day = DAY.match(str(fields.get("expiration"))) is not None and not on_calendar(fields)
+def is_only_described(error: MessageError, fields: Mapping[str, Any]) -> bool:
+    """Return whether the schema only describes the broken rules, because it cannot express them."""
+    no_such_day = DATE_TIME.match(str(fields.get("expiration"))) is not None and not has_an_existing_day(fields)
     return all(
         problem.reason in {"must be valid Unicode", "must be at most 5 days after the message was enqueued"}
         or (problem.path == "$.expiration" and no_such_day)
@@ -51,7 +50,7 @@ def only_described(error: MessageError, fields: Mapping[str, Any]) -> bool:
     )
 
 
-def on_calendar(fields: Mapping[str, Any]) -> bool:
+def has_an_existing_day(fields: Mapping[str, Any]) -> bool:
     try:
         return bool(date.fromisoformat(fields["expiration"][:10]))
     except ValueError:
@@ -69,10 +68,10 @@ def test_the_schema_has_and_describes_every_field_of_the_code() -> None:
     assert all(properties[name]["description"] for name in properties)
 
 
-@pytest.mark.parametrize("example", SCHEMA["examples"])
-def test_the_examples_of_the_schema_are_messages(example: dict[str, Any]) -> None:
-    VALIDATOR.validate(example)
-    assert refusal(example) is None
+@pytest.mark.parametrize("fields", SCHEMA["examples"])
+def test_the_examples_of_the_schema_are_messages(fields: dict[str, Any]) -> None:
+    VALIDATOR.validate(fields)
+    assert refusal(fields) is None
 
 
 @given(messages.fields)
@@ -125,15 +124,15 @@ def test_schema_and_code_agree_on_texts_that_match_a_pattern_of_the_schema(
 
 
 @given(messages.fields, st.dictionaries(st.sampled_from(NAMES), anything, max_size=2))
-@case({}, {})
-@case({"message": "Hello"}, {})
-@case({"recipient": 4512345678}, {})
+@example({}, {})
+@example({"message": "Hello"}, {})
+@example({"recipient": 4512345678}, {})
 def test_schema_and_code_agree_on_every_value_of_a_field(fields: dict[str, Any], other: dict[str, Any]) -> None:
     agree(fields | other)
 
 
 @given(messages.fields, st.text(), anything)
-@case({"message": "Hello", "recipient": 4512345678}, "Message", "Hello")
+@example({"message": "Hello", "recipient": 4512345678}, "Message", "Hello")
 def test_schema_and_code_refuse_an_unknown_field(fields: dict[str, Any], name: str, value: object) -> None:
     assume(name not in NAMES)
     agree({**fields, name: value})
@@ -151,5 +150,5 @@ def agree(fields: Mapping[str, object]) -> None:
     error = refusal(fields)
     if error is None:
         VALIDATOR.validate(fields)
-    elif not only_described(error, fields):
+    elif not is_only_described(error, fields):
         assert not VALIDATOR.is_valid(fields), error

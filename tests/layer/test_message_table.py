@@ -8,7 +8,7 @@ import pytest
 
 from gatewayapi import state
 from gatewayapi.message_table import MessageTable, Unwritten, Write
-from tests.aws_calls import Refusal
+from tests.aws_calls import Refusal, cancelled
 from tests.layer.stored_records import (
     NOW,
     TABLE,
@@ -22,11 +22,6 @@ from tests.moto_aws import Aws
 
 URL = "https://dynamodb.invalid"
 NEW = [Write(message("order-1")), Write(message("order-2"))]
-
-
-def cancelled(*codes: str) -> Refusal:
-    """Return the cancellation of a transaction, with a code for each of its items."""
-    return Refusal("TransactionCanceledException", reasons=tuple({"Code": code} for code in codes))
 
 
 def items_of_transactions(aws: Aws) -> list[int]:

@@ -8,9 +8,8 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from gatewayapi.errors import StorageError, UnstorableError
 from gatewayapi.event_table import EventTable
 from gatewayapi.message_table import MessageTable, Unwritten, Write
-from tests.aws_calls import Refusal
+from tests.aws_calls import Refusal, cancelled
 from tests.layer.stored_records import event, message, quarantined, stored_records
-from tests.layer.test_message_table import cancelled
 from tests.moto_aws import Aws
 
 URL = "https://dynamodb.invalid"

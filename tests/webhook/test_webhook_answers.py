@@ -11,6 +11,7 @@ from gatewayapi.clock import to_text
 from gatewayapi.record import QuarantineRecord
 from gatewayapi.signature import sign
 from gatewayapi.webhook_body import MAX_BODY
+from tests.aws_calls import Refusal, cancelled
 from tests.conftest import ENVIRONMENT
 from tests.layer.stored_records import (
     MSG_ID,
@@ -78,14 +79,9 @@ def test_a_signed_body_that_is_not_an_event_is_quarantined_once_with_the_reason(
     assert stored_message(function.aws) == ACCEPTED
 
 
-@pytest.mark.parametrize(
-    ("code", "reasons"),
-    [("ValidationException", ()), ("TransactionCanceledException", ("ValidationError", "None"))],
-)
-def test_an_event_that_dynamodb_refuses_is_quarantined(
-    function: Webhook, code: str, reasons: tuple[str, ...]
-) -> None:
-    function.fail(code, *reasons)
+@pytest.mark.parametrize("refusal", [Refusal("ValidationException"), cancelled("ValidationError", "None")])
+def test_an_event_that_dynamodb_refuses_is_quarantined(function: Webhook, refusal: Refusal) -> None:
+    function.calls.refuse(STORE, refusal)
     answer = function.post(envelope())
     assert (answer.status, answer.body) == (200, {"status": "quarantined"})
     assert answer.log_line()["reason"] == "DynamoDB does not accept the item"

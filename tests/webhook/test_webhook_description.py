@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from gatewayapi.webhook_body import MAX_BODY, MAX_NAME, read
 from tests.aws_calls import Refusal
 from tests.layer.stored_records import NOW, stored_events
-from tests.webhook.webhook_function import READ_KEY, Answer, Fields, Webhook, envelope, function
+from tests.webhook.webhook_function import READ_KEY, STORE, Answer, Fields, Webhook, envelope, function
 
 __all__ = ["function"]
 
@@ -26,7 +26,7 @@ def validate(instance: object, schema: Fields) -> None:
 
 
 def not_stored(function: Webhook) -> Answer:
-    function.fail("InternalServerError", status=500)
+    function.calls.refuse(STORE, Refusal("InternalServerError", 500))
     return function.post(envelope())
 
 

@@ -14,9 +14,10 @@ import webhook
 from gatewayapi.clock import to_text
 from gatewayapi.errors import SignatureError
 from gatewayapi.signature import sign, verify
+from tests.aws_calls import Refusal, cancelled
 from tests.layer.stored_records import NOW, delete_items
 from tests.moto_aws import KEY
-from tests.webhook.webhook_function import Answer, Fields, Webhook, envelope, function, request
+from tests.webhook.webhook_function import STORE, Answer, Fields, Webhook, envelope, function, request
 
 __all__ = ["function"]
 
@@ -183,9 +184,9 @@ def assert_private(answer: Answer) -> None:
 @pytest.mark.parametrize(
     "failure",
     [
-        lambda function: function.fail("InternalServerError", status=500),
-        lambda function: function.fail("ValidationException"),
-        lambda function: function.fail("TransactionCanceledException", "ThrottlingError", "None"),
+        lambda function: function.calls.refuse(STORE, Refusal("InternalServerError", 500)),
+        lambda function: function.calls.refuse(STORE, Refusal("ValidationException")),
+        lambda function: function.calls.refuse(STORE, cancelled("ThrottlingError", "None")),
         lambda function: function.calls.lose_answer("TransactWriteItems"),
         lambda function: delete_items(function.aws),
     ],

@@ -7,6 +7,7 @@ import pytest
 
 from gatewayapi import clock
 from gatewayapi.opt_out_record import OptOutRecord
+from tests.aws_calls import Refusal, cancelled
 from tests.layer.stored_records import NOW, stored_events, stored_records
 from tests.layer.webhook_bodies import TEXT_SMS, inbound
 from tests.webhook.webhook_function import READ_KEY, STORE, Answer, Fields, Webhook, envelope, function
@@ -91,13 +92,13 @@ def test_an_unreadable_text_is_stored_and_counted(function: Webhook) -> None:
 
 
 def test_neither_the_event_nor_the_opt_out_is_written_alone(function: Webhook) -> None:
-    function.fail("InternalServerError", status=500, count=None)
+    function.calls.refuse(STORE, Refusal("InternalServerError", 500), count=None)
     assert function.post(text()).status == 503
     assert stored_records(function.aws) == []
 
 
 def test_an_opt_out_is_written_after_a_conflict(function: Webhook) -> None:
-    function.fail("TransactionCanceledException", "None", "TransactionConflict", count=2)
+    function.calls.refuse(STORE, cancelled("None", "TransactionConflict"), count=2)
     assert function.post(text()).body == {"status": "stored"}
     assert len(opt_outs(function)) == 1
 

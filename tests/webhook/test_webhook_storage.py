@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from tests.aws_calls import Refusal, cancelled
 from tests.layer.stored_records import MSG_ID, message, put_item, stored_events, stored_message, stored_records
 from tests.webhook.webhook_function import STORE, Webhook, envelope, function
 
@@ -15,7 +16,7 @@ NOT_STORED = {"error": {"code": "NOT_STORED", "message": "the event could not be
 
 
 def unavailable(function: Webhook) -> None:
-    function.fail("InternalServerError", status=500)
+    function.calls.refuse(STORE, Refusal("InternalServerError", 500))
 
 
 def unreachable(function: Webhook) -> None:
@@ -56,17 +57,17 @@ def test_after_a_fault_a_quarantined_body_that_is_sent_again_is_stored_once(
 
 def test_a_conflict_is_tried_again_and_then_answered_with_503(function: Webhook) -> None:
     put_item(function.aws, ACCEPTED)
-    function.fail("TransactionCanceledException", "None", "TransactionConflict", count=4)
+    function.calls.refuse(STORE, cancelled("None", "TransactionConflict"), count=4)
     answer = function.post(envelope())
     assert (answer.status, answer.calls[STORE]) == (503, 4)
     assert stored_records(function.aws) == [ACCEPTED]
-    function.fail("TransactionCanceledException", "None", "TransactionConflict")
+    function.calls.refuse(STORE, cancelled("None", "TransactionConflict"))
     assert function.post(envelope()).body == {"status": "stored"}
     assert len(stored_events(function.aws)) == 1
 
 
 def test_a_failure_is_logged_with_its_code_and_counted(function: Webhook) -> None:
-    function.fail("ProvisionedThroughputExceededException")
+    function.calls.refuse(STORE, Refusal("ProvisionedThroughputExceededException"))
     answer = function.post(envelope())
     assert '"level":"ERROR"' in answer.log
     assert "ProvisionedThroughputExceededException" in answer.log

@@ -1,7 +1,7 @@
 """The webhook function with the fixtures' AWS, a clock that a test sets, and its log.
 
 The function's module is imported again for each test, as in a cold start, so that its start-up code runs. Its clients
-are those of the fixtures. test_webhook_connection.py tests the real clients.
+are those of the fixtures. test_table_connection.py tests the real clients.
 """
 
 import importlib
@@ -20,7 +20,7 @@ from gatewayapi import clock
 from gatewayapi.event_table import EventTable
 from gatewayapi.secrets import Secret
 from gatewayapi.signature import sign
-from tests.aws_calls import Calls, Refusal
+from tests.aws_calls import Calls
 from tests.conftest import ENVIRONMENT
 from tests.layer import webhook_bodies
 from tests.layer.stored_records import MSG_ID, NOW, TABLE
@@ -107,11 +107,6 @@ class Webhook:
     def calls(self) -> Calls:
         """The recorded calls to AWS, made by the function and by the test."""
         return self.aws.calls
-
-    def fail(self, code: str, *reasons: str, status: int = 400, count: int | None = 1) -> None:
-        """Refuse the next writes with `code`. With `reasons`, cancel them with a reason for each item."""
-        cancelled = tuple({"Code": reason} for reason in reasons) or None
-        self.calls.refuse(STORE, Refusal(code, status, cancelled), count=count)
 
 
 @pytest.fixture
