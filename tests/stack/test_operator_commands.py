@@ -101,7 +101,7 @@ def test_what_make_local_prints_works_unchanged(
 
 def test_a_second_copy_of_the_stack_on_the_local_aws_sends(stack: Stack, deployed: DeployedStack) -> None:
     outputs = stack.deploy(
-        stack.folder / "build/template.yaml",
+        stack.template,
         name="copy",
         parameters=stack.parameters | {"GatewayApiUrl": stack.provider_url},
     )
