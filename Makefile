@@ -29,8 +29,7 @@ local: $(VENV)/.local-stamp ## Keep the same stack up until Ctrl-C; ARGS=--help 
 	$(RUN) local.serve $(ARGS)
 
 test: $(VENV)/.dev-stamp ## Run all tests, as CI does
-	$(RUN) pytest --numprocesses auto -m "not e2e" $(ARGS)
-	$(RUN) pytest -m e2e $(ARGS)
+	$(RUN) pytest --numprocesses auto $(ARGS)
 
 check: $(VENV)/.dev-stamp $(LINT)/.stamp ## Check format, style, types, templates and security, without changing anything
 	$(RUN) ruff format --check .

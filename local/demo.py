@@ -115,7 +115,9 @@ def summary(steps: dict[str, dict[str, MessageRecord]], letters: dict[str, str])
     print(f"\n  {'reference':36}  {'result':10}  {'after':>8}")
     missing = []
     for reference, seen in steps.items():
-        last = max(seen.values(), key=lambda record: record.updated_at, default=None)
+        # The last one of the stream. `updated_at` is the time of the function that wrote it, so a later write can
+        # have an earlier time.
+        last = next(reversed(seen.values()), None)
         expected = "INVALID" if reference == INVALID else "DELIVERED"
         if last is None or last.status != expected or (reference == INVALID and INVALID not in letters):
             missing.append(f"{reference} should be {expected}, and is {last.status if last else 'not in the table'}")

@@ -30,9 +30,12 @@ class SamError(CommandError):
     """A command of sam failed; the text has the end of its output and the reasons of CloudFormation."""
 
 
-def build(processes: Processes) -> Path:
-    """Build the layer and the functions, and return the template to deploy."""
-    folder = processes.folder / "build"
+def build(processes: Processes, folder: Path | None = None) -> Path:
+    """Build the layer and the functions, and return the template to deploy.
+
+    `folder` receives the build. By default it is in the run's folder, and is deleted with it.
+    """
+    folder = folder or processes.folder / "build"
     _run(
         processes,
         ["build", "--template-file", str(PROJECT / "template.yaml"), "--build-dir", str(folder)],

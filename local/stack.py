@@ -36,15 +36,16 @@ FORBIDDEN = 403
 class Stack:
     """The deployed stack, from `with` to the end of its block.
 
-    `parameters` override the template's. `port` is for the local AWS and `page_port` for the simulator; 0 means any
-    free one. `provider` holds further arguments of `python -m simulator`. `progress` is called with a line for each
-    step.
+    `parameters` override the template's. `built` is a template that `sam build` has written; without one, the
+    template is built. `port` is for the local AWS and `page_port` for the simulator; 0 means any free one. `provider`
+    holds further arguments of `python -m simulator`. `progress` is called with a line for each step.
     """
 
     def __init__(
         self,
         parameters: Mapping[str, str] | None = None,
         *,
+        built: Path | None = None,
         port: int = 0,
         page_port: int = 0,
         provider: Iterable[str] = (),
@@ -58,6 +59,7 @@ class Stack:
             **(parameters or {}),
         }
         self.outputs: dict[str, str] = {}
+        self._built = built
         self.provider_url = self.webhook_url = self.sign_url = self.webhook_key = ""
         self._port, self._page_port = port, page_port
         self._repaired: dict[str, object] = {}
@@ -128,13 +130,13 @@ class Stack:
         # The build needs no server, so it runs while they start.
         self._report("building")
         with ThreadPoolExecutor(max_workers=1) as beside:
-            building = beside.submit(sam.build, self._processes)
+            building = beside.submit(lambda: self._built or sam.build(self._processes))
             try:
                 self._aws = Emulator(self._processes, self._port)
                 self._report(f"local AWS at {self.endpoint}")
                 self._start_provider()
                 self._report(f"provider's simulator at {self.provider_url}")
-                template = building.result()
+                self.template = building.result()
                 self._report("built")
             except BaseException:
                 self._processes.close()  # it ends the build too, for which this block would wait
@@ -143,7 +145,7 @@ class Stack:
         self.outputs = sam.deploy(
             self._processes,
             self._aws,
-            template,
+            self.template,
             name=NAME,
             parameters={"GatewayApiUrl": self.provider_url, **self.parameters},
         )

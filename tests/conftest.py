@@ -1,16 +1,18 @@
 """Shared by all tests: hypothesis profiles, marks, and an environment without real AWS credentials."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.browser", "tests.moto_aws"]
+pytest_plugins = ["tests.browser", "tests.moto_aws", "tests.parallel"]
 
-# A test with the deployed stack is an end-to-end test. A test with the AWS of this process is an integration test.
-# All others are unit tests. Files that start a stack without these fixtures set `pytestmark` themselves.
+# A test with the deployed stack of tests/stack is an end-to-end test. A test with the AWS of this process is an
+# integration test. All others are unit tests. Files that start a stack without these fixtures set `pytestmark`
+# themselves.
 MARKS = ("unit", "integration", "e2e")
-FIXTURE_MARKS = {"stack": "e2e", "aws": "integration"}
+STACK_TESTS = Path(__file__).parent / "stack"
 
 # boto3 and the functions read the environment when they are imported, so it is set before any test module is.
 # The credentials are not valid, so AWS would refuse a call that does not go to moto or to the local AWS.
@@ -66,7 +68,14 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by the fixtures that it uses, so that no test has to set its own mark."""
     for item in items:
-        if any(item.get_closest_marker(mark) for mark in MARKS):
-            continue
-        fixtures = getattr(item, "fixturenames", ())
-        item.add_marker(next((mark for name, mark in FIXTURE_MARKS.items() if name in fixtures), "unit"))
+        if not any(item.get_closest_marker(mark) for mark in MARKS):
+            item.add_marker(mark_of(item))
+
+
+def mark_of(item: pytest.Item) -> str:
+    """Return the mark of a test that sets none."""
+    fixtures = getattr(item, "fixturenames", ())
+    # Other folders use the name `stack` for other things.
+    if "stack" in fixtures and item.path.parent == STACK_TESTS:
+        return "e2e"
+    return "integration" if "aws" in fixtures else "unit"

@@ -1,4 +1,4 @@
-"""The one-machine stack as a command: runs do not meet, and nothing is left of any of them, however it ends."""
+"""`make demo` and `make local`: two runs do not disturb each other, and a run leaves nothing, however it ends."""
 
 import os
 import re
@@ -110,11 +110,13 @@ def test_a_reader_that_goes_away_ends_the_demo_without_a_traceback(tmp_path: Pat
     assert_nothing_is_left(folder, output)
 
 
-def test_a_failed_deploy_is_explained_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_deploy_is_explained_and_leaves_nothing(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)  # tempfile remembers the folder
     lines: list[str] = []
-    with pytest.raises(SamError, match="LogLevel"), Stack({"LogLevel": "LOUD"}, progress=lines.append):
+    with pytest.raises(SamError, match="LogLevel"), Stack({"LogLevel": "LOUD"}, built=built, progress=lines.append):
         pytest.fail("deployed")
     assert "deploying" in lines[-1]
     assert_nothing_is_left(tmp_path, "\n".join(lines))

@@ -13,6 +13,8 @@ from local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from local.sam import PROJECT, PYTHON, own_environment, without_metric_math
 from local.stack import NAME, Stack
 from local.waiting import wait_for
+from tests.stack.simulator_control import SimulatorControl
+from tests.stack.template import RESOURCES
 from tests.stack.webhook_sender import deliver, event
 
 pytestmark = pytest.mark.e2e
@@ -23,7 +25,7 @@ KEY = "arn:aws:kms:eu-west-1:000000000000:key/11111111-2222-3333-4444-5555555555
 
 
 @pytest.fixture(scope="module")
-def full() -> Iterator[Stack]:
+def full(built: Path) -> Iterator[Stack]:
     """Deploy a stack with everything that the stack of the other tests does not have."""
     parameters = {
         "AccessLog": "On",
@@ -33,21 +35,19 @@ def full() -> Iterator[Stack]:
         "SendMode": "DryRun",
         "Tracing": "Active",
     }
-    with Stack(parameters) as stack:
+    with Stack(parameters, built=built) as stack:
         yield stack
 
 
-def resources(stack: Stack) -> set[str]:
-    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=NAME)
-    return {it["LogicalResourceId"] for page in pages for it in page["StackResourceSummaries"]}
+def resources(stack: Stack, name: str) -> set[str]:
+    """Return the resources of the template that a deployed stack has."""
+    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+    found: set[str] = {it["LogicalResourceId"] for page in pages for it in page["StackResourceSummaries"]}
+    return {name for name in found if name in RESOURCES}
 
 
 def functions(stack: Stack) -> list[dict[str, Any]]:
     return list(stack.client("lambda").list_functions()["Functions"])
-
-
-def test_an_access_log_exists_where_it_is_on(stack: Stack, full: Stack) -> None:
-    assert resources(full) - resources(stack) == {"AccessLogGroup"}
 
 
 def test_alarms_notify_the_topic_when_they_begin_and_end(full: Stack) -> None:
@@ -56,7 +56,7 @@ def test_alarms_notify_the_topic_when_they_begin_and_end(full: Stack) -> None:
     assert {tuple(alarm[actions]) for alarm in alarms for actions in ("AlarmActions", "OKActions")} == {(TOPIC,)}
 
 
-def test_queues_and_secrets_are_encrypted_with_the_own_key(full: Stack) -> None:
+def test_queues_and_secrets_are_encrypted_with_the_customer_managed_key(full: Stack) -> None:
     sqs, secrets = full.client("sqs"), full.client("secretsmanager")
     for queue in ("QueueUrl", "UrgentQueueUrl", "DeadLetterQueueUrl"):
         attributes = sqs.get_queue_attributes(QueueUrl=full.outputs[queue], AttributeNames=["All"])["Attributes"]
@@ -83,6 +83,7 @@ def test_webhooks_are_stored_and_a_dry_run_sends_nothing(full: Stack) -> None:
     wait_for(held, "the message to be held")
     item = dynamodb.get_item(**table)["Item"]
     assert item["error"]["M"]["code"] == {"S": "DRY_RUN"}
+    assert SimulatorControl(full.provider_url).requests("full-dry-run") == []
 
 
 @pytest.fixture
@@ -132,3 +133,5 @@ def test_plain_cloudformation_deploys_the_packaged_template(full: Stack, package
 
     wait_for(lambda: described()["StackStatus"] == "CREATE_COMPLETE", "the packaged template to be deployed")
     assert {output["OutputKey"] for output in described()["Outputs"]} == full.outputs.keys()
+    # This stack has the defaults, so it has no access log.
+    assert resources(full, NAME) - resources(full, "packaged") == {"AccessLogGroup"}
