@@ -7,7 +7,6 @@ been sent, so the next delivery does not send it again.
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import timing
@@ -157,7 +156,7 @@ def _stopped(claim: MessageRecord, stop: Stop | None) -> MessageRecord:
     if stop is None:
         return claim
     error = None if stop.code is None else {"code": stop.code, "details": stop.details}
-    return replace(claim, status=stop.status, attempts=max(claim.attempts - 1, 0), lease_until=None, error=error)
+    return claim._replace(status=stop.status, attempts=max(claim.attempts - 1, 0), lease_until=None, error=error)
 
 
 def _stop_outcome(delivery: Delivery, stop: Stop) -> Outcome:
@@ -209,7 +208,7 @@ def _held(delivery: Delivery, details: str, existing: MessageRecord | None, clai
     write = None
     if existing is not None:
         record = state.hold(existing, delivery.message_id, claim.updated_at, claim.expires_at, UNCERTAIN, details)
-        write = Write(state.hold_again(replace(record, in_doubt=True), existing), existing)
+        write = Write(state.hold_again(record._replace(in_doubt=True), existing), existing)
     return DeadLetter(delivery, Name.HELD, UNCERTAIN, details, write)
 
 

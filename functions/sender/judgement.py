@@ -19,7 +19,6 @@ A message in doubt that is sent again stays in doubt until it is settled.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatewayapi import state
@@ -134,8 +133,7 @@ def _judge_held(existing: MessageRecord, claim: MessageRecord, delivery: Deliver
 
 def _again(existing: MessageRecord, claim: MessageRecord, *, resent: bool) -> MessageRecord:
     """Return the claim for a further request with the same content."""
-    return replace(
-        claim,
+    return claim._replace(
         attempts=existing.attempts + 1,
         queued_at=existing.queued_at,
         in_doubt=existing.in_doubt or existing.status == state.UNCERTAIN,

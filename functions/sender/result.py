@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -61,8 +60,8 @@ def outcome_of(
         case UnknownOutcomeError():
             until = now + settings.reconcile_after
             details = f"{result}; waiting for a webhook until {until:%H:%M:%S} UTC"
-            record = replace(
-                state.put_in_doubt(claim, now, now, expires_at), error={"code": UNCERTAIN, "details": details}
+            record = state.put_in_doubt(claim, now, now, expires_at)._replace(
+                error={"code": UNCERTAIN, "details": details}
             )
             retry = Retry(delivery, Name.UNCERTAIN, until, details, Write(record, claim))
         case RefusedError():
@@ -94,8 +93,8 @@ def _lapsed(claimed: Claimed, now: datetime, expires_at: datetime) -> Outcome:
     details = "its deadline expired before the provider accepted it"
     if claimed.record.in_doubt:
         return _held(claimed, Name.HELD, details, now, expires_at)
-    record = replace(
-        claimed.record, status=state.LAPSED, updated_at=now, expires_at=expires_at, lease_until=None, error=None
+    record = claimed.record._replace(
+        status=state.LAPSED, updated_at=now, expires_at=expires_at, lease_until=None, error=None
     )
     return Acknowledge(claimed.delivery, Name.LAPSED, details, Write(record, claimed.record))
 
@@ -105,8 +104,7 @@ def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at:
     details = storable(findings) or str(refused)
     if claimed.record.in_doubt:
         return _held(claimed, Name.HELD, details, now, expires_at)
-    record = replace(
-        claimed.record,
+    record = claimed.record._replace(
         status=state.INVALID,
         updated_at=now,
         expires_at=expires_at,

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -75,9 +74,9 @@ def final_record(start: MessageRecord | None, events: Sequence[EventRecord]) -> 
     if order_of(last) <= order_of(start):
         return start
     error = {"code": last.error["hex_code"], "details": last.error["details"]} if last.error else None
-    moved = replace(start, status=last.status or "", status_at=last.status_at, error=error, msg_id=MSG_ID)
-    return replace(
-        moved, updated_at=NOW, expires_at=last.expires_at, lease_until=None, in_doubt=False, doubt_until=None
+    moved = start._replace(status=last.status or "", status_at=last.status_at, error=error, msg_id=MSG_ID)
+    return moved._replace(
+        updated_at=NOW, expires_at=last.expires_at, lease_until=None, in_doubt=False, doubt_until=None
     )
 
 

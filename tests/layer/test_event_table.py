@@ -43,8 +43,7 @@ def test_an_event_is_stored_and_moves_its_message_in_one_call(aws: Aws, event_ta
     assert event_table.store(delivered)
     assert aws.calls.counts() == {"TransactWriteItems": 1}
     assert stored_events(aws) == [delivered]
-    assert stored_message(aws) == replace(
-        before,
+    assert stored_message(aws) == before._replace(
         status="DELIVERED",
         msg_id=MSG_ID,
         status_at=delivered.status_at,
@@ -77,7 +76,7 @@ def test_the_providers_error_is_stored_in_the_message_record(
 
 @pytest.mark.parametrize("status", ACCEPTED_OR_FURTHER)
 def test_an_event_moves_the_record_with_its_msg_id_forward(aws: Aws, event_table: EventTable, status: str) -> None:
-    put_item(aws, replace(ACCEPTED, status=status, status_at=NOW + timedelta(hours=1)))
+    put_item(aws, ACCEPTED._replace(status=status, status_at=NOW + timedelta(hours=1)))
     assert event_table.store(event("DELIVERED"))
     lower = state.rank(status) < state.rank("DELIVERED")
     assert stored_message(aws).status == ("DELIVERED" if lower else status)
@@ -260,7 +259,7 @@ def test_an_event_with_an_unknown_status_has_the_rank_of_enroute(aws: Aws, event
 
 def test_an_accepted_event_sets_the_status_time_of_an_accepted_record(aws: Aws, event_table: EventTable) -> None:
     # The sender writes ACCEPTED without a status_at, so any event of that rank is later.
-    put_item(aws, replace(ACCEPTED, accepted_at=NOW))
+    put_item(aws, ACCEPTED._replace(accepted_at=NOW))
     accepted = event("ACCEPTED")
     assert event_table.store(accepted)
     moved = stored_message(aws)

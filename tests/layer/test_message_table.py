@@ -1,6 +1,5 @@
 """Message records are put under their conditions, and contended ones do not delay the others."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -69,7 +68,7 @@ def test_a_record_replaces_the_expected_one(aws: Aws, table: MessageTable) -> No
 )
 def test_a_record_that_has_changed_is_not_replaced(aws: Aws, table: MessageTable, changed: dict[str, Any]) -> None:
     expected = message()
-    stored = replace(expected, **changed)
+    stored = expected._replace(**changed)
     put_item(aws, stored)
     assert table.put([Write(message(status=state.UNCERTAIN), expected)]) == {"order-1": stored}
     assert stored_message(aws) == stored

@@ -1,6 +1,5 @@
 """The order of the states, and the changes from one to another."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -39,14 +38,14 @@ def test_only_the_providers_statuses_settle_a_message(status: str) -> None:
 def test_holding_keeps_the_rest_of_the_record() -> None:
     held = state.hold(RECORD, "second", LATER, EXPIRES_LATER, "DRY_RUN", "why")
     error = {"code": "DRY_RUN", "details": "why"}
-    ended = replace(RECORD, lease_until=None, updated_at=LATER, expires_at=EXPIRES_LATER)
-    assert held == replace(ended, status="HELD", message_id="second", status_at=LATER, error=error)
+    ended = RECORD._replace(lease_until=None, updated_at=LATER, expires_at=EXPIRES_LATER)
+    assert held == ended._replace(status="HELD", message_id="second", status_at=LATER, error=error)
 
 
 def test_a_message_that_is_held_again_without_a_request_keeps_the_time_of_its_hold() -> None:
     first = state.hold(RECORD, "first", NOW, EXPIRES, "UNCERTAIN", "why")
     second = state.hold(RECORD, "second", LATER, EXPIRES, "UNCERTAIN", "why")
-    assert state.hold_again(second, first) == replace(second, status_at=NOW)
+    assert state.hold_again(second, first) == second._replace(status_at=NOW)
     assert state.hold_again(second, RECORD) == second
 
 
@@ -57,17 +56,17 @@ def test_a_record_that_is_put_in_doubt_twice_keeps_the_later_time() -> None:
 
 
 def test_an_acceptance_ends_the_claim_and_the_doubt() -> None:
-    claim = replace(RECORD, in_doubt=True, doubt_until=NOW, resent=True, error={"code": "UNCERTAIN"})
+    claim = RECORD._replace(in_doubt=True, doubt_until=NOW, resent=True, error={"code": "UNCERTAIN"})
     accepted = state.accept(claim, MSG_ID, LATER, EXPIRES_LATER, was_in_doubt=True)
-    ended = replace(RECORD, lease_until=None, updated_at=LATER, expires_at=EXPIRES_LATER)
-    assert accepted == replace(ended, status="ACCEPTED", msg_id=MSG_ID, accepted_at=LATER, resent=True)
+    ended = RECORD._replace(lease_until=None, updated_at=LATER, expires_at=EXPIRES_LATER)
+    assert accepted == ended._replace(status="ACCEPTED", msg_id=MSG_ID, accepted_at=LATER, resent=True)
 
 
 @pytest.mark.parametrize("status", ["ENROUTE", "DELIVERED", "UNDELIVERABLE", "READ", "Held at customs"])
 def test_an_acceptance_does_not_overwrite_the_status_of_an_event_of_the_same_message(status: str) -> None:
-    existing = replace(SETTLED, status=status)
+    existing = SETTLED._replace(status=status)
     accepted = state.accept(existing, MSG_ID, LATER, EXPIRES_LATER, was_in_doubt=False)
-    assert accepted == replace(existing, accepted_at=LATER, updated_at=LATER, expires_at=EXPIRES_LATER)
+    assert accepted == existing._replace(accepted_at=LATER, updated_at=LATER, expires_at=EXPIRES_LATER)
 
 
 def test_an_acceptance_replaces_the_event_of_another_system() -> None:
@@ -81,7 +80,7 @@ def test_an_acceptance_keeps_an_event_that_can_belong_to_an_earlier_request() ->
 
 
 def test_the_furthest_of_a_messages_own_events_is_applied() -> None:
-    accepted = replace(SETTLED, status="ACCEPTED", status_at=None, error=None)
+    accepted = SETTLED._replace(status="ACCEPTED", status_at=None, error=None)
     events = [event("ENROUTE", 9), event("DELIVERED", 1), event("EXPIRED", 2), event("READ", 3, msg_id="other")]
     moved = state.apply(accepted, events, NOW)
     assert (moved.status, moved.status_at) == ("EXPIRED", NOW + timedelta(seconds=2))

@@ -1,6 +1,5 @@
 """The decision table of `judgement`, row by row."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,18 +30,17 @@ EXISTING = MessageRecord(
     sender="Shop",
     lease_until=NOW + timedelta(seconds=20),
 )
-CLAIM = replace(
-    EXISTING,
+CLAIM = EXISTING._replace(
     queued_at=NOW - INSTANT,
     updated_at=NOW,
     expires_at=EXPIRES,
     message_id="second",
     lease_until=NOW + timedelta(seconds=35),
 )
-UNSETTLED = replace(
-    EXISTING, status="UNCERTAIN", updated_at=NOW - RECONCILE, lease_until=None, in_doubt=True, doubt_until=QUEUED
+UNSETTLED = EXISTING._replace(
+    status="UNCERTAIN", updated_at=NOW - RECONCILE, lease_until=None, in_doubt=True, doubt_until=QUEUED
 )
-HELD_IN_DOUBT = replace(UNSETTLED, status="HELD", updated_at=NOW - RECONCILE)
+HELD_IN_DOUBT = UNSETTLED._replace(status="HELD", updated_at=NOW - RECONCILE)
 
 
 def judged(
@@ -62,28 +60,28 @@ def judged(
 
 @pytest.mark.parametrize("status", ["RETRYING", "INVALID", "LAPSED", "SUPPRESSED"])
 def test_a_message_that_was_not_sent_is_claimed_and_keeps_its_first_enqueue_time(status: str) -> None:
-    existing = replace(EXISTING, status=status, attempts=2, lease_until=None, error={"code": "X"})
-    assert judged(existing) == Proceed(replace(CLAIM, attempts=3, queued_at=QUEUED))
+    existing = EXISTING._replace(status=status, attempts=2, lease_until=None, error={"code": "X"})
+    assert judged(existing) == Proceed(CLAIM._replace(attempts=3, queued_at=QUEUED))
 
 
 @pytest.mark.parametrize("status", ["INVALID", "LAPSED", "SUPPRESSED", "HELD"])
 def test_other_content_can_use_a_reference_whose_message_was_not_sent(status: str) -> None:
-    assert judged(replace(EXISTING, status=status, fingerprint="other", attempts=4)) == Proceed(CLAIM)
+    assert judged(EXISTING._replace(status=status, fingerprint="other", attempts=4)) == Proceed(CLAIM)
 
 
 @pytest.mark.parametrize("status", ["RETRYING", "SENDING", "UNCERTAIN", *SETTLED])
 def test_other_content_is_refused_if_the_first_content_can_be_sent(status: str) -> None:
-    assert isinstance(judged(replace(EXISTING, status=status, fingerprint="other")), Reused)
+    assert isinstance(judged(EXISTING._replace(status=status, fingerprint="other")), Reused)
 
 
 @pytest.mark.parametrize("status", ["RETRYING", "HELD", "INVALID"])
 def test_other_content_is_refused_while_the_first_is_in_doubt(status: str) -> None:
-    assert isinstance(judged(replace(UNSETTLED, status=status, fingerprint="other")), Reused)
+    assert isinstance(judged(UNSETTLED._replace(status=status, fingerprint="other")), Reused)
 
 
 @pytest.mark.parametrize("status", ["DELIVERED", "HELD", "INVALID"])
 def test_every_message_under_a_forgotten_reference_is_refused(status: str) -> None:
-    assert isinstance(judged(replace(EXISTING, status=status, fingerprint=None, forgotten_at=NOW)), Reused)
+    assert isinstance(judged(EXISTING._replace(status=status, fingerprint=None, forgotten_at=NOW)), Reused)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +96,7 @@ def test_every_message_under_a_forgotten_reference_is_refused(status: str) -> No
 def test_a_message_that_sqs_delivers_again_after_its_end_is_acknowledged(
     status: str, code: str | None, expected: type[Judgement]
 ) -> None:
-    existing = replace(EXISTING, status=status, error={"code": code} if code else None)
+    existing = EXISTING._replace(status=status, error={"code": code} if code else None)
     assert isinstance(judged(existing, message_id="first"), expected)
     assert isinstance(judged(existing, message_id="second"), Proceed)
 
@@ -115,7 +113,7 @@ def test_a_message_that_sqs_delivers_again_after_its_end_is_acknowledged(
 def test_a_held_message_is_sent_if_it_was_enqueued_or_redriven_after_the_hold(
     enqueued_after: timedelta, expected: type[Judgement], *, from_dead_letter_queue: bool
 ) -> None:
-    existing = replace(EXISTING, status="HELD")
+    existing = EXISTING._replace(status="HELD")
     sent_at = existing.updated_at + enqueued_after
     judgement = judged(existing, sent_at=sent_at, from_dead_letter_queue=from_dead_letter_queue)
     assert isinstance(judgement, expected)
@@ -126,7 +124,7 @@ def test_a_held_message_is_sent_if_it_was_enqueued_or_redriven_after_the_hold(
 def test_the_message_that_was_held_last_is_not_sent_if_sqs_s_clock_is_ahead(
     *, in_doubt: bool, from_dead_letter_queue: bool
 ) -> None:
-    existing = replace(HELD_IN_DOUBT, in_doubt=in_doubt)
+    existing = HELD_IN_DOUBT._replace(in_doubt=in_doubt)
     judgement = judged(
         existing, message_id="first", sent_at=NOW + RECONCILE, from_dead_letter_queue=from_dead_letter_queue
     )
@@ -135,7 +133,7 @@ def test_the_message_that_was_held_last_is_not_sent_if_sqs_s_clock_is_ahead(
 
 def test_a_redrive_of_a_message_held_in_doubt_is_sent_once_more_and_stays_in_doubt() -> None:
     judgement = judged(HELD_IN_DOUBT, sent_at=NOW, from_dead_letter_queue=True)
-    claim = replace(CLAIM, attempts=2, queued_at=QUEUED, in_doubt=True, doubt_until=QUEUED, resent=True)
+    claim = CLAIM._replace(attempts=2, queued_at=QUEUED, in_doubt=True, doubt_until=QUEUED, resent=True)
     assert judgement == Proceed(claim)
 
 
@@ -157,14 +155,13 @@ def test_the_message_that_wrote_a_hold_in_doubt_is_acknowledged() -> None:
 
 def test_a_message_that_another_invocation_sends_waits_for_the_lease() -> None:
     lease = NOW + INSTANT
-    assert judged(replace(EXISTING, lease_until=lease)) == Wait(lease)
+    assert judged(EXISTING._replace(lease_until=lease)) == Wait(lease)
 
 
 @pytest.mark.parametrize("lease", [NOW, NOW - timedelta(days=1), None])
 def test_a_message_whose_invocation_has_ended_is_in_doubt(lease: datetime | None) -> None:
-    existing = replace(EXISTING, lease_until=lease)
-    record = replace(
-        existing,
+    existing = EXISTING._replace(lease_until=lease)
+    record = existing._replace(
         status="UNCERTAIN",
         updated_at=NOW,
         lease_until=None,
@@ -177,7 +174,7 @@ def test_a_message_whose_invocation_has_ended_is_in_doubt(lease: datetime | None
 
 @pytest.mark.parametrize("resend", [False, True])
 def test_an_uncertain_message_waits_for_a_webhook(*, resend: bool) -> None:
-    existing = replace(UNSETTLED, updated_at=NOW - RECONCILE + INSTANT)
+    existing = UNSETTLED._replace(updated_at=NOW - RECONCILE + INSTANT)
     assert judged(existing, resend=resend) == Wait(NOW + INSTANT)
 
 
@@ -186,17 +183,17 @@ def test_an_uncertain_message_without_a_webhook_is_held() -> None:
 
 
 def test_the_policy_resend_sends_an_uncertain_message_once_more() -> None:
-    claim = replace(CLAIM, attempts=2, queued_at=QUEUED, in_doubt=True, doubt_until=QUEUED, resent=True)
+    claim = CLAIM._replace(attempts=2, queued_at=QUEUED, in_doubt=True, doubt_until=QUEUED, resent=True)
     assert judged(UNSETTLED, resend=True) == Proceed(claim)
-    assert judged(replace(UNSETTLED, resent=True), resend=True) == Hold(replace(UNSETTLED, resent=True))
+    assert judged(UNSETTLED._replace(resent=True), resend=True) == Hold(UNSETTLED._replace(resent=True))
 
 
 def test_a_message_that_was_resent_and_not_accepted_stays_in_doubt_and_resent() -> None:
-    judgement = judged(replace(UNSETTLED, status="RETRYING", resent=True))
+    judgement = judged(UNSETTLED._replace(status="RETRYING", resent=True))
     assert isinstance(judgement, Proceed)
     assert (judgement.claim.in_doubt, judgement.claim.resent) == (True, True)
 
 
 @pytest.mark.parametrize("status", SETTLED)
 def test_a_message_that_the_provider_accepted_is_a_duplicate(status: str) -> None:
-    assert isinstance(judged(replace(EXISTING, status=status), resend=True), Duplicate)
+    assert isinstance(judged(EXISTING._replace(status=status), resend=True), Duplicate)

@@ -50,7 +50,7 @@ def replace_judgement(patch: Patch, other: Callable[..., Judgement | None]) -> N
 
 
 def claimed(existing: MessageRecord, claim: MessageRecord) -> Proceed:
-    return Proceed(replace(claim, attempts=existing.attempts + 1, queued_at=existing.queued_at))
+    return Proceed(claim._replace(attempts=existing.attempts + 1, queued_at=existing.queued_at))
 
 
 def claim_after_the_request(patch: Patch) -> None:
@@ -83,8 +83,8 @@ def an_unknown_outcome_means_not_sent(patch: Patch) -> None:
     patch.setattr(
         state,
         "put_in_doubt",
-        lambda record, _until, now, _expires_at: replace(
-            record, status=state.RETRYING, updated_at=now, lease_until=None
+        lambda record, _until, now, _expires_at: record._replace(
+            status=state.RETRYING, updated_at=now, lease_until=None
         ),
     )
 
@@ -146,7 +146,7 @@ def a_retry_does_not_keep_resent(patch: Patch) -> None:
         if existing.status != state.RETRYING:
             return None
         again = claimed(existing, claim).claim
-        return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until))
+        return Proceed(again._replace(in_doubt=existing.in_doubt, doubt_until=existing.doubt_until))
 
     replace_judgement(patch, other)
 
@@ -171,7 +171,7 @@ def a_result_overwrites_an_event(patch: Patch) -> None:
     real = state.accept
 
     def accept(record: MessageRecord, *given: Given, **named: Given) -> MessageRecord:
-        return real(replace(record, status=state.SENDING, msg_id=None), *given, **named)
+        return real(record._replace(status=state.SENDING, msg_id=None), *given, **named)
 
     patch.setattr(state, "accept", accept)
 
@@ -257,7 +257,7 @@ def a_held_message_is_sent_when_enqueued_again(patch: Patch) -> None:
         if existing.status != state.HELD or delivery.sent_at <= existing.updated_at:
             return None
         again = claimed(existing, claim).claim
-        return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until, resent=True))
+        return Proceed(again._replace(in_doubt=existing.in_doubt, doubt_until=existing.doubt_until, resent=True))
 
     replace_judgement(patch, other)
 
@@ -267,7 +267,7 @@ def a_redrive_is_recognised_by_its_attribute_alone(patch: Patch) -> None:
         if existing.status != state.HELD or not delivery.from_dead_letter_queue:
             return None
         again = claimed(existing, claim).claim
-        return Proceed(replace(again, in_doubt=existing.in_doubt, doubt_until=existing.doubt_until, resent=True))
+        return Proceed(again._replace(in_doubt=existing.in_doubt, doubt_until=existing.doubt_until, resent=True))
 
     replace_judgement(patch, other)
 
@@ -288,7 +288,7 @@ def a_refused_message_in_doubt_is_invalid(patch: Patch) -> None:
     real = vars(result)["_refused"]
 
     def refused(claimed: Given, *given: Given) -> Given:
-        return real(claimed._replace(record=replace(claimed.record, in_doubt=False)), *given)
+        return real(claimed._replace(record=claimed.record._replace(in_doubt=False)), *given)
 
     patch.setattr(result, "_refused", refused)
 

@@ -5,9 +5,8 @@ The text of the message is not stored. Its fingerprint is stored, to detect anot
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gatewayapi.clock import from_text, to_text
 from gatewayapi.dynamodb_values import to_attribute
@@ -25,8 +24,7 @@ _NUMBERS = ("recipient", "segments")
 _TIMES = ("lease_until", "doubt_until", "accepted_at", "status_at", "forgotten_at")
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRecord:
+class MessageRecord(NamedTuple):
     """One message. `reference` is its idempotency key.
 
     Arguments:
@@ -40,8 +38,6 @@ class MessageRecord:
         forgotten_at: when the personal data was erased.
 
     """
-
-    record_type: ClassVar[str] = "message"
 
     reference: str
     status: str
@@ -68,6 +64,11 @@ class MessageRecord:
     resent: bool = False
     forgotten_at: datetime | None = None
     error: Mapping[str, Any] | None = None
+
+    @property
+    def record_type(self) -> str:
+        """The type of the record in the table."""
+        return "message"
 
     def to_item(self) -> Item:
         """Return the record as a DynamoDB item."""

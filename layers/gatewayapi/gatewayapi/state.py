@@ -6,7 +6,6 @@ functions/sender/judgement.py decides what an SQS delivery does in each state.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ def hold(
     record: MessageRecord, message_id: str, now: datetime, expires_at: datetime, code: str, details: str
 ) -> MessageRecord:
     """Return the record as HELD: a copy is in the dead-letter queue, or the send mode did not allow the message."""
-    return replace(
-        record,
+    return record._replace(
         status=HELD,
         message_id=message_id,
         updated_at=now,
@@ -63,7 +61,7 @@ def hold_again(record: MessageRecord, previous: MessageRecord | None) -> Message
     A redrive is sent only if it is newer than the hold. With a new time, a copy that is not sent, for example because
     its deadline has expired, would prevent the sending of another copy that was redriven with it.
     """
-    return replace(record, status_at=held_since(previous)) if previous and previous.status == HELD else record
+    return record._replace(status_at=held_since(previous)) if previous and previous.status == HELD else record
 
 
 def held_since(record: MessageRecord) -> datetime:
@@ -73,8 +71,7 @@ def held_since(record: MessageRecord) -> datetime:
 
 def retry_later(record: MessageRecord, now: datetime, expires_at: datetime, code: str, details: str) -> MessageRecord:
     """Return the record as RETRYING: the message is not sent yet."""
-    return replace(
-        record,
+    return record._replace(
         status=RETRYING,
         updated_at=now,
         expires_at=expires_at,
@@ -85,8 +82,7 @@ def retry_later(record: MessageRecord, now: datetime, expires_at: datetime, code
 
 def put_in_doubt(record: MessageRecord, until: datetime, now: datetime, expires_at: datetime) -> MessageRecord:
     """Return the record as UNCERTAIN: a request may have been sent until `until`, and got no usable answer."""
-    return replace(
-        record,
+    return record._replace(
         status=UNCERTAIN,
         updated_at=now,
         expires_at=expires_at,
@@ -107,8 +103,7 @@ def accept(
     """
     ours = record.msg_id == msg_id or (was_in_doubt and record.msg_id is not None)
     keep = is_settled(record.status) and ours
-    return replace(
-        record,
+    return record._replace(
         status=record.status if keep else ACCEPTED,
         msg_id=record.msg_id if keep else msg_id,
         status_at=record.status_at if keep else None,
@@ -131,8 +126,7 @@ def apply(record: MessageRecord, events: Iterable[EventRecord], now: datetime) -
     )
     if furthest is None or furthest.status is None or rank(furthest.status) <= rank(record.status):
         return record
-    return replace(
-        record,
+    return record._replace(
         status=furthest.status,
         status_at=furthest.status_at,
         updated_at=now,
