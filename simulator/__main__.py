@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from threading import Event
 from types import FrameType
 
-from simulator.errors import ControlError
-from simulator.faults import Fault, parse
+from simulator.faults import Fault
+from simulator.orders import ControlError, validated
 from simulator.provider import Pace, Provider, Settings, secret
 
 DESCRIPTION = """\
@@ -107,7 +107,7 @@ def _port(text: str) -> int:
 def _faults(text: str) -> tuple[Fault, ...]:
     try:
         orders = json.loads(text)
-        return tuple(parse(order) for order in (orders if isinstance(orders, list) else [orders]))
+        return tuple(validated(Fault, order) for order in (orders if isinstance(orders, list) else [orders]))
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     except ControlError as error:

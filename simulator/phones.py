@@ -13,13 +13,14 @@ All others: ENROUTE, DELIVERED.
 
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal, get_args
+from typing import Annotated, Any
 
-from simulator.errors import ControlError
+from pydantic import Field
+
+from simulator.orders import ControlError, Order
 from simulator.webhook_events import RCS, SMS, EventError
 
-State = Literal["on", "off", "unknown", "undeliverable"]
-STATES: tuple[str, ...] = get_args(State)
+STATES = ("on", "off", "unknown", "undeliverable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,10 @@ BY_ENDING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(Order):
     """The state of one phone. The error belongs to `undeliverable`."""
 
-    number: int
+    number: Annotated[int, Field(gt=1000, le=999_999_999_999_999)]
     state: str
     hex_code: str = OUT_OF_REACH["hex_code"]
     details: str = OUT_OF_REACH["details"]
@@ -85,10 +85,10 @@ class Phones:
             if phone.state != "on":
                 self._phones[phone.number] = phone
 
-    def listing(self) -> list[Phone]:
-        """Return the phones that are not simply switched on."""
+    def fields(self) -> list[dict[str, Any]]:
+        """Return the phones that are not simply switched on, for JSON."""
         with self._lock:
-            return list(self._phones.values())
+            return [phone.model_dump() for phone in self._phones.values()]
 
     def outcome(self, recipient: int) -> Outcome:
         """Return how a message to this number ends."""

@@ -1,7 +1,6 @@
 """The provider's two routes: they check the token and the messages, accept, and answer, with the ordered faults."""
 
 import hmac
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from simulator.faults import AFTER, BEFORE, Fault, Faults
 from simulator.history import AcceptedMessage, History, SendRequest
 from simulator.message_webhooks import plan
 from simulator.phones import Phones
-from simulator.server import Answer, Request
+from simulator.server import Answer, Request, json_answer
 from simulator.submission import Submission, Target, read
 from simulator.webhook_deliveries import Deliveries
 from simulator.webhook_events import Webhook, moment
@@ -40,9 +39,9 @@ class SendingApi:
         """Answer one request as the provider would, or as the ordered fault demands."""
         many = ROUTES.get(request.path)
         if many is None:
-            return document(404, {"detail": "Not Found"})
+            return json_answer(404, {"detail": "Not Found"})
         if request.method != "POST":
-            return replace(document(405, {"detail": "Method Not Allowed"}), headers=(("Allow", "POST"),))
+            return json_answer(405, {"detail": "Method Not Allowed"}, (("Allow", "POST"),))
         now = datetime.now(UTC)
         number = self.history.next_number()
         received = SendRequest(number, moment(now), request.path, request.connection, body=request.body)
@@ -83,10 +82,10 @@ class SendingApi:
     def _check_token(self, authorization: str | None) -> Answer | None:
         given = (authorization or "").removeprefix(SCHEME).strip()
         if not given or not (authorization or "").startswith(SCHEME):
-            return document(401, {"description": "Unauthorized", "detail": []})
+            return json_answer(401, {"description": "Unauthorized", "detail": []})
         # As bytes, because text beyond ASCII cannot be compared in constant time.
         if not hmac.compare_digest(given.encode(), self.token.encode()):
-            return document(403, {"description": "Forbidden", "detail": []})
+            return json_answer(403, {"description": "Forbidden", "detail": []})
         return None
 
     def _delay(self, faults: Sequence[Fault], when: str) -> None:
@@ -107,20 +106,14 @@ class SendingApi:
         return webhooks
 
 
-def document(code: int, content: object) -> Answer:
-    """Return an answer with a JSON body."""
-    # A table can hold numbers that JSON has no type for.
-    return Answer(code, json.dumps(content, default=str).encode())
-
-
 def _accepted(accepted: Sequence[AcceptedMessage], *, many: bool) -> Answer:
     entries = [
         {"msg_id": entry.msg_id, "recipient": entry.message.recipient, "reference": entry.message.reference}
         for entry in accepted
     ]
     if many:
-        return document(202, {"responses": entries})
-    return document(202, entries[0] if entries else {})
+        return json_answer(202, {"responses": entries})
+    return json_answer(202, entries[0] if entries else {})
 
 
 def _answer_after_acceptance(
@@ -142,15 +135,15 @@ def _answer_of_fault(fault: Fault, submission: Submission, *, many: bool) -> Ans
     if fault.kind in ("hang", "reset"):
         return Answer(0, cut="close" if fault.kind == "hang" else "reset")
     if fault.kind == "422":
-        return document(422, {"detail": _refused(fault, submission, many=many)})
+        return json_answer(422, {"detail": _refused(fault, submission, many=many)})
     code = fault.status if fault.kind == "status" else int(fault.kind)
     if fault.kind in ("401", "403"):
-        return document(code, {"description": HTTPStatus(code).phrase, "detail": []})
+        return json_answer(code, {"description": HTTPStatus(code).phrase, "detail": []})
     if fault.kind in ("400", "413"):
-        return document(code, {"detail": HTTPStatus(code).phrase})
+        return json_answer(code, {"detail": HTTPStatus(code).phrase})
     if fault.kind in ("429", "503"):
         headers = () if fault.retry_after is None else (("Retry-After", _retry_after(fault)),)
-        return replace(document(code, {"detail": HTTPStatus(code).phrase}), headers=headers)
+        return json_answer(code, {"detail": HTTPStatus(code).phrase}, headers)
     # A proxy in front of a provider answers these, and it does not answer with JSON.
     return Answer(code, f"<html><body>{code}</body></html>".encode(), content_type="text/html")
 
@@ -175,6 +168,6 @@ def _retry_after(fault: Fault) -> str:
 
 def _problems(submission: Submission) -> Answer:
     try:
-        return document(422, {"detail": submission.problems})
+        return json_answer(422, {"detail": submission.problems})
     except RecursionError:  # a value whose nesting is just shallow enough to be read
-        return document(422, {"detail": [{**problem, "input": None} for problem in submission.problems]})
+        return json_answer(422, {"detail": [{**problem, "input": None} for problem in submission.problems]})

@@ -5,6 +5,7 @@ import { composeDialog, copyOf, submitCompose } from "/page/compose.js";
 import { conversationPane } from "/page/conversation.js";
 import { messagePane } from "/page/details.js";
 import { h, icon, show } from "/page/dom.js";
+import { options, placeholder } from "/page/parts.js";
 import { clearFaults, faultsDialog, loadKinds, phoneCodeDialog, submitFault } from "/page/faults.js";
 import { phonesPane } from "/page/phones.js";
 import { requestPane, requestsPane } from "/page/requests.js";
@@ -75,11 +76,9 @@ function detailsOf(shown) {
 }
 
 function missing() {
-  return h(
-    "div",
-    { class: "placeholder" },
-    icon("question"),
-    h("h2", {}, "This message is not here"),
+  return placeholder(
+    "question",
+    "This message is not here",
     h("p", {}, "The simulator has been restarted or reset since, or has newer messages only."),
     h("p", {}, h("a", { href: "#/" }, "Show all messages")),
   );
@@ -340,7 +339,7 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("hashchange", goTo);
 document.addEventListener("visibilitychange", () => !document.hidden && poll());
 
-byId("status-filter").append(...FILTERS.map(([value, word]) => h("option", { value }, word)));
+byId("status-filter").append(...options(FILTERS));
 showAll();
 await poll();
 await goTo();
