@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gatewayapi.message_fields import phone_number
 from tools.command import MISUSED, CommandError
 from tools.deployed import Deployed
-from tools.records import Values, is_event, is_message, keys_of_number, query, under
+from tools.records import Values, is_event, is_message, keys_of_number, under
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +54,11 @@ def digits(text: str) -> str:
 
 def find(stack: Deployed, number: str) -> Person:
     """Read everything that leads to a phone number, with queries alone."""
-    keys = keys_of_number(stack, number)
-    entries: list[Entry] = []
-    for partition in dict.fromkeys(str(key["pk"]) for key in keys):
-        entries += _entries(under(stack, partition), number)
+    partition_keys = dict.fromkeys(str(key["pk"]) for key in keys_of_number(stack, number))
+    entries = [entry for key in partition_keys for entry in _entries(under(stack, key), number)]
     entries.sort(key=lambda entry: entry.recorded_at, reverse=True)
-    return Person(number, tuple(entries), opt_out(stack, number))
-
-
-def opt_out(stack: Deployed, number: str) -> Values | None:
-    """Return the opt-out record of a number."""
-    return next(
-        query(
-            stack,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": f"OPT_OUT#{number}"}},
-            ConsistentRead=True,
-        ),
-        None,
-    )
+    opt_out = next(iter(under(stack, f"OPT_OUT#{number}")), None)
+    return Person(number, tuple(entries), opt_out)
 
 
 def _entries(items: Sequence[Values], number: str) -> list[Entry]:

@@ -1,11 +1,10 @@
-"""`make unheard`: messages that GatewayAPI accepted and of which no webhook ever came.
+"""`make unheard`: messages that GatewayAPI accepted and for which no webhook came.
 
-A message that is never reported on is found by nobody unless one looks. The table has no index for this, so the whole
-table is read; the cost is printed first.
+Nothing else reports such a message. The table has no index for this, so the whole table is read. The cost is printed
+first.
 """
 
 import argparse
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from gatewayapi.clock import now, to_text
@@ -41,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     return FOUND if found else 0
 
 
-def unheard(stack: Deployed, before: datetime) -> Iterator[Values]:
-    """Yield the messages accepted before this time that no webhook has moved."""
+def unheard(stack: Deployed, before: datetime) -> list[Values]:
+    """Return the messages accepted before this time that no webhook has moved."""
     return scan(
         stack,
         FilterExpression=(
