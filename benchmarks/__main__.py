@@ -5,8 +5,6 @@ the provider are simulated in another process, whose time is not counted. The fi
 docs/performance.md, except with --quick. The command fails if a target is missed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -63,8 +61,9 @@ def cold(layout: Layout, services: Services, rounds: int, over: str = "") -> lis
 
 def reconnected(layout: Layout, services: Services, folder: Path, rounds: int) -> Figure:
     """Return the figure of a webhook whose connections were closed while it was idle."""
-    names = ("webhook", "minimal_webhook", "usual_webhook")
-    series = measures.reconnected(layout, services, saved(folder, samples.webhook()), names, rounds)
+    invocations = dict.fromkeys(("webhook", "minimal_webhook", "usual_webhook"), 1)
+    event_file = saved(folder, samples.webhook())
+    series = measures.warm(layout, services, event_file, invocations, rounds, before=services.close_connections)
     name = "a webhook after idle connections broke, over TLS"
     return Figure(name, series, "webhook", Limit("minimal_webhook"), Limit("usual_webhook"))
 

@@ -5,21 +5,16 @@ as boto3. Code and layer are built by their Makefile. All dependencies have byte
 functions, which `sam build` would not give them.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from benchmarks.services import Services
+from benchmarks.services import Services
 
 PROJECT = Path(__file__).parents[1]
 HERE = Path(__file__).parent

@@ -10,8 +10,6 @@ first event.
 A time is the shortest of all rounds, because other programs on the machine add to the time that a clock shows.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math
@@ -20,20 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks import report, samples
 from benchmarks.figures import put
 from benchmarks.invocation import TIMEOUT_S, RuntimeApi, WarmFunction, check
 from benchmarks.layout import Function, environment, lay_out, python
 from benchmarks.services import Services, serving
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from http.server import BaseHTTPRequestHandler
 
 DOCUMENT = Path(__file__).parents[1] / "docs/performance.md"
 CGROUPS = Path("/sys/fs/cgroup/cpu")

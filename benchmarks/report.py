@@ -1,16 +1,11 @@
 """Formats the measurements as the tables of docs/performance.md."""
 
-from __future__ import annotations
-
 import os
 import platform
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from benchmarks.measures import Series
+from benchmarks.measures import Series
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,9 @@ An invocation takes its processor time, divided by its share of a processor, and
 and the provider. These waiting times are assumptions, which the document names.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from benchmarks.report import table
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MEMORY_MB = 512  # the template's default
 # This much memory gives one processor, less memory a part of one. Source:
