@@ -29,17 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before the first line is printed: a reader of that line may send a signal at once.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    settings = _settings(given)
     try:
-        provider = Provider(_settings(given))
+        provider = Provider(settings)
     except OSError as error:
         print(f"The simulator cannot listen on {given.host}:{given.port}: {error.strerror}.", file=sys.stderr)
         return 1
     with provider:
         lines = [f"phones: {provider.url}/", f"provider: {provider.url}"]
         if not given.token:
-            lines.append(f"token: {provider.token}")
+            lines.append(f"token: {settings.token}")
         if not given.webhook_key:
-            lines.append(f"webhook-key: {provider.webhook_key}")
+            lines.append(f"webhook-key: {settings.webhook_key}")
         print("\n".join(lines), flush=True)
         ended.wait()
     return 0

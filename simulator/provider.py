@@ -118,11 +118,6 @@ class Provider:
     def token(self, token: str) -> None:
         self._api.token = token
 
-    @property
-    def webhook_key(self) -> str:
-        """The key that signs webhooks."""
-        return self._api.deliveries.key
-
     def set_webhook(self, url: str | None, key: str | None = None) -> None:
         """Send webhooks to this URL from now on, also those that wait to be repeated. None sends no new ones."""
         self._api.deliveries.url = url

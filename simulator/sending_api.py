@@ -54,12 +54,12 @@ class SendingApi:
         self._delay(faults, BEFORE)
         accepted: list[AcceptedMessage] = []
         if fault is not None and fault.when == BEFORE:
-            answer = _answer_of_fault(fault, submission, many=many)
+            answer = _answer_of_fault(fault, submission)
         elif submission.problems:
             answer = _problems(submission)
         else:
             accepted = self.history.accept(submission.messages, number, moment(datetime.now(UTC)))
-            answer = _answer_after_acceptance(fault, accepted, submission, many=many)
+            answer = _answer_after_acceptance(fault, accepted, submission)
         finished = replace(
             received,
             messages=len(submission.targets),
@@ -106,36 +106,36 @@ class SendingApi:
         return webhooks
 
 
-def _accepted(accepted: Sequence[AcceptedMessage], *, many: bool) -> Answer:
+def _accepted(accepted: Sequence[AcceptedMessage], submission: Submission) -> Answer:
     entries = [
         {"msg_id": entry.msg_id, "recipient": entry.message.recipient, "reference": entry.message.reference}
         for entry in accepted
     ]
-    if many:
+    if submission.many:
         return json_answer(202, {"responses": entries})
     return json_answer(202, entries[0] if entries else {})
 
 
 def _answer_after_acceptance(
-    fault: Fault | None, accepted: Sequence[AcceptedMessage], submission: Submission, *, many: bool
+    fault: Fault | None, accepted: Sequence[AcceptedMessage], submission: Submission
 ) -> Answer:
     if fault is None:
-        return _accepted(accepted, many=many)
+        return _accepted(accepted, submission)
     if fault.kind == "reorder":
-        return _accepted(accepted[::-1], many=many)
+        return _accepted(accepted[::-1], submission)
     if fault.kind == "omit":
         index = next((i for i, target in enumerate(submission.targets) if fault.matches(target)), 0)
-        return _accepted([*accepted[:index], *accepted[index + 1 :]], many=many)
+        return _accepted([*accepted[:index], *accepted[index + 1 :]], submission)
     if fault.kind == "rubbish":
         return Answer(202, fault.body.encode())
-    return _answer_of_fault(fault, submission, many=many)
+    return _answer_of_fault(fault, submission)
 
 
-def _answer_of_fault(fault: Fault, submission: Submission, *, many: bool) -> Answer:
+def _answer_of_fault(fault: Fault, submission: Submission) -> Answer:
     if fault.kind in ("hang", "reset"):
         return Answer(0, cut="close" if fault.kind == "hang" else "reset")
     if fault.kind == "422":
-        return json_answer(422, {"detail": _refused(fault, submission, many=many)})
+        return json_answer(422, {"detail": _refused(fault, submission)})
     code = fault.status if fault.kind == "status" else int(fault.kind)
     if fault.kind in ("401", "403"):
         return json_answer(code, {"description": HTTPStatus(code).phrase, "detail": []})
@@ -148,7 +148,7 @@ def _answer_of_fault(fault: Fault, submission: Submission, *, many: bool) -> Ans
     return Answer(code, f"<html><body>{code}</body></html>".encode(), content_type="text/html")
 
 
-def _refused(fault: Fault, submission: Submission, *, many: bool) -> list[dict[str, Any]]:
+def _refused(fault: Fault, submission: Submission) -> list[dict[str, Any]]:
     indexes = [
         index
         for index, target in enumerate(submission.targets)
@@ -157,7 +157,9 @@ def _refused(fault: Fault, submission: Submission, *, many: bool) -> list[dict[s
     if not indexes:
         return [{"loc": ["body"], "msg": "Value error, the whole request is refused", "type": "value_error"}]
     words = {"msg": "Value error, refused by an ordered fault", "type": "value_error"}
-    return [{"loc": ["body", *(("messages", index) if many else ()), "sender"], **words} for index in indexes]
+    return [
+        {"loc": ["body", *(("messages", index) if submission.many else ()), "sender"], **words} for index in indexes
+    ]
 
 
 def _retry_after(fault: Fault) -> str:
