@@ -22,7 +22,9 @@ def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letters, "WAIT_S", 0)
 
 
-def put_letter(stack: Deployed, body: dict[str, Any] | None = None, reasons: dict[str, str] | None = None) -> str:
+def put_dead_letter(
+    stack: Deployed, body: dict[str, Any] | None = None, reasons: dict[str, str] | None = None
+) -> str:
     """Put a message into the dead-letter queue, and return its id."""
     attributes = {name: {"DataType": "String", "StringValue": value} for name, value in (reasons or {}).items()}
     sent = stack.client("sqs").send_message(
@@ -44,8 +46,8 @@ def attributes(message: dict[str, Any]) -> dict[str, str]:
     return {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
 
 
-def test_a_letter_is_put_back_with_its_body_and_its_reference(deployed: Deployed) -> None:
-    put_letter(deployed, reasons=REASONS)
+def test_a_dead_letter_is_put_back_with_its_body_and_its_reference(deployed: Deployed) -> None:
+    put_dead_letter(deployed, reasons=REASONS)
     assert redrive.main([]) == 0
     (message,) = received(deployed, "QueueUrl")
     assert json.loads(message["Body"]) == BODY
@@ -53,26 +55,26 @@ def test_a_letter_is_put_back_with_its_body_and_its_reference(deployed: Deployed
     assert received(deployed, "DeadLetterQueueUrl") == []
 
 
-def test_all_letters_are_put_back_however_many(deployed: Deployed) -> None:
+def test_all_dead_letters_are_put_back_however_many(deployed: Deployed) -> None:
     for number in range(23):
-        put_letter(deployed, reasons=REASONS | {"Reference": f"order-{number}"})
+        put_dead_letter(deployed, reasons=REASONS | {"Reference": f"order-{number}"})
     assert redrive.redrive(deployed) == 23
     assert received(deployed, "DeadLetterQueueUrl") == []
 
 
 @pytest.mark.parametrize("own_reference", ["order-7", None])
-def test_a_letter_that_sqs_moved_keeps_its_own_reference_or_its_message_id(
+def test_a_dead_letter_that_sqs_moved_keeps_its_own_reference_or_its_message_id(
     deployed: Deployed, own_reference: str | None
 ) -> None:
-    message_id = put_letter(deployed, BODY | {"reference": own_reference})
+    message_id = put_dead_letter(deployed, BODY | {"reference": own_reference})
     redrive.main([])
     (message,) = received(deployed, "QueueUrl")
     assert attributes(message) == {"Reference": own_reference or message_id, "ErrorCode": "UNCERTAIN"}
 
 
 def test_one_reference_is_put_back_and_the_others_stay_to_be_seen(deployed: Deployed) -> None:
-    put_letter(deployed, reasons=REASONS)
-    put_letter(deployed, reasons=REASONS | {"Reference": "order-2"})
+    put_dead_letter(deployed, reasons=REASONS)
+    put_dead_letter(deployed, reasons=REASONS | {"Reference": "order-2"})
     assert redrive.main(["--reference", "order-2"]) == 0
     assert [attributes(it)["Reference"] for it in received(deployed, "QueueUrl")] == ["order-2"]
     assert [attributes(it)["Reference"] for it in received(deployed, "DeadLetterQueueUrl")] == ["order-1"]
@@ -84,15 +86,17 @@ def test_a_reference_that_is_not_there_is_named(capsys: pytest.CaptureFixture[st
     assert "order-9" in capsys.readouterr().out
 
 
-def test_letters_go_to_the_urgent_queue_on_request(deployed: Deployed) -> None:
-    put_letter(deployed, reasons=REASONS)
+def test_dead_letters_go_to_the_urgent_queue_on_request(deployed: Deployed) -> None:
+    put_dead_letter(deployed, reasons=REASONS)
     redrive.main(["--urgent"])
     assert len(received(deployed, "UrgentQueueUrl")) == 1
 
 
-def test_a_letter_that_the_queue_refuses_stays_and_does_not_stop_the_others(aws: Aws, deployed: Deployed) -> None:
+def test_a_dead_letter_that_the_queue_refuses_stays_and_does_not_stop_the_others(
+    aws: Aws, deployed: Deployed
+) -> None:
     for number in (1, 2):
-        put_letter(deployed, reasons=REASONS | {"Reference": f"order-{number}"})
+        put_dead_letter(deployed, reasons=REASONS | {"Reference": f"order-{number}"})
     aws.calls.refuse("SendMessage", Refusal("InvalidParameterValue"))
     with pytest.raises(CommandError, match="The queue refused 1"):
         redrive.main([])
@@ -103,7 +107,7 @@ def test_a_letter_that_the_queue_refuses_stays_and_does_not_stop_the_others(aws:
 @pytest.mark.parametrize("mode", ["DryRun", "Listed"])
 def test_a_stack_that_would_not_send_is_left_alone(deploy: Callable[..., Deployed], mode: str) -> None:
     stack = deploy(SendMode=mode)
-    put_letter(stack, reasons=REASONS)
+    put_dead_letter(stack, reasons=REASONS)
     with pytest.raises(CommandError, match=f"SendMode is {mode}"):
         redrive.main([])
     assert received(stack, "QueueUrl") == []
@@ -111,7 +115,7 @@ def test_a_stack_that_would_not_send_is_left_alone(deploy: Callable[..., Deploye
 
 
 def test_an_interruption_between_the_two_steps_loses_nothing(aws: Aws, deployed: Deployed) -> None:
-    put_letter(deployed, reasons=REASONS)
+    put_dead_letter(deployed, reasons=REASONS)
 
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
@@ -126,17 +130,17 @@ def test_an_interruption_between_the_two_steps_loses_nothing(aws: Aws, deployed:
 def test_a_message_that_comes_back_meanwhile_is_not_moved_again(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_letter(deployed, reasons=REASONS)
+    put_dead_letter(deployed, reasons=REASONS)
     monkeypatch.setattr(redrive, "now", lambda: datetime(2025, 1, 1, tzinfo=UTC))
     assert redrive.redrive(deployed) == 0
     assert len(received(deployed, "DeadLetterQueueUrl")) == 1
 
 
-def test_the_list_names_reason_and_advice_and_leaves_the_letters(
+def test_the_list_names_reason_and_advice_and_leaves_the_dead_letters(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put_letter(deployed, reasons=REASONS)
-    message_id = put_letter(deployed)
+    put_dead_letter(deployed, reasons=REASONS)
+    message_id = put_dead_letter(deployed)
     assert dead_letters.main([]) == 0
     printed = capsys.readouterr().out
     for words in ("order-1", "RETRIES_EXHAUSTED", "delivered 8 times", "Redrive it", message_id, "make redrive"):
@@ -151,7 +155,7 @@ def test_a_message_with_several_mistakes_has_a_line_for_each(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mistakes = "$.to: is not a known field; did you mean recipient?; $.recipient: is required"
-    put_letter(deployed, reasons=REASONS | {"ErrorCode": "INVALID_MESSAGE", "ErrorMessage": mistakes})
+    put_dead_letter(deployed, reasons=REASONS | {"ErrorCode": "INVALID_MESSAGE", "ErrorMessage": mistakes})
     dead_letters.main([])
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert "$.to: is not a known field; did you mean recipient?" in lines
