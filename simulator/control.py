@@ -18,7 +18,7 @@ from simulator.page_routes import PAGE_ROUTES
 from simulator.phones import STATES, Phone
 from simulator.sending_api import SendingApi
 from simulator.server import Answer, Request, json_answer
-from simulator.webhook_events import Webhook, moment, sign
+from simulator.webhook_events import Webhook, sign, to_text
 
 if TYPE_CHECKING:
     from simulator.stack_view import StackView
@@ -156,7 +156,7 @@ class Control:
     def _receive_text(self, request: Request) -> Fields:
         order = orders.read(orders.InboundOrder, request)
         webhook = webhook_events.inbound_event(order.message, order.sender, now := datetime.now(UTC))
-        self.api.conversations.add([received(str(webhook.msg_id), order.sender, order.message, moment(now))])
+        self.api.conversations.add([received(str(webhook.msg_id), order.sender, order.message, to_text(now))])
         self.api.deliveries.send([(0.0, webhook)])
         return {"event_id": webhook.event_id, "msg_id": webhook.msg_id}
 

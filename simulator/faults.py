@@ -1,4 +1,4 @@
-"""The faults that can be ordered from the simulator, and which request or message they apply to.
+"""The faults that can be ordered, and the requests and messages that they apply to.
 
 Every latency that matches a request is applied. Of the other kinds, only the first that matches is applied.
 The webhook faults of one message add up.
@@ -21,7 +21,10 @@ BEFORE, AFTER = "before", "after"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of fault: its name, what it does, when, and the fields that it takes beside the conditions."""
+    """One kind of fault, and the fields that it takes beside the conditions.
+
+    `when` is relative to accepting the messages. With `either`, an order can choose it. `seconds` is a default.
+    """
 
     name: str
     text: str
@@ -167,8 +170,8 @@ class Faults:
                     continue
                 if len(targets) < fault.min_messages:
                     continue
-                decided = any(earlier.kind != "latency" for earlier in applied)
-                if (fault.kind == "latency" or not decided) and self._applies(index, targets):
+                only_latency = all(earlier.kind == "latency" for earlier in applied)
+                if (fault.kind == "latency" or only_latency) and self._applies(index, targets):
                     applied.append(fault)
         return applied
 

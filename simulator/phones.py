@@ -1,4 +1,4 @@
-"""The simulated phones: which statuses a message to a number passes.
+"""The simulated phones: the statuses that a message to a number gets.
 
 The last five digits of the recipient decide. A campaign that counts recipients up from a round number does not reach
 them by accident. A phone can also be given a state of its own, for example switched off.
@@ -25,7 +25,7 @@ STATES = ("on", "off", "unknown", "undeliverable")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The statuses that a message passes, in order, with their errors, and the event type that reports them."""
+    """The statuses that a message gets, in order, with their errors, and the type of the events that report them."""
 
     event_type: str
     statuses: tuple[tuple[str, EventError | None], ...]

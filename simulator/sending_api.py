@@ -1,4 +1,4 @@
-"""The provider's two routes: they check the token and the messages, accept, and answer, with the ordered faults."""
+"""The provider's sending API: check the token and the messages, apply the ordered faults, accept, and answer."""
 
 import hmac
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from simulator.phones import Phones
 from simulator.server import Answer, Request, json_answer
 from simulator.submission import Submission, Target, read
 from simulator.webhook_deliveries import Deliveries
-from simulator.webhook_events import Webhook, moment
+from simulator.webhook_events import Webhook, to_text
 
 ROUTES = {"/mobile/single": False, "/mobile/multi": True}
 SCHEME = "Token "
@@ -44,7 +44,7 @@ class SendingApi:
             return json_answer(405, {"detail": "Method Not Allowed"}, (("Allow", "POST"),))
         now = datetime.now(UTC)
         number = self.history.next_number()
-        received = SendRequest(number, moment(now), request.path, request.connection, body=request.body)
+        received = SendRequest(number, to_text(now), request.path, request.connection, body=request.body)
         if refusal := self._check_token(request.authorization):
             self.history.add(replace(received, outcome=refusal.status, answer=refusal.body))
             return refusal
@@ -58,7 +58,7 @@ class SendingApi:
         elif submission.problems:
             answer = _problems(submission)
         else:
-            accepted = self.history.accept(submission.messages, number, moment(datetime.now(UTC)))
+            accepted = self.history.accept(submission.messages, number, to_text(datetime.now(UTC)))
             answer = _answer_after_acceptance(fault, accepted, submission)
         finished = replace(
             received,

@@ -16,7 +16,7 @@ from typing import Any
 
 import urllib3
 
-from simulator.webhook_events import Webhook, moment, sign
+from simulator.webhook_events import Webhook, sign, to_text
 
 DELIVERED = range(200, 300)
 ANSWER_CHARACTERS = 2000
@@ -148,7 +148,7 @@ class Deliveries:
         self._attempted(attempt)
 
     def _attempt(self, webhook: Webhook, signature: str | None, number: int) -> Attempt:
-        at, started = moment(datetime.now(UTC)), time.monotonic()
+        at, started = to_text(datetime.now(UTC)), time.monotonic()
         signature = signature or sign(webhook.body, self.key)
         headers = {"Content-Type": "application/json", "Signature": signature}
         status, error, text = None, None, ""

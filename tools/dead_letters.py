@@ -1,4 +1,4 @@
-"""`make dead-letters`: list the dead-letter queue of a stack, with what to do about each message. It moves nothing."""
+"""`make dead-letters`: list the dead-letter queue with advice about each message. The messages stay there."""
 
 from collections.abc import Iterator
 from contextlib import suppress

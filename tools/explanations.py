@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from tools.records import Values, moment
+from tools.records import Values, time_of
 
 REFERENCE_CODES = "https://gatewayapi.com/docs/error-codes"
 UNTIL_EXPIRED = "GatewayAPI sends a webhook when the network reports more, at the latest when the message expires."
@@ -128,7 +128,7 @@ def next_step(message: Values, parameters: Mapping[str, str], now: datetime) -> 
 
 
 def _sending(message: Values, now: datetime) -> str:
-    until = moment(message, "lease_until")
+    until = time_of(message, "lease_until")
     if until is None or until <= now:
         return "The invocation that sent it has ended without a result. The next delivery makes it UNCERTAIN."
     return f"Its result is recorded by {clock(until)}. If the invocation dies, the message becomes UNCERTAIN then."
@@ -136,7 +136,7 @@ def _sending(message: Values, now: datetime) -> str:
 
 def _uncertain(message: Values, parameters: Mapping[str, str], now: datetime) -> str:
     seconds = parameters.get("ReconcileAfter", "")
-    since = moment(message, "updated_at")
+    since = time_of(message, "updated_at")
     if not seconds.isdecimal() or since is None:
         return "A webhook can settle it."
     until = since + timedelta(seconds=int(seconds))

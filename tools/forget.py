@@ -19,7 +19,7 @@ from tools.command import FAILED, run
 from tools.deployed import Deployed, parser
 from tools.explanations import counted
 from tools.people import Entry, Person, digits, find
-from tools.records import Values, is_event, moment, under
+from tools.records import Values, is_event, time_of, under
 
 IN_QUEUES = timedelta(days=7 + 14)
 NOT_YET = 3  # the exit code if some messages must wait
@@ -68,7 +68,7 @@ def forgettable_from(entry: Entry) -> datetime | None:
     message = entry.message
     if message is None or message.get("forgotten_at"):
         return None
-    changed = moment(message, "updated_at")
+    changed = time_of(message, "updated_at")
     return changed + IN_QUEUES if changed else None
 
 

@@ -58,7 +58,7 @@ def is_event(values: Values) -> bool:
     return bool(values.get("record_type") == "event")
 
 
-def moment(values: Values, name: str) -> datetime | None:
+def time_of(values: Values, name: str) -> datetime | None:
     """Return a time of an item, or None where it has none."""
     text = values.get(name)
     return from_text(text) if text else None

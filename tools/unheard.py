@@ -11,7 +11,7 @@ from gatewayapi.clock import now, to_text
 from tools.command import run
 from tools.deployed import Deployed, parser
 from tools.explanations import counted
-from tools.records import Values, moment
+from tools.records import Values, time_of
 from tools.table_scan import cost, scan
 
 FOUND = 1
@@ -59,7 +59,7 @@ def unheard(stack: Deployed, before: datetime) -> list[Values]:
 
 
 def _line(message: Values, at: datetime) -> str:
-    accepted_at = moment(message, "accepted_at") or at
+    accepted_at = time_of(message, "accepted_at") or at
     minutes = int((at - accepted_at).total_seconds() // 60)
     accepted = f"accepted {accepted_at:%Y-%m-%d %H:%M:%S} UTC, {minutes} minutes ago"
     return f"{message['pk']}  {accepted}, msg_id {message.get('msg_id')}"
