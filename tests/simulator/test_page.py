@@ -6,7 +6,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from simulator.faults import KINDS
 from simulator.provider import Provider
@@ -25,7 +25,7 @@ def page(provider: Provider, open_page: OpenPage) -> Page:
     return open_page(provider.url)
 
 
-def bubbles(page: Page, name: str | re.Pattern[str] = "") -> Any:  # noqa: ANN401 - a locator
+def bubbles(page: Page, name: str | re.Pattern[str] = "") -> Locator:
     return page.get_by_role("region", name="Conversation").get_by_role("listitem").filter(has_text=name)
 
 
@@ -33,12 +33,12 @@ def open_phone(page: Page, number: str = NUMBER) -> None:
     page.get_by_role("region", name="Phones").get_by_role("link", name=number).click()
 
 
-def open_dialog(page: Page, button: str) -> Any:  # noqa: ANN401 - a locator
+def open_dialog(page: Page, button: str) -> Locator:
     page.get_by_role("button", name=button).click()
     return page.get_by_role("dialog")
 
 
-def open_message(page: Page, text: str) -> Any:  # noqa: ANN401 - a locator
+def open_message(page: Page, text: str) -> Locator:
     bubbles(page, text).get_by_role("link").first.click()
     return page.get_by_role("region", name="Details")
 
@@ -282,7 +282,7 @@ def test_everything_can_be_done_by_keyboard(page: Page, provider: Provider) -> N
     assert len(provider.messages()) == 1
 
 
-def press_until_focused(page: Page, target: Any) -> None:  # noqa: ANN401 - a locator
+def press_until_focused(page: Page, target: Locator) -> None:
     for _ in range(40):
         page.keyboard.press("Tab")
         if target.evaluate("element => element === document.activeElement"):

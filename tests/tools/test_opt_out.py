@@ -7,6 +7,7 @@ import pytest
 
 from tests.aws_calls import Refusal
 from tests.moto_aws import Aws
+from tests.tools.conftest import Printed
 from tests.tools.table_items import NUMBER, message, put
 from tools import opt_out
 from tools.command import CommandError
@@ -26,32 +27,30 @@ def written(folder: Path, *lines: str) -> str:
     return str(path)
 
 
-def test_a_number_is_opted_out_and_in_again(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_is_opted_out_and_in_again(deployed: Deployed, printed: Printed) -> None:
     assert opt_out.main(["--number", "+45 12 34 56 78"]) == 0
     assert records(deployed)["OPT_OUT#4512345678"][::2] == ("OUT", "make opt-out")
-    assert capsys.readouterr().out.startswith("4512345678 is OUT since ")
+    assert printed().startswith("4512345678 is OUT since ")
     assert opt_out.main(["--number", NUMBER, "--in"]) == 0
     assert records(deployed)["OPT_OUT#4512345678"][0] == "IN"
 
 
 def test_a_list_is_recorded_with_what_its_lines_leave_out(
-    deployed: Deployed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    deployed: Deployed, tmp_path: Path, printed: Printed
 ) -> None:
     lines = ["Number,Status", NUMBER, "", "+45 87 65 43 21, in ,2025-04-01T14:00:00+02:00,crm"]
     assert opt_out.main(["--import", written(tmp_path, *lines)]) == 0
     found = records(deployed)
     assert found["OPT_OUT#4512345678"][::2] == ("OUT", "make opt-out")
     assert found["OPT_OUT#4587654321"] == ("IN", "2025-04-01T12:00:00.000000+00:00", "crm")
-    assert capsys.readouterr().out == "2 recorded, 0 skipped because the table has a newer record\n"
+    assert printed() == "2 recorded, 0 skipped because the table has a newer record\n"
 
 
-def test_an_older_line_does_not_replace_a_newer_record(
-    deployed: Deployed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_older_line_does_not_replace_a_newer_record(deployed: Deployed, tmp_path: Path, printed: Printed) -> None:
     opt_out.main(["--number", NUMBER])
     opt_out.main(["--import", written(tmp_path, f"{NUMBER},IN,2025-04-01T12:00:00Z")])
     assert records(deployed)["OPT_OUT#4512345678"][0] == "OUT"
-    assert "0 recorded, 1 skipped" in capsys.readouterr().out
+    assert "0 recorded, 1 skipped" in printed()
 
 
 def test_a_list_with_mistakes_records_nothing_and_names_their_lines(deployed: Deployed, tmp_path: Path) -> None:
@@ -88,9 +87,7 @@ def test_a_table_that_refuses_ends_the_import_with_what_to_do(aws: Aws, tmp_path
         opt_out.main(["--import", written(tmp_path, NUMBER)])
 
 
-def test_what_is_exported_can_be_imported(
-    deployed: Deployed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_exported_can_be_imported(deployed: Deployed, tmp_path: Path, printed: Printed) -> None:
     lines = [f"45000000{index:02},{'IN' if index % 3 else 'OUT'},2025-04-01T12:00:00Z,crm" for index in range(50)]
     opt_out.main(["--import", written(tmp_path, *lines)])
     put(deployed, message("order-1"))
@@ -100,7 +97,7 @@ def test_what_is_exported_can_be_imported(
     assert exported[0] == "number,status,changed_at,source"
     assert exported[1] == "4500000000,OUT,2025-04-01T12:00:00.000000+00:00,crm"
     assert len(exported) == 51
-    assert "50 records written" in capsys.readouterr().out
+    assert "50 records written" in printed()
     before = records(deployed)
     for pk in before:
         key = {"pk": {"S": pk}, "sk": {"S": "OPT_OUT"}}

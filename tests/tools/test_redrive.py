@@ -1,7 +1,6 @@
 """Dead letters are listed and put back on the queue, and none is lost on the way or gets another identity."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 
 from tests.aws_calls import Refusal
 from tests.moto_aws import Aws
+from tests.tools.conftest import Deploy, Printed
 from tools import dead_letters, redrive
 from tools.command import CommandError
 from tools.deployed import Deployed
@@ -81,9 +81,9 @@ def test_one_reference_is_put_back_and_the_others_stay_to_be_seen(deployed: Depl
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_reference_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reference_that_is_not_there_is_named(printed: Printed) -> None:
     assert redrive.main(["--reference", "order-9"]) == 1
-    assert "order-9" in capsys.readouterr().out
+    assert "order-9" in printed()
 
 
 def test_dead_letters_go_to_the_urgent_queue_on_request(deployed: Deployed) -> None:
@@ -105,7 +105,7 @@ def test_a_dead_letter_that_the_queue_refuses_stays_and_does_not_stop_the_others
 
 
 @pytest.mark.parametrize("mode", ["DryRun", "Listed"])
-def test_a_stack_that_would_not_send_is_left_alone(deploy: Callable[..., Deployed], mode: str) -> None:
+def test_a_stack_that_would_not_send_is_left_alone(deploy: Deploy, mode: str) -> None:
     stack = deploy(SendMode=mode)
     put_dead_letter(stack, reasons=REASONS)
     with pytest.raises(CommandError, match=f"SendMode is {mode}"):
@@ -136,33 +136,29 @@ def test_a_message_that_comes_back_meanwhile_is_not_moved_again(
     assert len(received(deployed, "DeadLetterQueueUrl")) == 1
 
 
-def test_the_list_names_reason_and_advice_and_leaves_the_dead_letters(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_list_names_reason_and_advice_and_leaves_the_dead_letters(deployed: Deployed, printed: Printed) -> None:
     put_dead_letter(deployed, reasons=REASONS)
     message_id = put_dead_letter(deployed)
     assert dead_letters.main([]) == 0
-    printed = capsys.readouterr().out
+    output = printed()
     for words in ("order-1", "RETRIES_EXHAUSTED", "delivered 8 times", "Redrive it", message_id, "make redrive"):
-        assert words in printed
-    assert "2 in the dead-letter queue" in printed
-    assert "abracadabra" not in printed
-    assert "4512345678" not in printed
+        assert words in output
+    assert "2 in the dead-letter queue" in output
+    assert "abracadabra" not in output
+    assert "4512345678" not in output
     assert len(received(deployed, "DeadLetterQueueUrl")) == 2
 
 
-def test_a_message_with_several_mistakes_has_a_line_for_each(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_message_with_several_mistakes_has_a_line_for_each(deployed: Deployed, printed: Printed) -> None:
     mistakes = "$.to: is not a known field; did you mean recipient?; $.recipient: is required"
     put_dead_letter(deployed, reasons=REASONS | {"ErrorCode": "INVALID_MESSAGE", "ErrorMessage": mistakes})
     dead_letters.main([])
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    lines = [line.strip() for line in printed().splitlines()]
     assert "$.to: is not a known field; did you mean recipient?" in lines
     assert "$.recipient: is required" in lines
 
 
 @pytest.mark.usefixtures("deployed")
-def test_an_empty_queue_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_queue_is_told(printed: Printed) -> None:
     assert dead_letters.main([]) == 0
-    assert "The dead-letter queue is empty." in capsys.readouterr().out
+    assert "The dead-letter queue is empty." in printed()

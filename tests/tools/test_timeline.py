@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gatewayapi.clock import to_text
+from tests.tools.conftest import Printed
 from tests.tools.table_items import event, message, put
 from tools import explanations, status
 from tools.deployed import Deployed
@@ -133,13 +134,13 @@ def test_a_dry_run_does_not_wait_for_an_operator() -> None:
     assert "waits for an operator" not in text
 
 
-def test_the_command_reads_the_table(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reads_the_table(deployed: Deployed, printed: Printed) -> None:
     put(deployed, message("order-1"), event("order-1", "e1"))
     assert status.main(["--reference", "order-1"]) == 0
-    assert "status      DELIVERED: delivered to the phone" in capsys.readouterr().out
+    assert "status      DELIVERED: delivered to the phone" in printed()
 
 
 @pytest.mark.usefixtures("deployed")
-def test_the_command_tells_that_the_table_has_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_tells_that_the_table_has_nothing(printed: Printed) -> None:
     assert status.main(["--reference", "never-sent"]) == 1
-    assert "nothing under 'never-sent'" in capsys.readouterr().out
+    assert "nothing under 'never-sent'" in printed()
