@@ -4,13 +4,12 @@ import { copyButton, curlControl, curlSend, curlWebhook } from "/page/copy.js";
 import { h, icon } from "/page/dom.js";
 import { code, collapsed, collapsedTitle, factList, paneHead, pill, section, step, tag } from "/page/parts.js";
 import { stackColumn } from "/page/stack.js";
-import { state, statusOf } from "/page/state.js";
+import { stackKey, state, statusOf } from "/page/state.js";
 import { after, exactTime, outcomeTone, outcomeWords, phoneNumber, plural, pretty, statusWords } from "/page/words.js";
 
 export function messagePane(entry) {
   const details = state.details?.id === entry.id ? state.details : null;
-  // The stack keeps a text from a person under its msg_id.
-  const key = entry.kind === "received" ? entry.id : entry.reference;
+  const key = stackKey(entry);
   return [
     paneHead(
       `#/phone/${entry.number}`,

@@ -23,7 +23,7 @@ export function section(title, ...children) {
   return h("section", { class: "card" }, h("h3", {}, title), ...children);
 }
 
-/** Return a section that the reader opens. */
+/** Return a section that the user can open. */
 export function collapsed(key, summary, ...children) {
   return h("details", { class: "raw", "data-key": key }, h("summary", {}, ...summary), ...children);
 }

@@ -6,7 +6,7 @@ import { code, collapsed, collapsedTitle, factList, paneHead, pill, placeholder,
 import { state } from "/page/state.js";
 import { after, exactTime, plural, pretty, statusWords } from "/page/words.js";
 
-// Shown in the list of changes, or of no use to a reader.
+// Shown in the list of changes, or of no use to a user.
 const LEFT_OUT = new Set(["pk", "sk", "record_type", "status", "error", "expires_at", "fingerprint"]);
 
 export function stackColumn(reference, details) {
