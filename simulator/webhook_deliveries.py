@@ -93,7 +93,8 @@ class Deliveries:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopped.set)
             self._thread.join()
-            self._pool.clear()
+        self._loop.close()  # it is still open if it never ran
+        self._pool.clear()
 
     def send(self, webhooks: Sequence[tuple[float, Webhook]]) -> None:
         """Schedule webhooks, given with the seconds until they are due. Without a URL, they are dropped."""
