@@ -171,5 +171,5 @@ def _retry_after(fault: Fault) -> str:
 def _problems(submission: Submission) -> Answer:
     try:
         return json_answer(422, {"detail": submission.problems})
-    except RecursionError:  # a value whose nesting is just shallow enough to be read
+    except RecursionError:  # the value of a problem is nested too deeply to be written
         return json_answer(422, {"detail": [{**problem, "input": None} for problem in submission.problems]})

@@ -97,7 +97,7 @@ def aged(original: Webhook, at: datetime) -> Webhook:
 def sign(body: bytes, key: str) -> str:
     """Return the value of the `Signature` header.
 
-    This does not use the product's own signature module, so each is tested against the other.
+    It does not use the product's signature module, so that the two are tested against each other.
     """
     return "v1=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
 

@@ -27,7 +27,7 @@ MAX_SHOWN = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do one of the three."""
+    """Record one number, import a list, or export all records."""
     given = parser("opt-out", "Record who wants no promotional messages")
     chosen = given.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--number", help="the phone number, with its country code")
@@ -125,7 +125,7 @@ def _statement(cells: list[str], now: datetime) -> OptOutRecord:
 
 
 def _written(stack: Deployed, statements: Iterable[OptOutRecord]) -> Iterator[bool]:
-    """Write statements, and yield whether the table took each or has a newer one."""
+    """Write statements, and yield whether each was written. If not, the table has a newer one."""
     client, table_name = stack.client("dynamodb"), stack.output("TableName")
     try:
         with ThreadPoolExecutor(WRITERS) as writers:

@@ -53,7 +53,7 @@ def digits(text: str) -> str:
 
 
 def find(stack: Deployed, number: str) -> Person:
-    """Read everything that leads to a phone number, with queries alone."""
+    """Read everything that the table has of a phone number, with queries alone."""
     partition_keys = dict.fromkeys(str(key["pk"]) for key in keys_of_number(stack, number))
     entries = [entry for key in partition_keys for entry in _entries(under(stack, key), number)]
     entries.sort(key=lambda entry: entry.recorded_at, reverse=True)
@@ -62,10 +62,10 @@ def find(stack: Deployed, number: str) -> Person:
 
 
 def _entries(items: Sequence[Values], number: str) -> list[Entry]:
-    """Return what belongs to a number of the items under one partition key.
+    """Return the entries of a number among the items under one partition key.
 
-    A message of ours leads to its events, so these have no phone number of their own. An event that has one belongs
-    to that number, whoever the message was for: another system of the account can use the same reference.
+    An event of our own message has no phone number, because the message leads to it. An event with a phone number
+    belongs to that number, even under our reference: another system of the account can use the same reference.
     """
     message = next((it for it in items if is_message(it) and it.get("phone_number") == number), None)
     events = [it for it in items if is_event(it)]

@@ -1,4 +1,4 @@
-"""A stack is found by its name, and what is wrong with the name or the environment is told."""
+"""A stack is found by its name, and an error says what is wrong with the name or the environment."""
 
 import pytest
 

@@ -63,14 +63,14 @@ def test_a_list_with_mistakes_records_nothing_and_names_their_lines(deployed: De
     ]
     with pytest.raises(CommandError) as caught:
         opt_out.main(["--import", written(tmp_path, *lines)])
-    told = str(caught.value)
-    assert [f"line {line}" in told for line in range(1, 6)] == [False, True, True, True, True]
-    assert "4512345678" not in told
+    error = str(caught.value)
+    assert [f"line {line}" in error for line in range(1, 6)] == [False, True, True, True, True]
+    assert "4512345678" not in error
     assert records(deployed) == {}
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b'"never closed\x00'])
-def test_a_file_that_cannot_be_read_is_told(deployed: Deployed, tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_cannot_be_read_is_reported(deployed: Deployed, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(content)
     with pytest.raises(CommandError):

@@ -159,6 +159,6 @@ def test_a_message_with_several_mistakes_has_a_line_for_each(deployed: Deployed,
 
 
 @pytest.mark.usefixtures("deployed")
-def test_an_empty_queue_is_told(printed: Printed) -> None:
+def test_an_empty_queue_is_reported(printed: Printed) -> None:
     assert dead_letters.main([]) == 0
     assert "The dead-letter queue is empty." in printed()
