@@ -80,7 +80,7 @@ class Deliveries:
             maxsize=pace.workers, retries=False, timeout=urllib3.Timeout(total=pace.answer_timeout_s)
         )
         self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(ThreadPoolExecutor(pace.workers))
+        self._workers = ThreadPoolExecutor(pace.workers)
         self._stopped = asyncio.Event()
         self._thread = Thread(target=self._run, daemon=True)
 
@@ -94,6 +94,7 @@ class Deliveries:
             self._loop.call_soon_threadsafe(self._stopped.set)
             self._thread.join()
         self._loop.close()  # it is still open if it never ran
+        self._workers.shutdown(cancel_futures=True)
         self._pool.clear()
 
     def send(self, webhooks: Sequence[tuple[float, Webhook]]) -> None:
@@ -113,9 +114,11 @@ class Deliveries:
         return attempt
 
     def reset(self) -> None:
-        """Drop everything, and ignore the result of what is in flight."""
+        """Drop everything, and wait for what is in flight, so that nothing arrives afterwards."""
         for delivery in list(self._pending):
             delivery.cancel()
+        workers, self._workers = self._workers, ThreadPoolExecutor(self.pace.workers)
+        workers.shutdown(cancel_futures=True)
         self._attempts = []
 
     def pending(self) -> int:
@@ -131,14 +134,14 @@ class Deliveries:
         return not wait(list(self._pending), timeout_s).not_done
 
     def _run(self) -> None:
-        # At its end, the runner cancels the deliveries and waits for the requests in flight.
+        # At its end, the runner cancels all deliveries.
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._stopped.wait())
 
     async def _deliver(self, webhook: Webhook, due: float) -> None:
         for number in itertools.count(1):
             await asyncio.sleep(due - self._loop.time())
-            attempt = await asyncio.to_thread(self._attempt, webhook, None, number)
+            attempt = await self._loop.run_in_executor(self._workers, self._attempt, webhook, None, number)
             self._add(attempt)
             if attempt.answer in DELIVERED:
                 return
