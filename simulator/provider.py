@@ -99,9 +99,9 @@ class Provider:
         """End all connections, delays and threads. A webhook in flight may take up to its time-out."""
         self._stopping.set()
         self.refuse_connections()
-        self._api.deliveries.stop()
         for server in self._closed:
             server.join()
+        self._api.deliveries.stop()  # last, because a request that was delayed may still send webhooks
 
     def __enter__(self) -> Self:
         return self.start()
