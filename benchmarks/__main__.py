@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import measures, parts, report, samples, scale
-from benchmarks.figures import put
 from benchmarks.layout import Layout, lay_out
 from benchmarks.report import Figure, Limit
 from benchmarks.services import Services, serving
@@ -129,8 +128,8 @@ def main() -> int:
     carried = scale.rates({row.per: row.median_s() for row in rows[: len(BATCHES)]}, rows[len(BATCHES)].median_s())
     print(f"{text}\n\n{carried}")
     if not quick:
-        put(DOCUMENT, "processor time", text)
-        put(DOCUMENT, "scale", carried)
+        report.put(DOCUMENT, "processor time", text)
+        report.put(DOCUMENT, "scale", carried)
     print(
         "\n" + "\n".join([f"missed: {sentence}" for sentence in missed] or ["every target is met"]), file=sys.stderr
     )

@@ -18,8 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import put
-from benchmarks.report import table
+from benchmarks.report import put, table
 from benchmarks.soak import enqueue
 from local.stack import Stack
 from local.waiting import wait_for

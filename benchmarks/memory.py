@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report, samples
-from benchmarks.figures import put
 from benchmarks.invocation import TIMEOUT_S, RuntimeApi, WarmFunction, check
 from benchmarks.layout import Function, environment, lay_out, python
 from benchmarks.services import Services, serving
@@ -163,7 +162,7 @@ def main() -> int:
     text = table(rows, given.rounds)
     print(text)
     if not given.print_only:
-        put(DOCUMENT, "memory", text)
+        report.put(DOCUMENT, "memory", text)
     return 0
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import report
-from benchmarks.figures import put
 from benchmarks.usual_stack import UsualStack
 from local.stack import Stack
 from tests.stack import function_processes
@@ -215,7 +214,7 @@ def main() -> int:
             results["the usual way"] = soak.run(settings.messages, settings.kills)
     print(f"\n{table(results)}")
     if settings.write:
-        put(DOCUMENT, "soak", table(results))
+        report.put(DOCUMENT, "soak", table(results))
     counted = results.get("this sender")
     return int(counted is not None and not counted.is_good())
 
