@@ -11,7 +11,7 @@ from gatewayapi.errors import MessageError
 from gatewayapi.message import from_body, reference_of
 from tools import explanations
 from tools.command import run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 
 BATCH = 10  # the most that SQS gives at once
 WAIT_S = 1  # a short poll asks only some of SQS's servers, and can miss messages
@@ -107,7 +107,7 @@ class DeadLetterQueue:
 
 def main(arguments: list[str] | None = None) -> int:
     """List the dead letters."""
-    settings = parser("dead-letters", "List what waits in the dead-letter queue").parse_args(arguments)
+    settings = command_parser("dead-letters", "List what waits in the dead-letter queue").parse_args(arguments)
     stack = Deployed(settings.stack)
     count = 0
     with DeadLetterQueue(stack) as queue:

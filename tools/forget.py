@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from gatewayapi.clock import now, to_text
 from tools.command import FAILED, run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 from tools.explanations import counted
 from tools.people import Entry, Person, digits, find
 from tools.records import Values, is_event, time_of, under
@@ -32,10 +32,10 @@ REMOVED_FROM_EVENT = ("body", "signature", "phone_number", "recorded_at", "recip
 
 def main(arguments: list[str] | None = None) -> int:
     """List what can be forgotten, or forget it."""
-    given = parser("forget", "Remove what is stored of a phone number")
-    given.add_argument("--number", required=True, help="the phone number, with its country code")
-    given.add_argument("--confirm", choices=["yes"], help="act; without it, what would be done is only listed")
-    settings = given.parse_args(arguments)
+    parser = command_parser("forget", "Remove what is stored of a phone number")
+    parser.add_argument("--number", required=True, help="the phone number, with its country code")
+    parser.add_argument("--confirm", choices=["yes"], help="act; without it, what would be done is only listed")
+    settings = parser.parse_args(arguments)
     number = digits(settings.number)
     stack = Deployed(settings.stack)
     person = find(stack, number)

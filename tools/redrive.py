@@ -14,7 +14,7 @@ from typing import Any
 from gatewayapi.clock import now
 from tools.command import FAILED, MISUSED, CommandError, run
 from tools.dead_letters import DeadLetter, DeadLetterQueue
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 
 LIVE = "Live"
 UNCERTAIN = "UNCERTAIN"
@@ -22,10 +22,10 @@ UNCERTAIN = "UNCERTAIN"
 
 def main(arguments: list[str] | None = None) -> int:
     """Redrive all dead letters, or those of one reference."""
-    given = parser("redrive", "Put dead letters back on the queue")
-    given.add_argument("--reference", help="only the letters of this reference")
-    given.add_argument("--urgent", action="store_true", help="put them on the urgent queue")
-    settings = given.parse_args(arguments)
+    parser = command_parser("redrive", "Put dead letters back on the queue")
+    parser.add_argument("--reference", help="only the letters of this reference")
+    parser.add_argument("--urgent", action="store_true", help="put them on the urgent queue")
+    settings = parser.parse_args(arguments)
     stack = Deployed(settings.stack)
     refuse_without_sending(stack)
     count = redrive(stack, settings.reference, urgent=settings.urgent)

@@ -56,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=names(), help="the sample")
     parser.add_argument("--key", default=os.environ.get("WEBHOOK_KEY"), help="the webhook key (WEBHOOK_KEY)")
     parser.add_argument("--curl", metavar="URL", help="print a curl command for this URL")
-    given = parser.parse_args(arguments)
-    if not given.key:
+    settings = parser.parse_args(arguments)
+    if not settings.key:
         parser.error("give the webhook key with --key, or as WEBHOOK_KEY in the environment")
-    request = stamped(given.name, given.key, datetime.now(UTC))
-    print(curl(request, given.curl) if given.curl else json.dumps(request, indent=2, ensure_ascii=False))
+    request = stamped(settings.name, settings.key, datetime.now(UTC))
+    print(curl(request, settings.curl) if settings.curl else json.dumps(request, indent=2, ensure_ascii=False))
     return 0
 
 

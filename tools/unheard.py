@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from gatewayapi.clock import now, to_text
 from tools.command import run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 from tools.explanations import counted
 from tools.records import Values, time_of
 from tools.table_scan import cost, scan
@@ -20,11 +20,11 @@ DEFAULT_MINUTES = 60
 
 def main(arguments: list[str] | None = None) -> int:
     """List the messages; return 1 if there are any."""
-    given = parser("unheard", "List messages that were accepted long ago and got no webhook")
-    given.add_argument(
+    parser = command_parser("unheard", "List messages that were accepted long ago and got no webhook")
+    parser.add_argument(
         "--minutes", type=_minutes, default=DEFAULT_MINUTES, help="how long ago they were accepted (%(default)s)"
     )
-    settings = given.parse_args(arguments)
+    settings = parser.parse_args(arguments)
     stack = Deployed(settings.stack)
     print(cost(stack), flush=True)
     at = now()
