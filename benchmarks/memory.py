@@ -70,7 +70,7 @@ class Share:
 
 
 @contextmanager
-def share(size_mb: int) -> Iterator[Share]:
+def cpu_share(size_mb: int) -> Iterator[Share]:
     """Create the cgroup of a memory size, and remove it when its processes have ended."""
     group = CGROUPS / f"gatewayapi-benchmark-{os.getpid()}"
     group.mkdir()
@@ -99,16 +99,18 @@ class LimitingRuntimeApi(RuntimeApi):
         super().next(request)
 
 
-def cold_start_s(function: Function, event: samples.Event, services: Services, of: Share, *, limited: bool) -> float:
+def cold_start_s(
+    function: Function, event: samples.Event, services: Services, share: Share, *, limited: bool
+) -> float:
     """Return the seconds from the start of the process to the response, with INIT limited or not."""
     if limited:
-        of.limit()
+        share.limit()
     else:
-        of.lift()
-    api = LimitingRuntimeApi(event, of.limit)
+        share.lift()
+    api = LimitingRuntimeApi(event, share.limit)
     began = time.perf_counter()
     process = subprocess.Popen(
-        of.command(*python("-m", "awslambdaric", f"{function.name}.handler")),
+        share.command(*python("-m", "awslambdaric", f"{function.name}.handler")),
         env=environment(function, services) | {"AWS_LAMBDA_RUNTIME_API": api.address},
         cwd=function.folders[0],
         stdout=subprocess.DEVNULL,
@@ -124,14 +126,14 @@ def cold_start_s(function: Function, event: samples.Event, services: Services, o
     return took_s
 
 
-def warm_s(function: Function, event_file: Path, services: Services, of: Share, rounds: int) -> list[float]:
+def warm_s(function: Function, event_file: Path, services: Services, share: Share, rounds: int) -> list[float]:
     """Return the seconds of warm invocations, each after a pause."""
     worker = WarmFunction(function, event_file, services)
     try:
-        of.lift()
-        of.add(worker.pid)
+        share.lift()
+        share.add(worker.pid)
         worker.run(3)
-        of.limit()
+        share.limit()
         times = []
         for _ in range(rounds):
             time.sleep(IDLE_S)
@@ -186,11 +188,11 @@ class Row:
 def measured(size_mb: int, functions: dict[str, Function], services: Services, folder: Path, rounds: int) -> Row:
     """Measure both functions at one memory size."""
     events = {"sender": samples.batch(BATCH), "webhook": samples.webhook()}
-    with share(size_mb) as of:
+    with cpu_share(size_mb) as share:
         cold: dict[str, tuple[float, float]] = {}
         for name, event in events.items():
             limited, unlimited = (
-                min(cold_start_s(functions[name], event, services, of, limited=limited) for _ in range(rounds))
+                min(cold_start_s(functions[name], event, services, share, limited=limited) for _ in range(rounds))
                 for limited in (True, False)
             )
             cold[name] = limited, unlimited
@@ -198,7 +200,7 @@ def measured(size_mb: int, functions: dict[str, Function], services: Services, f
         for name, event in events.items():
             file = folder / f"{name}.json"
             file.write_text(json.dumps(event))
-            warm[name] = min(warm_s(functions[name], file, services, of, rounds))
+            warm[name] = min(warm_s(functions[name], file, services, share, rounds))
     return Row(size_mb, cold["sender"], cold["webhook"], warm["sender"], warm["webhook"])
 
 

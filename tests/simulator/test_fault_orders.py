@@ -56,7 +56,7 @@ def test_an_invalid_fault_is_refused(order: object) -> None:
 )
 def test_any_order_is_a_fault_or_is_refused(order: dict[str, Any]) -> None:
     try:
-        rule = validated(Fault, order)
+        fault = validated(Fault, order)
     except ControlError:
         return
-    assert rule.kind == order["kind"]
+    assert fault.kind == order["kind"]

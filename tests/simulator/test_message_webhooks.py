@@ -97,7 +97,7 @@ def test_without_a_url_webhooks_are_dropped(
 
 
 @pytest.mark.parametrize(
-    ("rule", "statuses"),
+    ("fault", "statuses"),
     [
         ({"kind": "webhook-duplicate", "copies": 3}, ["ENROUTE"] * 3 + ["DELIVERED"] * 3),
         ({"kind": "webhook-duplicate", "only": "DELIVERED"}, ["ENROUTE", "DELIVERED", "DELIVERED"]),
@@ -108,9 +108,9 @@ def test_without_a_url_webhooks_are_dropped(
     ],
 )
 def test_webhook_faults_apply_to_a_chosen_message(
-    receiver: Receiver, provider: Provider, send_and_wait: SendAndWait, rule: dict[str, Any], statuses: list[str]
+    receiver: Receiver, provider: Provider, send_and_wait: SendAndWait, fault: dict[str, Any], statuses: list[str]
 ) -> None:
-    provider.order(**rule, reference="chosen")
+    provider.order(**fault, reference="chosen")
     send_and_wait(reference="other")
     send_and_wait(reference="chosen")
     assert receiver.statuses() == ["ENROUTE", "DELIVERED", *statuses]

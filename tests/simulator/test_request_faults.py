@@ -15,7 +15,7 @@ LONG_S = 600.0
 
 
 @pytest.mark.parametrize(
-    ("rule", "header"),
+    ("fault", "header"),
     [
         ({"kind": "401"}, None),
         ({"kind": "403"}, None),
@@ -28,11 +28,11 @@ LONG_S = 600.0
     ],
 )
 def test_a_refused_request_is_not_accepted_and_may_have_a_retry_after(
-    client: Client, provider: Provider, rule: dict[str, Any], header: str | None
+    client: Client, provider: Provider, fault: dict[str, Any], header: str | None
 ) -> None:
-    provider.order(**rule)
+    provider.order(**fault)
     answer = client.single()
-    assert (answer.status, answer.headers.get("Retry-After")) == (int(rule["kind"]), header)
+    assert (answer.status, answer.headers.get("Retry-After")) == (int(fault["kind"]), header)
     assert not provider.messages()
 
 
@@ -127,7 +127,7 @@ def test_the_answer_can_be_in_reverse_order(client: Client, provider: Provider) 
 
 
 @pytest.mark.parametrize(
-    ("rule", "places"),
+    ("fault", "places"),
     [
         ({}, [["body"]]),
         ({"indexes": [2]}, [["body", "messages", 2, "sender"]]),
@@ -135,9 +135,9 @@ def test_the_answer_can_be_in_reverse_order(client: Client, provider: Provider) 
     ],
 )
 def test_a_422_names_the_given_messages_or_none(
-    client: Client, provider: Provider, rule: dict[str, Any], places: list[list[Any]]
+    client: Client, provider: Provider, fault: dict[str, Any], places: list[list[Any]]
 ) -> None:
-    provider.order(kind="422", **rule)
+    provider.order(kind="422", **fault)
     answer = client.multi(message("a"), message("b"), message("c"))
     assert (answer.status, [detail["loc"] for detail in answer.json()["detail"]]) == (422, places)
     assert not provider.messages()
@@ -149,7 +149,7 @@ def test_a_422_by_reference_applies_only_to_requests_with_that_reference(client:
 
 
 @pytest.mark.parametrize(
-    ("rule", "applied"),
+    ("fault", "applied"),
     [
         ({"reference": "order-1"}, [True, False, False]),
         ({"reference_contains": "order"}, [True, True, False]),
@@ -159,9 +159,9 @@ def test_a_422_by_reference_applies_only_to_requests_with_that_reference(client:
     ],
 )
 def test_a_fault_applies_only_to_messages_that_meet_its_conditions(
-    client: Client, provider: Provider, rule: dict[str, Any], applied: list[bool]
+    client: Client, provider: Provider, fault: dict[str, Any], applied: list[bool]
 ) -> None:
-    provider.order(kind="503", count=None, **rule)
+    provider.order(kind="503", count=None, **fault)
     chosen = [
         message("order-1", recipient=4500000001),
         message("order-2", recipient=4500000002, message="some poison"),
@@ -174,7 +174,7 @@ def test_a_fault_applies_only_to_messages_that_meet_its_conditions(
 def test_faults_apply_in_order_and_as_often_as_ordered(client: Client, provider: Provider) -> None:
     client.control("POST", "faults", [{"kind": 429, "count": 2}, {"kind": "503", "count": None}])
     assert [client.single().status for _ in range(4)] == [429, 429, 503, 503]
-    assert [rule["hits"] for rule in client.control("GET", "faults")["faults"]] == [2, 2]
+    assert [fault["hits"] for fault in client.control("GET", "faults")["faults"]] == [2, 2]
     assert client.control("DELETE", "faults") == {"faults": []}
     assert client.single().status == 202
     assert [request.faults for request in provider.requests()] == [("429",), ("429",), ("503",), ("503",), ()]
