@@ -5,8 +5,6 @@ the provider are simulated in another process, whose time is not counted. The fi
 docs/performance.md, except with --quick. The command fails if a target is missed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -14,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import measures, parts, report, samples, scale
-from benchmarks.figures import put
 from benchmarks.layout import Layout, lay_out
 from benchmarks.report import Figure, Limit
 from benchmarks.services import Services, serving
@@ -63,8 +60,9 @@ def cold(layout: Layout, services: Services, rounds: int, over: str = "") -> lis
 
 def reconnected(layout: Layout, services: Services, folder: Path, rounds: int) -> Figure:
     """Return the figure of a webhook whose connections were closed while it was idle."""
-    names = ("webhook", "minimal_webhook", "usual_webhook")
-    series = measures.reconnected(layout, services, saved(folder, samples.webhook()), names, rounds)
+    invocations = dict.fromkeys(("webhook", "minimal_webhook", "usual_webhook"), 1)
+    event_file = saved(folder, samples.webhook())
+    series = measures.warm(layout, services, event_file, invocations, rounds, before=services.close_connections)
     name = "a webhook after idle connections broke, over TLS"
     return Figure(name, series, "webhook", Limit("minimal_webhook"), Limit("usual_webhook"))
 
@@ -130,8 +128,8 @@ def main() -> int:
     carried = scale.rates({row.per: row.median_s() for row in rows[: len(BATCHES)]}, rows[len(BATCHES)].median_s())
     print(f"{text}\n\n{carried}")
     if not quick:
-        put(DOCUMENT, "processor time", text)
-        put(DOCUMENT, "scale", carried)
+        report.put(DOCUMENT, "processor time", text)
+        report.put(DOCUMENT, "scale", carried)
     print(
         "\n" + "\n".join([f"missed: {sentence}" for sentence in missed] or ["every target is met"]), file=sys.stderr
     )

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import put
-from benchmarks.soak import body
+from benchmarks.report import put, table
+from benchmarks.soak import enqueue
 from local.stack import Stack
 from local.waiting import wait_for
 from tests.stack import function_processes
@@ -55,16 +55,14 @@ class Campaign:
         for number in range(count):
             reference = f"{name}-{number}"
             self._sent[reference] = datetime.now(UTC)
-            self._send(self.stack.outputs[queue], [body(number, reference)])
+            enqueue(self.stack, self.stack.outputs[queue], [reference])
             if wait_for_each:
                 wait_for(partial(self._has_arrived, reference), reference, WITHIN_S)
 
     def enqueue(self, count: int) -> None:
         """Enqueue the whole campaign, and only then let the sender run."""
         with self._sender_function.paused():
-            for start in range(0, count, 10):
-                bodies = [body(number, f"campaign-{number}") for number in range(start, start + 10)]
-                self._send(self.stack.outputs["QueueUrl"], bodies)
+            enqueue(self.stack, self.stack.outputs["QueueUrl"], [f"campaign-{number}" for number in range(count)])
 
     def waits(self, name: str) -> list[float]:
         """Return the seconds from SendMessage to the provider's request for every probe."""
@@ -126,20 +124,15 @@ class Campaign:
     def _has_sent(self, goal: int) -> bool:
         return self.accepted() >= goal
 
-    def _send(self, url: str, bodies: list[str]) -> None:
-        entries: Any = [{"Id": str(index), "MessageBody": text} for index, text in enumerate(bodies)]
-        self.stack.client("sqs").send_message_batch(QueueUrl=url, Entries=entries)
-
 
 def is_of(reference: str, name: str) -> bool:
     """Return whether a reference belongs to the messages of this name."""
     return reference.rpartition("-")[0] == name
 
 
-def row(name: str, seconds: list[float]) -> str:
+def row(name: str, seconds: list[float]) -> list[str]:
     """Return a row of the table: the median and the 95th percentile."""
-    p95 = statistics.quantiles(seconds, n=20)[-1]
-    return f"| {name} | {statistics.median(seconds):.2f} s | {p95:.2f} s |"
+    return [name, f"{statistics.median(seconds):.2f} s", f"{statistics.quantiles(seconds, n=20)[-1]:.2f} s"]
 
 
 def main() -> int:
@@ -168,18 +161,17 @@ def main() -> int:
         wait_for(lambda: len(campaign.waits("behind")) == settings.probes, "the last probes", WITHIN_S)
         wait_for(campaign.simulator.is_quiet, "the webhooks", WITHIN_S)
         quarters = ", ".join(f"{cost:.2f} ms" for cost in costs)
-        lines = [
-            "| | p50 | p95 |",
-            "| --- | --- | --- |",
+        rows = [
             row("queue to GatewayAPI, at rest", campaign.waits("rest")),
             row("queue to GatewayAPI during a campaign, urgent queue", campaign.waits("urgent")),
             row("queue to GatewayAPI during a campaign, main queue", campaign.waits("behind")),
             row("webhook until stored, at rest", campaign.webhooks("rest")),
             row("webhook until stored, during a campaign", campaign.webhooks("urgent")),
-            "",
-            f"{settings.messages} messages in {seconds:.0f} s. Processor time per message, by quarter: {quarters}.",
         ]
-    text = "\n".join(lines)
+    text = (
+        f"{table(('', 'p50', 'p95'), rows)}\n\n"
+        f"{settings.messages} messages in {seconds:.0f} s. Processor time per message, by quarter: {quarters}."
+    )
     print(f"\n{text}")
     if settings.write:
         put(DOCUMENT, "campaign", text)

@@ -1,20 +1,15 @@
 """Runs functions as Lambda does, cold under awslambdaric or warm in a process that stays, and measures them."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from benchmarks.layout import HERE, Function, environment, python
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from benchmarks.services import Services
+from benchmarks.services import Services
 
 INVOCATION = "/2018-06-01/runtime/invocation"
 TIMEOUT_S = 60

@@ -5,21 +5,17 @@ as boto3. Code and layer are built by their Makefile. All dependencies have byte
 functions, which `sam build` would not give them.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from benchmarks.services import Services
+from benchmarks.services import Services
+from tests.conftest import ENVIRONMENT
 
 PROJECT = Path(__file__).parents[1]
 HERE = Path(__file__).parent
@@ -55,9 +51,11 @@ PRODUCT = ("sender", "webhook")
 USUAL = ("usual_sender", "usual_webhook")
 MINIMAL = ("minimal_cold_start", "minimal_sender", "minimal_webhook")
 
-_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret"
-_SQS = "https://sqs.eu-west-1.amazonaws.com/123456789012"
 SETTINGS = {
+    # The template's variables, as the tests set them.
+    **{name: value for name, value in ENVIRONMENT.items() if not name.startswith("AWS_")},
+    "IDEMPOTENCY_TABLE": "gatewayapi-benchmark-idempotency",
+    # Lambda's variables.
     "LANG": "en_US.UTF-8",
     "TZ": ":UTC",
     "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's disk is read-only
@@ -69,29 +67,6 @@ SETTINGS = {
     "AWS_ACCESS_KEY_ID": "ASIABENCHMARKBENCHMA",
     "AWS_SECRET_ACCESS_KEY": "benchmark",
     "AWS_SESSION_TOKEN": "benchmark" * 60,  # as long as Lambda's
-    "TABLE_NAME": "gatewayapi-benchmark",
-    "IDEMPOTENCY_TABLE": "gatewayapi-benchmark-idempotency",
-    "QUEUE_URL": f"{_SQS}/queue",
-    "URGENT_QUEUE_URL": f"{_SQS}/urgent",
-    "DEAD_LETTER_QUEUE_URL": f"{_SQS}/dead-letters",
-    "TOKEN_SECRET_ARN": f"{_ARN}:token-AbCdEf",
-    "WEBHOOK_KEY_SECRET_ARN": f"{_ARN}:key-AbCdEf",
-    "DEFAULT_SENDER": "",
-    "UNCERTAIN_SENDS": "Hold",
-    "RECONCILE_AFTER_S": "900",
-    "RETENTION_DAYS": "90",
-    "MAX_RECEIVE_COUNT": "8",
-    "MAX_EVENT_AGE_S": "604800",
-    "SEND_MODE": "Live",
-    "LISTED_RECIPIENTS": "",
-    "ALLOWED_PREFIXES": "",
-    "MAX_SEGMENTS": "255",
-    "OPT_OUTS": "Off",
-    "STOP_WORDS": "STOP,STOPALL,UNSUBSCRIBE,CANCEL,END,QUIT,OPTOUT",
-    "START_WORDS": "START,UNSTOP",
-    "KEYWORDS": "",
-    "POWERTOOLS_LOG_LEVEL": "INFO",
-    "POWERTOOLS_METRICS_NAMESPACE": "GatewayApi",
 }
 
 

@@ -4,25 +4,20 @@ In turn, because a machine's speed changes over time, and then it changes for al
 the rounds' ratios, and a time is the median of the rounds' times.
 """
 
-from __future__ import annotations
-
 import statistics
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from benchmarks import samples
 from benchmarks.invocation import WarmFunction, cold_start
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from benchmarks.layout import Layout
-    from benchmarks.services import Services
+from benchmarks.layout import Layout
+from benchmarks.services import Services
 
 COLD = ("minimal_cold_start", "sender", "webhook", "usual_sender", "usual_webhook")
+WARM_UP = 3  # invocations, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,34 +56,26 @@ def cold(layout: Layout, services: Services, rounds: int, names: Sequence[str] =
     return in_turn({name: partial(start, name) for name in names}, rounds)
 
 
-def warm(layout: Layout, services: Services, event_file: Path, invocations: Mapping[str, int], rounds: int) -> Series:
-    """Measure an invocation of warm functions. `invocations` are averaged in every round."""
+def warm(
+    layout: Layout,
+    services: Services,
+    event_file: Path,
+    invocations: Mapping[str, int],
+    rounds: int,
+    before: Callable[[], None] = lambda: None,
+) -> Series:
+    """Measure an invocation of warm functions: in every round, call `before` and average `invocations`."""
 
     def average(function: WarmFunction, count: int) -> float:
+        before()
         return function.run(count) / count
 
     with ExitStack() as stack:
         measured = {}
         for name, count in invocations.items():
             function = _started(stack, layout, services, event_file, name)
-            function.run(count)
+            function.run(max(count, WARM_UP))
             measured[name] = partial(average, function, count)
-        return in_turn(measured, rounds)
-
-
-def reconnected(layout: Layout, services: Services, event_file: Path, names: Sequence[str], rounds: int) -> Series:
-    """Measure a warm invocation after all connections were closed while the function was idle."""
-
-    def after_closed(function: WarmFunction) -> float:
-        services.close_connections()
-        return function.run(1)
-
-    with ExitStack() as stack:
-        measured = {}
-        for name in names:
-            function = _started(stack, layout, services, event_file, name)
-            function.run(3)
-            measured[name] = partial(after_closed, function)
         return in_turn(measured, rounds)
 
 

@@ -10,8 +10,6 @@ first event.
 A time is the shortest of all rounds, because other programs on the machine add to the time that a clock shows.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math
@@ -20,20 +18,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks import report, samples
-from benchmarks.figures import put
 from benchmarks.invocation import TIMEOUT_S, RuntimeApi, WarmFunction, check
 from benchmarks.layout import Function, environment, lay_out, python
 from benchmarks.services import Services, serving
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from http.server import BaseHTTPRequestHandler
 
 DOCUMENT = Path(__file__).parents[1] / "docs/performance.md"
 CGROUPS = Path("/sys/fs/cgroup/cpu")
@@ -75,7 +70,7 @@ class Share:
 
 
 @contextmanager
-def share(size_mb: int) -> Iterator[Share]:
+def cpu_share(size_mb: int) -> Iterator[Share]:
     """Create the cgroup of a memory size, and remove it when its processes have ended."""
     group = CGROUPS / f"gatewayapi-benchmark-{os.getpid()}"
     group.mkdir()
@@ -104,16 +99,18 @@ class LimitingRuntimeApi(RuntimeApi):
         super().next(request)
 
 
-def cold_start_s(function: Function, event: samples.Event, services: Services, of: Share, *, limited: bool) -> float:
+def cold_start_s(
+    function: Function, event: samples.Event, services: Services, share: Share, *, limited: bool
+) -> float:
     """Return the seconds from the start of the process to the response, with INIT limited or not."""
     if limited:
-        of.limit()
+        share.limit()
     else:
-        of.lift()
-    api = LimitingRuntimeApi(event, of.limit)
+        share.lift()
+    api = LimitingRuntimeApi(event, share.limit)
     began = time.perf_counter()
     process = subprocess.Popen(
-        of.command(*python("-m", "awslambdaric", f"{function.name}.handler")),
+        share.command(*python("-m", "awslambdaric", f"{function.name}.handler")),
         env=environment(function, services) | {"AWS_LAMBDA_RUNTIME_API": api.address},
         cwd=function.folders[0],
         stdout=subprocess.DEVNULL,
@@ -129,14 +126,14 @@ def cold_start_s(function: Function, event: samples.Event, services: Services, o
     return took_s
 
 
-def warm_s(function: Function, event_file: Path, services: Services, of: Share, rounds: int) -> list[float]:
+def warm_s(function: Function, event_file: Path, services: Services, share: Share, rounds: int) -> list[float]:
     """Return the seconds of warm invocations, each after a pause."""
     worker = WarmFunction(function, event_file, services)
     try:
-        of.lift()
-        of.add(worker.pid)
+        share.lift()
+        share.add(worker.pid)
         worker.run(3)
-        of.limit()
+        share.limit()
         times = []
         for _ in range(rounds):
             time.sleep(IDLE_S)
@@ -167,7 +164,7 @@ def main() -> int:
     text = table(rows, given.rounds)
     print(text)
     if not given.print_only:
-        put(DOCUMENT, "memory", text)
+        report.put(DOCUMENT, "memory", text)
     return 0
 
 
@@ -191,11 +188,11 @@ class Row:
 def measured(size_mb: int, functions: dict[str, Function], services: Services, folder: Path, rounds: int) -> Row:
     """Measure both functions at one memory size."""
     events = {"sender": samples.batch(BATCH), "webhook": samples.webhook()}
-    with share(size_mb) as of:
+    with cpu_share(size_mb) as share:
         cold: dict[str, tuple[float, float]] = {}
         for name, event in events.items():
             limited, unlimited = (
-                min(cold_start_s(functions[name], event, services, of, limited=limited) for _ in range(rounds))
+                min(cold_start_s(functions[name], event, services, share, limited=limited) for _ in range(rounds))
                 for limited in (True, False)
             )
             cold[name] = limited, unlimited
@@ -203,7 +200,7 @@ def measured(size_mb: int, functions: dict[str, Function], services: Services, f
         for name, event in events.items():
             file = folder / f"{name}.json"
             file.write_text(json.dumps(event))
-            warm[name] = min(warm_s(functions[name], file, services, of, rounds))
+            warm[name] = min(warm_s(functions[name], file, services, share, rounds))
     return Row(size_mb, cold["sender"], cold["webhook"], warm["sender"], warm["webhook"])
 
 

@@ -1,7 +1,5 @@
 """The minimal cold start: import boto3, create a DynamoDB client, write one item."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

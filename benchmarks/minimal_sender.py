@@ -4,8 +4,6 @@ The real sender's processor time is compared with it. It is no example to copy: 
 them twice.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -4,8 +4,6 @@ The real webhook's processor time is compared with it. It is no example to copy:
 for anything else that it does not expect.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

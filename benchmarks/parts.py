@@ -3,19 +3,13 @@
 A part is Python source text, because it runs in a child process that has imported nothing yet.
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from benchmarks.layout import environment, python
-
-if TYPE_CHECKING:
-    from benchmarks.layout import Function
-    from benchmarks.services import Services
+from benchmarks.layout import Function, environment, python
+from benchmarks.services import Services
 
 # Garbage collections happen at any time, so they are switched off here. One part measures them.
 _CHILD = """

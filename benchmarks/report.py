@@ -1,16 +1,12 @@
-"""Formats the measurements as the tables of docs/performance.md."""
-
-from __future__ import annotations
+"""Formats measurements as tables, and writes them into the documents."""
 
 import os
 import platform
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from benchmarks.measures import Series
+from benchmarks.measures import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +111,11 @@ def machine() -> str:
     """Return the machine and the Python that measured, without names."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{os.cpu_count()} {platform.machine()} cores, {platform.system()}, {python}"
+
+
+def put(document: Path, name: str, text: str) -> None:
+    """Replace the text between the two comments of this name, or raise ValueError if the document has none."""
+    begin, end = f"<!-- figures: {name} -->\n", f"<!-- end of figures: {name} -->"
+    content = document.read_text()
+    start, stop = content.index(begin) + len(begin), content.index(end)
+    document.write_text(f"{content[:start]}{text.strip()}\n{content[stop:]}")

@@ -1,7 +1,5 @@
 """The events for the measured functions: without faults, in the form of SQS and API Gateway."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time

@@ -4,14 +4,9 @@ An invocation takes its processor time, divided by its share of a processor, and
 and the provider. These waiting times are assumptions, which the document names.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from benchmarks.report import table
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MEMORY_MB = 512  # the template's default
 # This much memory gives one processor, less memory a part of one. Source:
@@ -23,16 +18,6 @@ CONCURRENCIES = (2, 5, 50, 200)  # 5 is the default MaximumConcurrency
 WEBHOOKS = 500  # a second: the default WebhookRate
 
 
-def sender_s(cpu_s: float) -> float:
-    """Return the seconds of an invocation with a claim, a request and a result."""
-    return _stretched(cpu_s) + 2 * TABLE_S + PROVIDER_S
-
-
-def webhook_s(cpu_s: float) -> float:
-    """Return the seconds of an invocation that stores one event."""
-    return _stretched(cpu_s) + TABLE_S
-
-
 def rates(batches_s: Mapping[int, float], webhook_cpu_s: float) -> str:
     """Return the tables of rates, from the processor seconds of a batch of each size, and of a webhook."""
     head = (
@@ -42,7 +27,7 @@ def rates(batches_s: Mapping[int, float], webhook_cpu_s: float) -> str:
     )
     rows = []
     for size, cpu_s in batches_s.items():
-        invocation_s = sender_s(cpu_s)
+        invocation_s = _stretched(cpu_s) + 2 * TABLE_S + PROVIDER_S  # a claim, a request and a result
         rows.append(
             (
                 str(size),
@@ -50,7 +35,7 @@ def rates(batches_s: Mapping[int, float], webhook_cpu_s: float) -> str:
                 *(f"{count * size / invocation_s:,.0f}" for count in CONCURRENCIES),
             )
         )
-    invocation_s = webhook_s(webhook_cpu_s)
+    invocation_s = _stretched(webhook_cpu_s) + TABLE_S
     webhooks = (
         f"A webhook takes {1000 * invocation_s:.0f} ms. So one instance handles {1 / invocation_s:.0f} webhooks a"
         f" second, and {WEBHOOKS:,} webhooks a second need {WEBHOOKS * invocation_s:.0f} concurrent instances."

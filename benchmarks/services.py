@@ -1,24 +1,20 @@
 """Starts `simulated_services`, reads its counts, and ends it."""
 
-from __future__ import annotations
-
 import json
 import ssl
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import botocore
 
-from benchmarks.layout import PROJECT
 from tests.layer.certificates import self_signed
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+PROJECT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ and accept everything.
 input ends. With a certificate and its key it uses TLS.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import ssl

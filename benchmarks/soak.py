@@ -11,11 +11,12 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import put
+from benchmarks import report
 from benchmarks.usual_stack import UsualStack
 from local.stack import Stack
 from tests.stack import function_processes
@@ -62,7 +63,6 @@ class Counts:
     lost: int = 0
     held: Counter[str] = field(default_factory=Counter)
     held_although_sent: int = 0
-    redriven: int = 0
     accepted_after_redrive: int = 0
     repeated_after_redrive: int = 0
 
@@ -90,7 +90,7 @@ class Soak:
         self._simulator.ask("webhook", {"url": self.stack.webhook_url, "key": self.stack.webhook_key})
         self._simulator.order(*({"count": None, **fault} for fault in (*FAULTS, *WEBHOOK_FAULTS)))
         references = [f"{self.name}-{number}" for number in range(messages)]
-        self._enqueue(references)
+        enqueue(self.stack, self._queue_url, references)
         self._kill_and_wait(counted, kills)
         counted.seconds = time.monotonic() - started
         counts = self._simulator.counts()
@@ -103,22 +103,16 @@ class Soak:
         counted.held_although_sent = sum(counts[reference] > 0 for reference in dead)
         self._simulator.ask("faults", method="DELETE")
         for _, _, dead_letter in dead_letters:
-            self._send(dead_letter["Body"], dead_letter.get("MessageAttributes", {}))
-        counted.redriven = len(dead_letters)
+            self.stack.client("sqs").send_message(
+                QueueUrl=self._queue_url,
+                MessageBody=dead_letter["Body"],
+                MessageAttributes=dead_letter.get("MessageAttributes", {}),
+            )
         self._kill_and_wait(counted, 0)
         counts = self._simulator.counts()
         counted.accepted_after_redrive = sum(counts[reference] > 0 for reference in references)
         counted.repeated_after_redrive = sum(counts[reference] > 1 for reference in references)
         return counted
-
-    def _enqueue(self, references: list[str]) -> None:
-        sqs = self.stack.client("sqs")
-        for start in range(0, len(references), 10):
-            entries = [
-                {"Id": str(index), "MessageBody": body(start + index, reference)}
-                for index, reference in enumerate(references[start : start + 10])
-            ]
-            sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
 
     def _kill_and_wait(self, counted: Counts, kills: int) -> None:
         """Kill workers until the queue is empty and all webhooks were answered."""
@@ -156,36 +150,40 @@ class Soak:
             if not answer.get("Messages"):
                 return dead_letters
 
-    def _send(self, text: str, attributes: dict[str, Any]) -> None:
-        self.stack.client("sqs").send_message(
-            QueueUrl=self._queue_url, MessageBody=text, MessageAttributes=attributes
-        )
+
+def enqueue(stack: Stack, queue_url: str, references: Sequence[str]) -> None:
+    """Put a message for each reference on a queue. A reference ends with a number."""
+    for start in range(0, len(references), 10):
+        entries: Any = [
+            {"Id": str(index), "MessageBody": body(reference)}
+            for index, reference in enumerate(references[start : start + 10])
+        ]
+        stack.client("sqs").send_message_batch(QueueUrl=queue_url, Entries=entries)
 
 
-def body(number: int, reference: str) -> str:
+def body(reference: str) -> str:
     """Return the body of a message."""
-    recipient = 4520_000_000 + number
-    return json.dumps(
-        {"sender": "Example", "recipient": recipient, "message": f"No. {number}", "reference": reference}
-    )
+    number = int(reference.rpartition("-")[2])
+    fields = {"sender": "Example", "recipient": 4520_000_000 + number, "message": f"No. {number}"}
+    return json.dumps(fields | {"reference": reference})
 
 
 def table(results: dict[str, Counts]) -> str:
     """Return the figures as a Markdown table."""
-    rows: list[tuple[str, list[object]]] = [
-        ("messages", [counted.messages for counted in results.values()]),
-        ("requests to GatewayAPI", [counted.requests for counted in results.values()]),
-        ("workers killed", [counted.kills for counted in results.values()]),
-        ("**lost**", [f"**{counted.lost}**" for counted in results.values()]),
-        ("**sent twice or more**", [f"**{counted.repeated}**" for counted in results.values()]),
-        ("in the dead-letter queue", [by_code(counted.held) for counted in results.values()]),
-        ("… and had been accepted", [counted.held_although_sent for counted in results.values()]),
-        ("accepted after one redrive", [counted.accepted_after_redrive for counted in results.values()]),
-        ("accepted twice or more after it", [counted.repeated_after_redrive for counted in results.values()]),
-        ("seconds", [round(counted.seconds) for counted in results.values()]),
-    ]
-    head = f"| | {' | '.join(results)} |\n| --- |{' --- |' * len(results)}\n"
-    return head + "\n".join(f"| {name} | {' | '.join(map(str, values))} |" for name, values in rows)
+    cells: dict[str, Callable[[Counts], object]] = {
+        "messages": lambda counts: counts.messages,
+        "requests to GatewayAPI": lambda counts: counts.requests,
+        "workers killed": lambda counts: counts.kills,
+        "**lost**": lambda counts: f"**{counts.lost}**",
+        "**sent twice or more**": lambda counts: f"**{counts.repeated}**",
+        "in the dead-letter queue": lambda counts: by_code(counts.held),
+        "… and had been accepted": lambda counts: counts.held_although_sent,
+        "accepted after one redrive": lambda counts: counts.accepted_after_redrive,
+        "accepted twice or more after it": lambda counts: counts.repeated_after_redrive,
+        "seconds": lambda counts: round(counts.seconds),
+    }
+    rows = [[name, *(str(cell(counts)) for counts in results.values())] for name, cell in cells.items()]
+    return report.table(["", *results], rows)
 
 
 def by_code(held: Counter[str]) -> str:
@@ -216,7 +214,7 @@ def main() -> int:
             results["the usual way"] = soak.run(settings.messages, settings.kills)
     print(f"\n{table(results)}")
     if settings.write:
-        put(DOCUMENT, "soak", table(results))
+        report.put(DOCUMENT, "soak", table(results))
     counted = results.get("this sender")
     return int(counted is not None and not counted.is_good())
 

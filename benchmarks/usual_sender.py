@@ -3,8 +3,6 @@
 The real sender is compared with it. Its idempotency records need a table of their own with the string key `id`.
 """
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

@@ -3,13 +3,11 @@
 The real webhook is compared with it. Its idempotency records need a table of their own with the string key `id`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import os
 import time
-from datetime import datetime  # noqa: TC003 - pydantic reads it at run time
+from datetime import datetime
 from typing import Any
 
 import boto3

@@ -5,8 +5,6 @@ standard input is a number of invocations. Each line of standard output is their
 response. What the function itself prints is discarded.
 """
 
-from __future__ import annotations
-
 import copy
 import importlib
 import json

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from threading import Event
 from types import FrameType
 
-from simulator.errors import ControlError
-from simulator.faults import Fault, parse
+from simulator.faults import Fault
+from simulator.orders import ControlError, validated
 from simulator.provider import Pace, Provider, Settings, secret
 
 DESCRIPTION = """\
@@ -20,7 +20,7 @@ docs/simulator.md describes it."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM."""
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     ended = Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -29,17 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Before the first line is printed: a reader of that line may send a signal at once.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
+    settings = _settings(options)
     try:
-        provider = Provider(_settings(given))
+        provider = Provider(settings)
     except OSError as error:
-        print(f"The simulator cannot listen on {given.host}:{given.port}: {error.strerror}.", file=sys.stderr)
+        print(f"The simulator cannot listen on {options.host}:{options.port}: {error.strerror}.", file=sys.stderr)
         return 1
     with provider:
         lines = [f"phones: {provider.url}/", f"provider: {provider.url}"]
-        if not given.token:
-            lines.append(f"token: {provider.token}")
-        if not given.webhook_key:
-            lines.append(f"webhook-key: {provider.webhook_key}")
+        if not options.token:
+            lines.append(f"token: {settings.token}")
+        if not options.webhook_key:
+            lines.append(f"webhook-key: {settings.webhook_key}")
         print("\n".join(lines), flush=True)
         ended.wait()
     return 0
@@ -82,18 +83,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(given: argparse.Namespace) -> Settings:
+def _settings(options: argparse.Namespace) -> Settings:
     return Settings(
-        host=given.host,
-        port=given.port,
-        token=given.token or secret(),
-        webhook_url=given.webhook_url,
-        webhook_key=given.webhook_key or secret(),
-        pace=Pace(given.enroute_delay, given.final_delay, given.webhook_workers, given.retry_pause),
-        faults=given.faults,
-        seed=given.seed,
-        stack=given.stack,
-        verbose=given.verbose,
+        host=options.host,
+        port=options.port,
+        token=options.token or secret(),
+        webhook_url=options.webhook_url,
+        webhook_key=options.webhook_key or secret(),
+        pace=Pace(options.enroute_delay, options.final_delay, options.webhook_workers, options.retry_pause),
+        faults=options.faults,
+        seed=options.seed,
+        stack=options.stack,
+        verbose=options.verbose,
     )
 
 
@@ -107,7 +108,7 @@ def _port(text: str) -> int:
 def _faults(text: str) -> tuple[Fault, ...]:
     try:
         orders = json.loads(text)
-        return tuple(parse(order) for order in (orders if isinstance(orders, list) else [orders]))
+        return tuple(validated(Fault, order) for order in (orders if isinstance(orders, list) else [orders]))
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     except ControlError as error:

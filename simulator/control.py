@@ -6,25 +6,27 @@ docs/simulator.md describes the routes. `simulator.access` decides who may use t
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from simulator import orders, page_data, webhook_events
+from simulator import orders, webhook_events
 from simulator.conversations import received
-from simulator.errors import ControlError
-from simulator.faults import kinds, parse
+from simulator.faults import Fault, kinds
+from simulator.orders import ControlError
 from simulator.page_routes import PAGE_ROUTES
 from simulator.phones import STATES, Phone
-from simulator.sending_api import SendingApi, document
-from simulator.server import Answer, Request
-from simulator.webhook_events import Webhook, moment, sign
+from simulator.sending_api import SendingApi
+from simulator.server import Answer, Request, json_answer
+from simulator.webhook_events import Webhook, sign, to_text
 
 if TYPE_CHECKING:
     from simulator.stack_view import StackView
 
 PREFIX = "/_control/"
 TOO_OLD = timedelta(days=8)  # the stack's MaxEventAge is 7 days by default
+
+Fields = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -38,23 +40,22 @@ class Control:
 
     def answer(self, request: Request) -> Answer:
         """Answer one control request."""
-        routes = ROUTES.get(request.path.removeprefix(PREFIX))
+        routes = self.ROUTES.get(request.path.removeprefix(PREFIX))
         if routes is None:
-            return document(404, {"error": f"no such route; the routes are {', '.join(sorted(ROUTES))}"})
+            return json_answer(404, {"error": f"no such route; the routes are {', '.join(sorted(self.ROUTES))}"})
         if request.method not in routes:
-            return document(405, {"error": f"use {' or '.join(sorted(routes))}"})
+            return json_answer(405, {"error": f"use {' or '.join(sorted(routes))}"})
         try:
-            return document(200, routes[request.method](self, request))
+            return json_answer(200, routes[request.method](self, request))
         except ControlError as error:
-            return document(400, {"error": str(error)})
+            return json_answer(400, {"error": str(error)})
 
-    def event(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def event(self, fields: object) -> Fields:
         """Make and sign a webhook, and send it unless the order has `send: false`."""
         order = orders.validated(orders.EventOrder, fields)
         webhook = _webhook(order)
         if order.send:
-            if self.api.deliveries.url is None:
-                raise ControlError("no webhook URL is set")
+            self._require_webhook_url()
             self.api.deliveries.send([(0.0, webhook)])
         return {
             "event_id": webhook.event_id,
@@ -69,12 +70,6 @@ class Control:
 
         self.stack = StackView(name)
 
-    def connected_stack(self) -> "StackView":
-        """Return the stack, or raise ControlError if there is none."""
-        if self.stack is None:
-            raise ControlError("there is no stack; start the simulator with --stack NAME")
-        return self.stack
-
     def reset(self) -> None:
         """Remove all faults, phone states, messages, requests and webhooks."""
         self.api.faults.clear()
@@ -83,140 +78,124 @@ class Control:
         self.api.conversations.reset()
         self.api.deliveries.reset()
 
+    def _require_webhook_url(self) -> None:
+        if self.api.deliveries.url is None:
+            raise ControlError("no webhook URL is set")
+
+    def _list_faults(self, _request: Request) -> Fields:
+        return {"faults": self.api.faults.fields()}
+
+    def _order_faults(self, request: Request) -> Fields:
+        given = orders.read_json(request)
+        faults = given if isinstance(given, list) else [given]
+        self.api.faults.add([orders.validated(Fault, fault) for fault in faults])
+        return self._list_faults(request)
+
+    def _clear_faults(self, request: Request) -> Fields:
+        self.api.faults.clear()
+        return self._list_faults(request)
+
+    def _fault_kinds(self, _request: Request) -> Fields:
+        return {"kinds": kinds(), "phone_states": STATES}
+
+    def _list_phones(self, _request: Request) -> Fields:
+        return {"phones": self.api.phones.fields()}
+
+    def _set_phone(self, request: Request) -> Fields:
+        self.api.phones.set(orders.read(Phone, request))
+        return self._list_phones(request)
+
+    def _set_webhook(self, request: Request) -> Fields:
+        order, deliveries = orders.read(orders.WebhookOrder, request), self.api.deliveries
+        if "url" in order.model_fields_set:
+            deliveries.url = order.url
+        if order.key is not None:
+            deliveries.key = order.key
+        return {"url": deliveries.url}
+
+    def _set_token(self, request: Request) -> Fields:
+        self.api.token = orders.read(orders.TokenOrder, request).token
+        return {}
+
+    def _messages(self, request: Request) -> Fields:
+        counts, accepted = self.api.history.counts(), self.api.history.accepted()
+        return {
+            "total": counts.total(),
+            "without_reference": counts.pop(None, 0),
+            "counts": counts,
+            "messages": [message.fields() for message in accepted[orders.number(request, "since") :]],
+        }
+
+    def _requests(self, request: Request) -> Fields:
+        requests = self.api.history.requests()
+        selected = requests[orders.number(request, "since") :]
+        return {"total": len(requests), "requests": [sent.fields() for sent in selected]}
+
+    def _deliveries(self, request: Request) -> Fields:
+        attempts = self.api.deliveries.attempts()
+        selected = [attempt.fields() for attempt in attempts[orders.number(request, "since") :]]
+        return {"pending": self.api.deliveries.pending(), "total": len(attempts), "deliveries": selected}
+
+    def _send_event(self, request: Request) -> Fields:
+        return self.event(orders.read_json(request))
+
+    def _send_again(self, request: Request) -> Fields:
+        order, deliveries = orders.read(orders.RepeatOrder, request), self.api.deliveries
+        self._require_webhook_url()
+        sent = [attempt.webhook for attempt in deliveries.attempts() if attempt.webhook.event_id == order.event_id]
+        if not sent:
+            raise ControlError("event_id: no webhook with this id was sent")
+        webhook, key = sent[-1], deliveries.key
+        if order.change == "aged":
+            webhook = webhook_events.aged(webhook, datetime.now(UTC) - TOO_OLD)
+        signature = sign(webhook.body, f"not {key}" if order.change == "wrong-key" else key)
+        if order.change == "tampered":
+            webhook = replace(webhook, body=webhook.body + b" ")
+        return deliveries.send_once(webhook, signature).details()
+
+    def _receive_text(self, request: Request) -> Fields:
+        order = orders.read(orders.InboundOrder, request)
+        webhook = webhook_events.inbound_event(order.message, order.sender, now := datetime.now(UTC))
+        self.api.conversations.add([received(str(webhook.msg_id), order.sender, order.message, to_text(now))])
+        self.api.deliveries.send([(0.0, webhook)])
+        return {"event_id": webhook.event_id, "msg_id": webhook.msg_id}
+
+    def _disconnect(self, _request: Request) -> Fields:
+        self.disconnect()
+        return {}
+
+    def _reset(self, _request: Request) -> Fields:
+        self.reset()
+        return {}
+
+    ROUTES: ClassVar[dict[str, dict[str, Callable[["Control", Request], Fields]]]] = {
+        **PAGE_ROUTES,
+        "faults": {"GET": _list_faults, "POST": _order_faults, "DELETE": _clear_faults},
+        "fault-kinds": {"GET": _fault_kinds},
+        "phones": {"GET": _list_phones, "POST": _set_phone},
+        "webhook": {"POST": _set_webhook},
+        "token": {"POST": _set_token},
+        "messages": {"GET": _messages},
+        "requests": {"GET": _requests},
+        "deliveries": {"GET": _deliveries},
+        "event": {"POST": _send_event},
+        "repeat": {"POST": _send_again},
+        "inbound": {"POST": _receive_text},
+        "disconnect": {"POST": _disconnect},
+        "reset": {"POST": _reset},
+    }
+
 
 def _webhook(order: orders.EventOrder) -> Webhook:
-    given = order.model_fields_set
     if order.event_type is not None:
         return webhook_events.webhook(order.event_type, order.event, datetime.now(UTC))
-    if "envelope" in given:
+    if "envelope" in order.model_fields_set:
         return webhook_events.from_envelope(order.envelope)
     if order.raw is not None:
         return Webhook(order.raw.encode("utf-8", "surrogatepass"))
+    if not order.raw_base64:
+        raise ControlError("give event_type and event, or envelope, raw, or raw_base64")
     try:
-        return Webhook(base64.b64decode(order.raw_base64 or "", validate=True) if order.raw_base64 else _no_webhook())
+        return Webhook(base64.b64decode(order.raw_base64, validate=True))
     except binascii.Error:
         raise ControlError("raw_base64: not base64") from None
-
-
-def _no_webhook() -> bytes:
-    raise ControlError("give event_type and event, or envelope, raw, or raw_base64")
-
-
-def _list_faults(control: Control, _request: Request) -> object:
-    return {"faults": page_data.faults(control.api)}
-
-
-def _order_faults(control: Control, request: Request) -> object:
-    given = orders.read_json(request)
-    control.api.faults.add([parse(order) for order in (given if isinstance(given, list) else [given])])
-    return _list_faults(control, request)
-
-
-def _clear_faults(control: Control, request: Request) -> object:
-    control.api.faults.clear()
-    return _list_faults(control, request)
-
-
-def _fault_kinds(_control: Control, _request: Request) -> object:
-    return {"kinds": kinds(), "phone_states": STATES}
-
-
-def _set_webhook(control: Control, request: Request) -> object:
-    order, deliveries = orders.read(orders.WebhookOrder, request), control.api.deliveries
-    if "url" in order.model_fields_set:
-        deliveries.url = order.url
-    if order.key is not None:
-        deliveries.key = order.key
-    return {"url": deliveries.url}
-
-
-def _set_token(control: Control, request: Request) -> object:
-    control.api.token = orders.read(orders.TokenOrder, request).token
-    return {}
-
-
-def _messages(control: Control, request: Request) -> object:
-    history = control.api.history
-    counts = history.counts()
-    total, without_reference = counts.total(), counts.pop(None, 0)
-    entries = [entry.fields() for entry in history.accepted(orders.number(request, "since"))]
-    return {"total": total, "without_reference": without_reference, "counts": counts, "messages": entries}
-
-
-def _requests(control: Control, request: Request) -> object:
-    requests = control.api.history.requests()
-    selected = requests[orders.number(request, "since") :]
-    return {"total": len(requests), "requests": [entry.fields() for entry in selected]}
-
-
-def _deliveries(control: Control, request: Request) -> object:
-    deliveries = control.api.deliveries
-    attempts = deliveries.attempts()
-    selected = [attempt.fields() for attempt in attempts[orders.number(request, "since") :]]
-    return {"pending": deliveries.pending(), "total": len(attempts), "deliveries": selected}
-
-
-def _event(control: Control, request: Request) -> object:
-    return control.event(orders.read_json(request))
-
-
-def _inbound(control: Control, request: Request) -> object:
-    order = orders.read(orders.InboundOrder, request)
-    webhook = webhook_events.inbound_event(order.message, order.sender, now := datetime.now(UTC))
-    control.api.conversations.add([received(str(webhook.msg_id), order.sender, order.message, moment(now))])
-    control.api.deliveries.send([(0.0, webhook)])
-    return {"event_id": webhook.event_id, "msg_id": webhook.msg_id}
-
-
-def _list_phones(control: Control, _request: Request) -> object:
-    return {"phones": [asdict(phone) for phone in control.api.phones.listing()]}
-
-
-def _set_phone(control: Control, request: Request) -> object:
-    control.api.phones.set(Phone(**orders.read(orders.PhoneOrder, request).model_dump()))
-    return _list_phones(control, request)
-
-
-def _repeat(control: Control, request: Request) -> object:
-    order, deliveries = orders.read(orders.RepeatOrder, request), control.api.deliveries
-    if deliveries.url is None:
-        raise ControlError("no webhook URL is set")
-    attempts = deliveries.attempts()
-    original = next((a.webhook for a in reversed(attempts) if a.webhook.event_id == order.event_id), None)
-    if original is None:
-        raise ControlError("event_id: no webhook with this id was sent")
-    key, webhook = deliveries.key, original
-    if order.change == "aged":
-        webhook = webhook_events.aged(original, datetime.now(UTC) - TOO_OLD)
-    signature = sign(webhook.body, f"not {key}" if order.change == "wrong-key" else key)
-    if order.change == "tampered":
-        webhook = replace(original, body=original.body + b" ")
-    return page_data.attempt(deliveries.send_once(webhook, signature))
-
-
-def _disconnect(control: Control, _request: Request) -> object:
-    control.disconnect()
-    return {}
-
-
-def _reset(control: Control, _request: Request) -> object:
-    control.reset()
-    return {}
-
-
-ROUTES: dict[str, dict[str, Callable[[Control, Request], object]]] = {
-    **PAGE_ROUTES,
-    "faults": {"GET": _list_faults, "POST": _order_faults, "DELETE": _clear_faults},
-    "fault-kinds": {"GET": _fault_kinds},
-    "webhook": {"POST": _set_webhook},
-    "token": {"POST": _set_token},
-    "messages": {"GET": _messages},
-    "requests": {"GET": _requests},
-    "deliveries": {"GET": _deliveries},
-    "event": {"POST": _event},
-    "repeat": {"POST": _repeat},
-    "inbound": {"POST": _inbound},
-    "phones": {"GET": _list_phones, "POST": _set_phone},
-    "disconnect": {"POST": _disconnect},
-    "reset": {"POST": _reset},
-}

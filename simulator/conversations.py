@@ -5,6 +5,7 @@ The page polls with a cursor. The cursor counts changes, so a poll returns only 
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from itertools import takewhile
 from threading import Lock
 from typing import Any, Literal
 from uuid import uuid4
@@ -100,9 +101,8 @@ def received(msg_id: str, number: int, text: str, at: str) -> Entry:
 class Conversations:
     """The newest entries, in the order of their last change."""
 
-    def __init__(self, newest: int = NEWEST) -> None:
+    def __init__(self) -> None:
         self.run = uuid4().hex  # the page drops what it has when this changes
-        self._newest = newest
         self._lock = Lock()
         self._cursor = 0
         self._entries: dict[str, tuple[int, Entry]] = {}
@@ -112,22 +112,23 @@ class Conversations:
         with self._lock:
             for entry in entries:
                 self._put(entry)
-            while len(self._entries) > self._newest:
+            while len(self._entries) > NEWEST:
                 del self._entries[next(iter(self._entries))]
 
     def attempted(self, attempt: Attempt) -> None:
         """Count an attempt to deliver a webhook about one of the entries."""
         with self._lock:
             _, entry = self._entries.get(attempt.webhook.msg_id or "", (0, None))
-            if entry is not None:
-                self._put(
-                    replace(
-                        entry,
-                        attempts=entry.attempts + 1,
-                        delivered=entry.delivered + (attempt.answer in DELIVERED),
-                        last_answer=attempt.answer if attempt.answer is not None else attempt.error,
-                    )
+            if entry is None:
+                return
+            self._put(
+                replace(
+                    entry,
+                    attempts=entry.attempts + 1,
+                    delivered=entry.delivered + (attempt.answer in DELIVERED),
+                    last_answer=attempt.answer if attempt.answer is not None else attempt.error,
                 )
+            )
 
     def get(self, entry_id: str) -> Entry | None:
         """Return an entry, if it is still there."""
@@ -136,13 +137,10 @@ class Conversations:
 
     def since(self, cursor: int) -> tuple[int, list[dict[str, Any]]]:
         """Return the present cursor, and the entries that changed after the given one."""
-        changed: list[Entry] = []
         with self._lock:
-            for version, entry in reversed(self._entries.values()):
-                if version <= cursor:
-                    break
-                changed.append(entry)
-            return self._cursor, [asdict(entry) for entry in reversed(changed)]
+            newest_first = takewhile(lambda stored: stored[0] > cursor, reversed(self._entries.values()))
+            changed = [asdict(entry) for _, entry in newest_first]
+            return self._cursor, changed[::-1]
 
     def reset(self) -> None:
         """Drop all entries. The cursor goes on, so an older cursor stays valid."""

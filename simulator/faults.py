@@ -1,18 +1,19 @@
-"""The faults that can be ordered from the simulator, and which request or message they apply to.
+"""The faults that can be ordered, and the requests and messages that they apply to.
 
 Every latency that matches a request is applied. Of the other kinds, only the first that matches is applied.
 The webhook faults of one message add up.
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from simulator.errors import ControlError
+from simulator.orders import Order
 from simulator.submission import Target
 
 BEFORE, AFTER = "before", "after"
@@ -20,7 +21,10 @@ BEFORE, AFTER = "before", "after"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of fault: its name, what it does, when, and the fields that it takes beside the conditions."""
+    """One kind of fault, and the fields that it takes beside the conditions.
+
+    `when` is relative to accepting the messages. With `either`, an order can choose it. `seconds` is a default.
+    """
 
     name: str
     text: str
@@ -66,14 +70,8 @@ KINDS = {
 WEBHOOK_KINDS = tuple(name for name in KINDS if name.startswith("webhook-"))
 
 
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-class Fault(BaseModel):
+class Fault(Order):
     """One fault as it was ordered."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     kind: str
     # How often it applies. None: until it is cleared.
@@ -93,8 +91,8 @@ class Fault(BaseModel):
     status: Annotated[int, Field(ge=200, le=599)] = 500
     retry_after: int | str | None = None
     as_date: bool = False
-    indexes: Annotated[tuple[int, ...], BeforeValidator(_tuple)] = ()
-    references: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
+    indexes: Annotated[tuple[int, ...], Field(strict=False)] = ()
+    references: Annotated[tuple[str, ...], Field(strict=False)] = ()
     body: str = '{"responses": [{"msg_id"'
     copies: Annotated[int, Field(ge=0)] = 2
     only: str | None = None
@@ -119,12 +117,6 @@ class Fault(BaseModel):
             raise ValueError(f"when: {self.kind} does not take {self.when!r}")
         return self
 
-    @property
-    def conditional(self) -> bool:
-        """Whether the fault applies only to certain messages."""
-        conditions = (self.reference, self.reference_contains, self.recipient, self.text_contains)
-        return bool(self.references) or any(condition is not None for condition in conditions)
-
     def matches(self, target: Target) -> bool:
         """Return whether a message meets all the conditions."""
         return (
@@ -136,15 +128,6 @@ class Fault(BaseModel):
         )
 
 
-def parse(order: object) -> Fault:
-    """Make a fault from its JSON form. Unknown names are refused, because a misspelt fault would test nothing."""
-    try:
-        return Fault.model_validate(order)
-    except ValidationError as error:
-        problems = [": ".join((*map(str, problem["loc"]), problem["msg"])) for problem in error.errors()]
-        raise ControlError("; ".join(problems).replace("Value error, ", "")) from None
-
-
 class Faults:
     """The ordered faults, oldest first, with the number of times that each was applied."""
 
@@ -152,38 +135,43 @@ class Faults:
         self._random = random.Random(seed)  # noqa: S311 - a run must be repeatable
         self._lock = Lock()
         self._faults: list[Fault] = []
-        self._hits: list[int] = []
+        self._hits: Counter[int] = Counter()  # by the position in the list
 
     def add(self, faults: Iterable[Fault]) -> None:
         """Add faults after the existing ones."""
         with self._lock:
-            for fault in faults:
-                self._faults.append(fault)
-                self._hits.append(0)
+            self._faults.extend(faults)
 
     def clear(self) -> None:
         """Remove all faults. A request that is already delayed stays delayed."""
         with self._lock:
-            self._faults, self._hits = [], []
+            self._faults, self._hits = [], Counter()
 
     def listing(self) -> list[tuple[Fault, int]]:
         """Return every fault with the number of times it was applied."""
         with self._lock:
-            return list(zip(self._faults, self._hits, strict=True))
+            return [(fault, self._hits[index]) for index, fault in enumerate(self._faults)]
+
+    def fields(self) -> list[dict[str, Any]]:
+        """Return the same for JSON."""
+        return [fault.model_dump() | {"hits": hits} for fault, hits in self.listing()]
 
     def for_request(self, targets: Sequence[Target], *, valid: bool) -> list[Fault]:
         """Return and count the faults of one request: every latency, and at most one other.
 
         An invalid request is never accepted, so faults that follow acceptance are skipped.
         """
+        # A fault without conditions also applies to a request whose messages are unreadable.
+        targets = targets or [Target(None, None)]
         applied: list[Fault] = []
         with self._lock:
-            decided = False
             for index, fault in enumerate(self._faults):
                 if fault.kind in WEBHOOK_KINDS or (fault.when == AFTER and not valid):
                     continue
-                if (fault.kind == "latency" or not decided) and self._applies(index, targets):
-                    decided = decided or fault.kind != "latency"
+                if len(targets) < fault.min_messages:
+                    continue
+                only_latency = all(earlier.kind == "latency" for earlier in applied)
+                if (fault.kind == "latency" or only_latency) and self._applies(index, targets):
                     applied.append(fault)
         return applied
 
@@ -200,9 +188,7 @@ class Faults:
         fault = self._faults[index]
         if fault.count is not None and self._hits[index] >= fault.count:
             return False
-        if max(1, len(targets)) < fault.min_messages and fault.kind not in WEBHOOK_KINDS:
-            return False
-        if fault.conditional and not any(fault.matches(target) for target in targets):
+        if not any(fault.matches(target) for target in targets):
             return False
         if fault.probability < 1 and self._random.random() >= fault.probability:
             return False

@@ -78,17 +78,17 @@ class History:
             self._requests.append(request)
             self._changed.notify_all()
 
-    def accepted(self, since: int = 0) -> list[AcceptedMessage]:
-        """Return the accepted messages from a position on."""
+    def accepted(self) -> list[AcceptedMessage]:
+        """Return every accepted message, in order."""
         with self._changed:
-            return self._accepted[since:]
+            return list(self._accepted)
 
-    def requests(self, since: int = 0) -> list[SendRequest]:
-        """Return the requests from a position on."""
+    def requests(self) -> list[SendRequest]:
+        """Return every request to send with its outcome, in order."""
         with self._changed:
-            return self._requests[since:]
+            return list(self._requests)
 
-    def wait_for(self, count: int, timeout_s: float) -> bool:
+    def wait_for(self, count: int, timeout_s: float = 60.0) -> bool:
         """Wait until at least `count` requests were stored. Return False after the time-out."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self._requests) >= count, timeout_s)

@@ -9,7 +9,7 @@ from simulator.faults import Fault
 from simulator.history import AcceptedMessage
 from simulator.phones import Outcome
 from simulator.webhook_deliveries import Pace
-from simulator.webhook_events import Webhook, moment, status_event, ulid
+from simulator.webhook_events import Webhook, status_event, to_text, ulid
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def plan(entry: AcceptedMessage, outcome: Outcome, faults: Sequence[Fault], pace
     message = entry.message
     delays_s = [pace.enroute_s + index * (pace.final_s - pace.enroute_s) for index in range(len(outcome.statuses))]
     steps = tuple(
-        Step(status, moment(now + timedelta(seconds=delay_s)), error)
+        Step(status, to_text(now + timedelta(seconds=delay_s)), error)
         for (status, error), delay_s in zip(outcome.statuses, delays_s, strict=True)
     )
     webhooks = [

@@ -5,30 +5,34 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simulator.errors import ControlError
-from simulator.phones import OUT_OF_REACH
 from simulator.server import Request
 
 PERSON = 4587654321
 
+Text = Annotated[str, Field(min_length=1)]
+
+
+class ControlError(ValueError):
+    """A control request that cannot be carried out. The text is shown to the caller."""
+
 
 class Order(BaseModel):
-    """A body whose fields are checked. Unknown fields are refused."""
+    """A body whose fields are checked. Unknown fields are refused, because a misspelt order would do nothing."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class WebhookOrder(Order):
     """Where webhooks go and how they are signed. What is not given stays as it is. A null URL stops new webhooks."""
 
     url: str | None = None
-    key: Annotated[str, Field(min_length=1)] | None = None
+    key: Text | None = None
 
 
 class TokenOrder(Order):
     """The only API token that is accepted from now on."""
 
-    token: Annotated[str, Field(min_length=1)]
+    token: Text
 
 
 class EventOrder(Order):
@@ -49,19 +53,17 @@ class InboundOrder(Order):
     sender: int = PERSON
 
 
-class PhoneOrder(Order):
-    """The state of a phone."""
+class RepeatOrder(Order):
+    """A webhook that was sent before, to be sent once more: as it was, or changed."""
 
-    number: Annotated[int, Field(gt=1000, le=999_999_999_999_999)]
-    state: str
-    hex_code: str = OUT_OF_REACH["hex_code"]
-    details: str = OUT_OF_REACH["details"]
+    event_id: str
+    change: Literal["none", "tampered", "aged", "wrong-key"] = "none"
 
 
 class StackOrder(Order):
     """The name of the deployed stack that the page shows beside the simulator."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Text
 
 
 class QueueOrder(Order):
@@ -74,14 +76,7 @@ class QueueOrder(Order):
 class RedriveOrder(Order):
     """The dead letters to put back on the queue."""
 
-    reference: Annotated[str, Field(min_length=1)]
-
-
-class RepeatOrder(Order):
-    """A webhook that was sent before, to be sent once more: as it was, or changed."""
-
-    event_id: str
-    change: Literal["none", "tampered", "aged", "wrong-key"] = "none"
+    reference: Text
 
 
 AnyOrder = TypeVar("AnyOrder", bound=Order)
@@ -97,8 +92,8 @@ def validated(model: type[AnyOrder], fields: object) -> AnyOrder:
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        problems = (": ".join((*map(str, problem["loc"]), problem["msg"])) for problem in error.errors())
-        raise ControlError("; ".join(problems)) from None
+        problems = [": ".join((*map(str, problem["loc"]), problem["msg"])) for problem in error.errors()]
+        raise ControlError("; ".join(problems).replace("Value error, ", "")) from None
 
 
 def read_json(request: Request) -> Any:  # noqa: ANN401 - any JSON

@@ -1,63 +1,120 @@
 """The routes of the control API that the page uses: what it shows, and what it does with a deployed stack."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
-from simulator import orders, page_data
-from simulator.errors import ControlError
+from simulator import orders
+from simulator.history import SendRequest
+from simulator.orders import ControlError
 from simulator.server import Request
 
 if TYPE_CHECKING:
     from simulator.control import Control
+    from simulator.stack_view import StackView
+
+RECENT_REQUESTS = 50
+
+Fields = dict[str, Any]
 
 
-def _conversations(control: "Control", request: Request) -> object:
-    # A cursor of an earlier run, before a restart or a reset, is of no use.
-    current = request.query.get("run", control.api.conversations.run) == control.api.conversations.run
-    since = orders.number(request, "since") if current else 0
-    shown = page_data.conversations(control.api, since) | {"url": control.url}
-    if control.stack is None:
-        return shown
-    try:
-        return shown | control.stack.changes(orders.number(request, "records_since") if current else 0)
-    except ControlError as error:
-        return shown | {"problem": str(error)}
+def _conversations(control: "Control", request: Request) -> Fields:
+    """Return the entries that changed after a cursor, and everything else that the page shows at a glance."""
+    api = control.api
+    # A cursor from before a restart or a reset is of no use.
+    current = request.query.get("run", api.conversations.run) == api.conversations.run
+    cursor, entries = api.conversations.since(orders.number(request, "since") if current else 0)
+    requests = api.history.requests()
+    shown: Fields = {
+        "run": api.conversations.run,
+        "cursor": cursor,
+        "entries": entries,
+        "faults": api.faults.fields(),
+        "phones": api.phones.fields(),
+        "requests": [recent.fields() for recent in requests[-RECENT_REQUESTS:]],
+        "request_count": len(requests),
+        "pending": api.deliveries.pending(),
+        "token": api.token,
+        "webhook_url": api.deliveries.url,
+        "url": control.url,
+    }
+    if control.stack is not None:
+        try:
+            shown |= control.stack.changes(orders.number(request, "records_since") if current else 0)
+        except ControlError as error:
+            shown["problem"] = str(error)
+    return shown
 
 
-def _request_details(control: "Control", request: Request) -> object:
-    return page_data.request(control.api, orders.number(request, "number"))
+def _message(control: "Control", request: Request) -> Fields:
+    """Return one entry of a conversation, with its requests, and its webhooks with all their attempts.
+
+    Webhooks with the same reference but another msg_id are included: another system may use the same reference.
+    """
+    entry = control.api.conversations.get(request.query.get("id", ""))
+    if entry is None:
+        raise ControlError("id: there is no such message")
+    requests = [
+        _with_bodies(sent)
+        for sent in control.api.history.requests()
+        if sent.number == entry.request or (entry.reference is not None and entry.reference in sent.references)
+    ]
+    webhooks: dict[str | None, Fields] = {}
+    for attempt in control.api.deliveries.attempts():
+        webhook = attempt.webhook
+        if webhook.msg_id != entry.id and (entry.reference is None or webhook.reference != entry.reference):
+            continue
+        fields = {name: getattr(webhook, name) for name in ("event_id", "event_type", "status", "msg_id")}
+        fields |= {"body": webhook.body.decode("utf-8", "replace"), "attempts": []}
+        webhooks.setdefault(webhook.event_id, fields)["attempts"].append(attempt.details())
+    return {"entry": asdict(entry), "requests": requests, "webhooks": list(webhooks.values())}
 
 
-def _message_details(control: "Control", request: Request) -> object:
-    return page_data.message(control.api, request.query.get("id", ""))
+def _request(control: "Control", request: Request) -> Fields:
+    number = orders.number(request, "number")
+    found = next((sent for sent in control.api.history.requests() if sent.number == number), None)
+    if found is None:
+        raise ControlError(f"number: there is no request {number}")
+    return {"request": _with_bodies(found)}
 
 
-def _show_stack(control: "Control", request: Request) -> object:
+def _with_bodies(sent: SendRequest) -> Fields:
+    bodies = {"body": sent.body.decode("utf-8", "replace"), "answer": sent.answer.decode("utf-8", "replace")}
+    return sent.fields() | bodies
+
+
+def _show_stack(control: "Control", request: Request) -> Fields:
     control.show_stack(orders.read(orders.StackOrder, request).name)
     return {}
 
 
-def _stack_message(control: "Control", request: Request) -> object:
-    return control.connected_stack().message(request.query.get("reference", ""))
+def _stack(control: "Control") -> "StackView":
+    if control.stack is None:
+        raise ControlError("there is no stack; start the simulator with --stack NAME")
+    return control.stack
 
 
-def _dead_letters(control: "Control", _request: Request) -> object:
-    return {"dead_letters": control.connected_stack().dead_letters()}
+def _stack_message(control: "Control", request: Request) -> Fields:
+    return _stack(control).message(request.query.get("reference", ""))
 
 
-def _redrive(control: "Control", request: Request) -> object:
-    return {"redriven": control.connected_stack().redrive(orders.read(orders.RedriveOrder, request).reference)}
+def _dead_letters(control: "Control", _request: Request) -> Fields:
+    return {"dead_letters": _stack(control).dead_letters()}
 
 
-def _put_on_queue(control: "Control", request: Request) -> object:
+def _redrive(control: "Control", request: Request) -> Fields:
+    return {"redriven": _stack(control).redrive(orders.read(orders.RedriveOrder, request).reference)}
+
+
+def _put_on_queue(control: "Control", request: Request) -> Fields:
     order = orders.read(orders.QueueOrder, request)
-    return {"message_id": control.connected_stack().put_on_queue(order.body, urgent=order.urgent)}
+    return {"message_id": _stack(control).put_on_queue(order.body, urgent=order.urgent)}
 
 
-PAGE_ROUTES: dict[str, dict[str, Callable[["Control", Request], object]]] = {
+PAGE_ROUTES: dict[str, dict[str, Callable[["Control", Request], Fields]]] = {
     "conversations": {"GET": _conversations},
-    "message": {"GET": _message_details},
-    "request": {"GET": _request_details},
+    "message": {"GET": _message},
+    "request": {"GET": _request},
     "stack": {"POST": _show_stack},
     "stack-message": {"GET": _stack_message},
     "dead-letters": {"GET": _dead_letters},

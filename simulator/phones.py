@@ -1,4 +1,4 @@
-"""The simulated phones: which statuses a message to a number passes.
+"""The simulated phones: the statuses that a message to a number gets.
 
 The last five digits of the recipient decide. A campaign that counts recipients up from a round number does not reach
 them by accident. A phone can also be given a state of its own, for example switched off.
@@ -13,18 +13,19 @@ All others: ENROUTE, DELIVERED.
 
 from dataclasses import dataclass
 from threading import Lock
-from typing import Literal, get_args
+from typing import Annotated, Any
 
-from simulator.errors import ControlError
+from pydantic import Field
+
+from simulator.orders import ControlError, Order
 from simulator.webhook_events import RCS, SMS, EventError
 
-State = Literal["on", "off", "unknown", "undeliverable"]
-STATES: tuple[str, ...] = get_args(State)
+STATES = ("on", "off", "unknown", "undeliverable")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The statuses that a message passes, in order, with their errors, and the event type that reports them."""
+    """The statuses that a message gets, in order, with their errors, and the type of the events that report them."""
 
     event_type: str
     statuses: tuple[tuple[str, EventError | None], ...]
@@ -50,11 +51,10 @@ BY_ENDING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(Order):
     """The state of one phone. The error belongs to `undeliverable`."""
 
-    number: int
+    number: Annotated[int, Field(gt=1000, le=999_999_999_999_999)]
     state: str
     hex_code: str = OUT_OF_REACH["hex_code"]
     details: str = OUT_OF_REACH["details"]
@@ -85,10 +85,10 @@ class Phones:
             if phone.state != "on":
                 self._phones[phone.number] = phone
 
-    def listing(self) -> list[Phone]:
-        """Return the phones that are not simply switched on."""
+    def fields(self) -> list[dict[str, Any]]:
+        """Return the phones that are not simply switched on, for JSON."""
         with self._lock:
-            return list(self._phones.values())
+            return [phone.model_dump() for phone in self._phones.values()]
 
     def outcome(self, recipient: int) -> Outcome:
         """Return how a message to this number ends."""

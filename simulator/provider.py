@@ -10,7 +10,6 @@ In a test::
 """
 
 import secrets
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any, Self
@@ -18,12 +17,13 @@ from typing import Any, Self
 from simulator import access, page_files
 from simulator.control import PREFIX, Control
 from simulator.conversations import Conversations
-from simulator.faults import Fault, Faults, parse
-from simulator.history import AcceptedMessage, History, SendRequest
+from simulator.faults import Fault, Faults
+from simulator.history import History
+from simulator.orders import validated
 from simulator.phones import Phones
-from simulator.sending_api import SendingApi, document
-from simulator.server import Answer, Request, Server
-from simulator.webhook_deliveries import Attempt, Deliveries, Pace
+from simulator.sending_api import SendingApi
+from simulator.server import Answer, Request, Server, json_answer
+from simulator.webhook_deliveries import Deliveries, Pace
 
 __all__ = ["Pace", "Provider", "Settings"]
 
@@ -54,28 +54,39 @@ class Provider:
     """The simulator. It listens as soon as it is created, so `url` can be used before `start`."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+        self._settings = settings or Settings()
         self._stopping = Event()
-        conversations = Conversations()
-        self._api = SendingApi(
-            token=self.settings.token,
-            faults=Faults(self.settings.seed),
-            phones=Phones(),
-            history=History(),
-            conversations=conversations,
-            deliveries=Deliveries(
-                self.settings.webhook_url, self.settings.webhook_key, self.settings.pace, conversations.attempted
-            ),
-            stopping=self._stopping,
-        )
-        self._api.faults.add(self.settings.faults)
-        self._server: Server | None = self._listen(self.settings.port)
+        self._server: Server | None = self._listen(self._settings.port)
         self._closed: list[Server] = []
         self.port = int(self._server.server_address[1])
-        self.url = f"http://{self.settings.host}:{self.port}"
+        self.url = f"http://{self._settings.host}:{self.port}"
+        history, conversations = History(), Conversations()
+        deliveries = Deliveries(
+            self._settings.webhook_url, self._settings.webhook_key, self._settings.pace, conversations.attempted
+        )
+        self._api = SendingApi(
+            token=self._settings.token,
+            faults=Faults(self._settings.seed),
+            phones=Phones(),
+            history=history,
+            conversations=conversations,
+            deliveries=deliveries,
+            stopping=self._stopping,
+        )
+        self._api.faults.add(self._settings.faults)
         self._control = Control(self._api, self.url, self.disconnect)
-        if self.settings.stack:
-            self._control.show_stack(self.settings.stack)
+        if self._settings.stack:
+            self._control.show_stack(self._settings.stack)
+        # What a test reads. The methods are described where they are defined.
+        self.messages = history.accepted
+        self.counts = history.counts
+        self.requests = history.requests
+        self.wait_for_requests = history.wait_for
+        self.faults = self._api.faults.listing
+        self.deliveries = deliveries.attempts
+        self.pending = deliveries.pending
+        self.wait_until_delivered = deliveries.wait_until_delivered
+        self.reset = self._control.reset
 
     def start(self) -> Self:
         """Start to answer requests and to deliver webhooks."""
@@ -88,9 +99,9 @@ class Provider:
         """End all connections, delays and threads. A webhook in flight may take up to its time-out."""
         self._stopping.set()
         self.refuse_connections()
-        self._api.deliveries.stop()
         for server in self._closed:
             server.join()
+        self._api.deliveries.stop()  # last, because a request that was delayed may still send webhooks
 
     def __enter__(self) -> Self:
         return self.start()
@@ -107,11 +118,6 @@ class Provider:
     def token(self, token: str) -> None:
         self._api.token = token
 
-    @property
-    def webhook_key(self) -> str:
-        """The key that signs webhooks."""
-        return self._api.deliveries.key
-
     def set_webhook(self, url: str | None, key: str | None = None) -> None:
         """Send webhooks to this URL from now on, also those that wait to be repeated. None sends no new ones."""
         self._api.deliveries.url = url
@@ -120,51 +126,11 @@ class Provider:
 
     def order(self, **fault: Any) -> None:  # noqa: ANN401 - every field has its own type, see simulator.faults
         """Order a fault, with the fields of `simulator.faults.Fault`."""
-        self._api.faults.add([parse(fault)])
-
-    def faults(self) -> list[tuple[Fault, int]]:
-        """Return the ordered faults, with the number of times that each was applied."""
-        return self._api.faults.listing()
-
-    def clear_faults(self) -> None:
-        """Remove all faults."""
-        self._api.faults.clear()
-
-    def messages(self) -> list[AcceptedMessage]:
-        """Return every accepted message, in order."""
-        return self._api.history.accepted()
-
-    def counts(self) -> Counter[str | None]:
-        """Return how often each reference was accepted."""
-        return self._api.history.counts()
-
-    def requests(self) -> list[SendRequest]:
-        """Return every request to send with its outcome, in order."""
-        return self._api.history.requests()
-
-    def wait_for_requests(self, count: int, timeout_s: float = 60.0) -> bool:
-        """Wait until the outcome of this many requests is known. Return False after the time-out."""
-        return self._api.history.wait_for(count, timeout_s)
-
-    def deliveries(self) -> list[Attempt]:
-        """Return every attempt to deliver a webhook, in the order in which they ended."""
-        return self._api.deliveries.attempts()
-
-    def pending(self) -> int:
-        """Return how many webhooks are not delivered yet."""
-        return self._api.deliveries.pending()
-
-    def wait_until_delivered(self, timeout_s: float = 60.0) -> bool:
-        """Wait until no webhook is pending. Return False after the time-out."""
-        return self._api.deliveries.wait_until_delivered(timeout_s)
+        self._api.faults.add([validated(Fault, fault)])
 
     def event(self, **order: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON may be sent
         """Sign any webhook, and send it unless `send=False`, as `POST /_control/event` does."""
         return self._control.event(order)
-
-    def reset(self) -> None:
-        """Remove all faults, messages, requests and webhooks."""
-        self._control.reset()
 
     def disconnect(self) -> None:
         """Close every open connection, as a restart of the provider would."""
@@ -185,20 +151,20 @@ class Provider:
 
     def answer(self, request: Request) -> Answer:
         """Answer one request."""
-        of_page, of_control = page_files.is_page(request.path), request.path.startswith(PREFIX)
-        if not of_page and not of_control:
+        is_page = page_files.is_page(request.path)
+        if not is_page and not request.path.startswith(PREFIX):
             return self._api.answer(request)
         if reason := access.reason_to_refuse(request):
-            return document(403, {"error": reason})
-        if of_page:
+            return json_answer(403, {"error": reason})
+        if is_page:
             return page_files.answer(request.path)
         answer = self._control.answer(request)
         return replace(answer, headers=(*answer.headers, *page_files.PRIVATE_HEADERS))
 
     def _listen(self, port: int) -> Server:
         return Server(
-            (self.settings.host, port),
+            (self._settings.host, port),
             self.answer,
-            max_body_bytes=self.settings.max_body_bytes,
-            verbose=self.settings.verbose,
+            max_body_bytes=self._settings.max_body_bytes,
+            verbose=self._settings.verbose,
         )

@@ -1,11 +1,11 @@
 """Counts the SMS segments of a text, as a phone receives them.
 
-The simulator imports nothing of the product, so that each can be tested against the other, and so that it runs alone.
+The simulator imports nothing of the product. So it runs alone, and the two are tested against each other.
 """
 
 from dataclasses import dataclass
 
-# The alphabet of GSM 03.38. A character of the extension takes two places.
+# The alphabet of GSM 03.38. A character of the extension takes two septets.
 BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
     "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -33,7 +33,7 @@ def _segments(sizes: list[int], single: int, part: int) -> int:
         return 1
     segments, used = 1, 0
     for size in sizes:
-        if used + size > part:  # two places of one character stay in the same segment
+        if used + size > part:  # a character that takes two units is not divided
             segments, used = segments + 1, 0
         used += size
     return segments

@@ -1,7 +1,6 @@
-"""The provider's two routes: they check the token and the messages, accept, and answer, with the ordered faults."""
+"""The provider's sending API: check the token and the messages, apply the ordered faults, accept, and answer."""
 
 import hmac
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +14,10 @@ from simulator.faults import AFTER, BEFORE, Fault, Faults
 from simulator.history import AcceptedMessage, History, SendRequest
 from simulator.message_webhooks import plan
 from simulator.phones import Phones
-from simulator.server import Answer, Request
+from simulator.server import Answer, Request, json_answer
 from simulator.submission import Submission, Target, read
 from simulator.webhook_deliveries import Deliveries
-from simulator.webhook_events import Webhook, moment
+from simulator.webhook_events import Webhook, to_text
 
 ROUTES = {"/mobile/single": False, "/mobile/multi": True}
 SCHEME = "Token "
@@ -40,12 +39,12 @@ class SendingApi:
         """Answer one request as the provider would, or as the ordered fault demands."""
         many = ROUTES.get(request.path)
         if many is None:
-            return document(404, {"detail": "Not Found"})
+            return json_answer(404, {"detail": "Not Found"})
         if request.method != "POST":
-            return replace(document(405, {"detail": "Method Not Allowed"}), headers=(("Allow", "POST"),))
+            return json_answer(405, {"detail": "Method Not Allowed"}, (("Allow", "POST"),))
         now = datetime.now(UTC)
         number = self.history.next_number()
-        received = SendRequest(number, moment(now), request.path, request.connection, body=request.body)
+        received = SendRequest(number, to_text(now), request.path, request.connection, body=request.body)
         if refusal := self._check_token(request.authorization):
             self.history.add(replace(received, outcome=refusal.status, answer=refusal.body))
             return refusal
@@ -55,12 +54,12 @@ class SendingApi:
         self._delay(faults, BEFORE)
         accepted: list[AcceptedMessage] = []
         if fault is not None and fault.when == BEFORE:
-            answer = _answer_of_fault(fault, submission, many=many)
+            answer = _answer_of_fault(fault, submission)
         elif submission.problems:
             answer = _problems(submission)
         else:
-            accepted = self.history.accept(submission.messages, number, moment(datetime.now(UTC)))
-            answer = _answer_after_acceptance(fault, accepted, submission, many=many)
+            accepted = self.history.accept(submission.messages, number, to_text(datetime.now(UTC)))
+            answer = _answer_after_acceptance(fault, accepted, submission)
         finished = replace(
             received,
             messages=len(submission.targets),
@@ -83,10 +82,10 @@ class SendingApi:
     def _check_token(self, authorization: str | None) -> Answer | None:
         given = (authorization or "").removeprefix(SCHEME).strip()
         if not given or not (authorization or "").startswith(SCHEME):
-            return document(401, {"description": "Unauthorized", "detail": []})
+            return json_answer(401, {"description": "Unauthorized", "detail": []})
         # As bytes, because text beyond ASCII cannot be compared in constant time.
         if not hmac.compare_digest(given.encode(), self.token.encode()):
-            return document(403, {"description": "Forbidden", "detail": []})
+            return json_answer(403, {"description": "Forbidden", "detail": []})
         return None
 
     def _delay(self, faults: Sequence[Fault], when: str) -> None:
@@ -107,55 +106,49 @@ class SendingApi:
         return webhooks
 
 
-def document(code: int, content: object) -> Answer:
-    """Return an answer with a JSON body."""
-    # A table can hold numbers that JSON has no type for.
-    return Answer(code, json.dumps(content, default=str).encode())
-
-
-def _accepted(accepted: Sequence[AcceptedMessage], *, many: bool) -> Answer:
+def _accepted(accepted: Sequence[AcceptedMessage], submission: Submission) -> Answer:
     entries = [
         {"msg_id": entry.msg_id, "recipient": entry.message.recipient, "reference": entry.message.reference}
         for entry in accepted
     ]
-    if many:
-        return document(202, {"responses": entries})
-    return document(202, entries[0] if entries else {})
+    if submission.many:
+        return json_answer(202, {"responses": entries})
+    return json_answer(202, entries[0] if entries else {})
 
 
 def _answer_after_acceptance(
-    fault: Fault | None, accepted: Sequence[AcceptedMessage], submission: Submission, *, many: bool
+    fault: Fault | None, accepted: Sequence[AcceptedMessage], submission: Submission
 ) -> Answer:
     if fault is None:
-        return _accepted(accepted, many=many)
+        return _accepted(accepted, submission)
     if fault.kind == "reorder":
-        return _accepted(accepted[::-1], many=many)
+        return _accepted(accepted[::-1], submission)
     if fault.kind == "omit":
         index = next((i for i, target in enumerate(submission.targets) if fault.matches(target)), 0)
-        return _accepted([*accepted[:index], *accepted[index + 1 :]], many=many)
+        return _accepted([*accepted[:index], *accepted[index + 1 :]], submission)
     if fault.kind == "rubbish":
         return Answer(202, fault.body.encode())
-    return _answer_of_fault(fault, submission, many=many)
+    return _answer_of_fault(fault, submission)
 
 
-def _answer_of_fault(fault: Fault, submission: Submission, *, many: bool) -> Answer:
+def _answer_of_fault(fault: Fault, submission: Submission) -> Answer:
     if fault.kind in ("hang", "reset"):
         return Answer(0, cut="close" if fault.kind == "hang" else "reset")
     if fault.kind == "422":
-        return document(422, {"detail": _refused(fault, submission, many=many)})
+        return json_answer(422, {"detail": _refused(fault, submission)})
     code = fault.status if fault.kind == "status" else int(fault.kind)
     if fault.kind in ("401", "403"):
-        return document(code, {"description": HTTPStatus(code).phrase, "detail": []})
+        return json_answer(code, {"description": HTTPStatus(code).phrase, "detail": []})
     if fault.kind in ("400", "413"):
-        return document(code, {"detail": HTTPStatus(code).phrase})
+        return json_answer(code, {"detail": HTTPStatus(code).phrase})
     if fault.kind in ("429", "503"):
         headers = () if fault.retry_after is None else (("Retry-After", _retry_after(fault)),)
-        return replace(document(code, {"detail": HTTPStatus(code).phrase}), headers=headers)
+        return json_answer(code, {"detail": HTTPStatus(code).phrase}, headers)
     # A proxy in front of a provider answers these, and it does not answer with JSON.
     return Answer(code, f"<html><body>{code}</body></html>".encode(), content_type="text/html")
 
 
-def _refused(fault: Fault, submission: Submission, *, many: bool) -> list[dict[str, Any]]:
+def _refused(fault: Fault, submission: Submission) -> list[dict[str, Any]]:
     indexes = [
         index
         for index, target in enumerate(submission.targets)
@@ -164,7 +157,9 @@ def _refused(fault: Fault, submission: Submission, *, many: bool) -> list[dict[s
     if not indexes:
         return [{"loc": ["body"], "msg": "Value error, the whole request is refused", "type": "value_error"}]
     words = {"msg": "Value error, refused by an ordered fault", "type": "value_error"}
-    return [{"loc": ["body", *(("messages", index) if many else ()), "sender"], **words} for index in indexes]
+    return [
+        {"loc": ["body", *(("messages", index) if submission.many else ()), "sender"], **words} for index in indexes
+    ]
 
 
 def _retry_after(fault: Fault) -> str:
@@ -175,6 +170,6 @@ def _retry_after(fault: Fault) -> str:
 
 def _problems(submission: Submission) -> Answer:
     try:
-        return document(422, {"detail": submission.problems})
-    except RecursionError:  # a value whose nesting is just shallow enough to be read
-        return document(422, {"detail": [{**problem, "input": None} for problem in submission.problems]})
+        return json_answer(422, {"detail": submission.problems})
+    except RecursionError:  # the value of a problem is nested too deeply to be written
+        return json_answer(422, {"detail": [{**problem, "input": None} for problem in submission.problems]})

@@ -5,18 +5,21 @@ a connection without an answer, or reset it, because clients must be tested agai
 """
 
 import itertools
+import json
 import os
 import socket
 import socketserver
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 from threading import Thread
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
+from weakref import WeakSet
 
 # With a linger time of 0, closing a socket sends RST instead of FIN.
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -54,6 +57,12 @@ class Answer:
     cut: Literal["", "close", "reset"] = ""
 
 
+def json_answer(status: int, content: object, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """Return an answer with a JSON body."""
+    # A record of DynamoDB can contain a Decimal, which JSON has no type for.
+    return Answer(status, json.dumps(content, default=str).encode(), headers)
+
+
 class Exchange(BaseHTTPRequestHandler):
     """The requests of one connection, one after another."""
 
@@ -67,17 +76,17 @@ class Exchange(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Give the connection its number."""
         super().setup()
-        self.number = next(self.server.numbers)
+        self.connection_number = next(self.server.connection_numbers)
 
     def serve(self) -> None:
         """Read one request, and send the answer or end the connection."""
         body = self._body()
+        if body is None:
+            self.close_connection = True
+            return
         if isinstance(body, Answer):
             self._write(body, close=True)
             self._drain()
-            return
-        if body is None:
-            self.close_connection = True
             return
         url = urlsplit(self.path)
         answer = self.server.answer(
@@ -88,7 +97,7 @@ class Exchange(BaseHTTPRequestHandler):
                 authorization=self.headers.get("Authorization"),
                 content_type=self.headers.get("Content-Type"),
                 body=body,
-                connection=self.number,
+                connection=self.connection_number,
                 loopback=ip_address(self.client_address[0]).is_loopback,
                 host=self.headers.get("Host"),
                 origin=self.headers.get("Origin"),
@@ -111,7 +120,7 @@ class Exchange(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Write http.server's log line only with --verbose."""
         if self.server.verbose:
-            sys.stderr.write(f"connection {getattr(self, 'number', 0)}: {format % args}\n")
+            sys.stderr.write(f"connection {self.connection_number}: {format % args}\n")
 
     def _body(self) -> bytes | Answer | None:
         """Return the body, None if the client disconnected in the middle of it, or an answer if it is refused."""
@@ -172,12 +181,12 @@ class Exchange(BaseHTTPRequestHandler):
             os.close(self.connection.detach())
 
 
-class Server(socketserver.TCPServer):
+class Server(socketserver.ThreadingTCPServer):
     """A listening socket, and a thread for each connection."""
 
     allow_reuse_address = True
     request_queue_size = 128
-    numbers = itertools.count(1)
+    connection_numbers = itertools.count(1)
 
     def __init__(
         self,
@@ -191,7 +200,7 @@ class Server(socketserver.TCPServer):
         self.answer = answer
         self.max_body_bytes = max_body_bytes
         self.verbose = verbose
-        self._open: dict[socket.socket, Thread] = {}
+        self._connections: WeakSet[socket.socket] = WeakSet()
         self._loop = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def start(self) -> None:
@@ -199,21 +208,9 @@ class Server(socketserver.TCPServer):
         self._loop.start()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
-        """Start a thread for the connection."""
-        for old, thread in list(self._open.items()):
-            if not thread.is_alive():
-                del self._open[old]
-        thread = Thread(target=self._process, args=(request, client_address), daemon=True)
-        self._open[request] = thread
-        thread.start()
-
-    def _process(self, request: socket.socket, client_address: tuple[str, int]) -> None:
-        try:
-            self.finish_request(request, client_address)
-        except Exception:  # noqa: BLE001 - a failed connection must not end the server
-            self.handle_error(request, client_address)
-        finally:
-            self.shutdown_request(request)
+        """Start a thread for a new connection."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's types
         """Report errors, except for connections that broke, which is normal here."""
@@ -222,21 +219,18 @@ class Server(socketserver.TCPServer):
 
     def disconnect(self) -> None:
         """Close every open connection, also idle ones, as a restart of the provider would."""
-        for connection in list(self._open):
-            try:
+        for connection in list(self._connections):
+            with suppress(OSError):  # it is closed already
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # closed already
 
     def close(self) -> None:
         """Stop listening, and close all connections."""
         if self._loop.is_alive():
             self.shutdown()
             self._loop.join()
-        self.server_close()
+        self.socket.close()
         self.disconnect()
 
     def join(self) -> None:
         """Wait until the threads of all connections have ended."""
-        for thread in list(self._open.values()):
-            thread.join()
+        self.server_close()

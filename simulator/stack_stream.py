@@ -57,27 +57,27 @@ class Stream:
         return [{"number": number, "status": status} for number, status in self._opt_outs.items()]
 
     def _add(self, item: Values) -> None:
-        if item.get("record_type") == "opt_out":
-            self.cursor += 1
-            self._opt_outs[str(item["pk"]).removeprefix("OPT_OUT#")] = str(item["status"])
-        if item.get("record_type") == "event":
-            what = item.get("status") or item.get("event_type")
-            self.cursor += 1
-            self._add_change(str(item["pk"]), {"event": True, "status": what, "updated_at": item.get("received_at")})
-        if item.get("record_type") != "message":
-            return
-        reference = str(item["pk"])
+        self.cursor += 1
+        key = str(item["pk"])
+        match item.get("record_type"):
+            case "opt_out":
+                self._opt_outs[key.removeprefix("OPT_OUT#")] = str(item["status"])
+            case "event":
+                status = item.get("status") or item.get("event_type")
+                self._add_change(key, {"event": True, "status": status, "updated_at": item.get("received_at")})
+            case "message":
+                self._add_message(key, item)
+
+    def _add_message(self, reference: str, item: Values) -> None:
         number = item.get("recipient") or item.get("phone_number")
         texts = {name: item.get(name) for name in ("status", "sender", "queued_at", "updated_at", "error")}
         record = {"reference": reference, "number": int(number) if number else None, **texts}
-        self.cursor += 1
         self._records.pop(reference, None)
         self._records[reference] = (self.cursor, record)
-        attempts = int(item.get("attempts") or 0)
-        change = {"attempts": attempts, **{name: texts[name] for name in ("status", "updated_at", "error")}}
-        self._add_change(reference, change)
         if len(self._records) > NEWEST:
             del self._records[next(iter(self._records))]
+        change = {name: texts[name] for name in ("status", "updated_at", "error")}
+        self._add_change(reference, {"attempts": int(item.get("attempts") or 0), **change})
 
     def _add_change(self, key: str, change: Fields) -> None:
         changes = self._changes.setdefault(key, [])

@@ -1,4 +1,4 @@
-"""What a deployed stack has of the messages: records, their changes from the stream, dead letters, opt-outs.
+"""What a deployed stack stores: records, their changes from the stream, dead letters, opt-outs.
 
 The stack is the one of the environment, on AWS or on the local AWS, found by its name as the commands in `tools` find
 it. The page asks for everything here, so nothing is read while no page is open.
@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from simulator.errors import ControlError
+from simulator.orders import ControlError
 from simulator.stack_stream import Stream
 from tools import explanations, records
 from tools.command import CommandError, explained
@@ -37,7 +37,7 @@ class StackView:
     def __init__(self, name: str) -> None:
         self.name = name
         self._lock = Lock()
-        self._letters_lock = Lock()  # two readers at once would hide dead letters from each other
+        self._dead_letters_lock = Lock()  # two readers at once would hide dead letters from each other
         self._stack: Deployed | None = None
         self._stream: Stream | None = None
 
@@ -67,10 +67,10 @@ class StackView:
     def message(self, reference: str) -> Fields:
         """Return the record of a reference with its meaning, its changes, its events and its dead letter."""
         with self._connected() as stack:
-            found = records.under(stack, reference)
-            record = next((item for item in found if records.is_message(item)), None)
-            events = sorted((item for item in found if records.is_event(item)), key=lambda item: item["received_at"])
-            letters = [letter for letter in self._letters(stack) if letter["reference"] == reference]
+            items = records.under(stack, reference)
+            record = next((item for item in items if records.is_message(item)), None)
+            events = sorted((item for item in items if records.is_event(item)), key=lambda item: item["received_at"])
+            dead_letters = (found for found in self._read_dead_letters(stack) if found["reference"] == reference)
             with self._lock:
                 changes = self._stream.changes_of(reference) if self._stream else []
             return {
@@ -78,19 +78,19 @@ class StackView:
                 "explanation": _explanation(record, stack) if record else None,
                 "changes": changes,
                 "events": events,
-                "dead_letter": letters[0] if letters else None,
+                "dead_letter": next(dead_letters, None),
             }
 
     def dead_letters(self) -> list[Fields]:
         """Return what waits in the dead-letter queue, oldest first."""
         with self._connected() as stack:
-            return self._letters(stack)
+            return self._read_dead_letters(stack)
 
     def redrive(self, reference: str) -> int:
         """Put the dead letters of a reference back on the queue, as `make redrive` does, and return how many."""
         with self._connected() as stack:
             refuse_without_sending(stack)
-            with self._letters_lock:
+            with self._dead_letters_lock:
                 return redrive(stack, reference)
 
     def put_on_queue(self, body: Fields, *, urgent: bool) -> str:
@@ -102,9 +102,10 @@ class StackView:
             )
             return str(sent["MessageId"])
 
-    def _letters(self, stack: Deployed) -> list[Fields]:
-        with self._letters_lock, DeadLetterQueue(stack, wait_s=0, visibility_s=VISIBILITY_S) as queue:
-            return sorted((_letter(letter) for letter in queue.letters()), key=lambda letter: str(letter["sent_at"]))
+    def _read_dead_letters(self, stack: Deployed) -> list[Fields]:
+        with self._dead_letters_lock, DeadLetterQueue(stack, wait_s=0, visibility_s=VISIBILITY_S) as queue:
+            found = [_described(dead_letter) for dead_letter in queue.dead_letters()]
+        return sorted(found, key=lambda dead_letter: str(dead_letter["sent_at"]))
 
     @contextmanager
     def _connected(self) -> Iterator[Deployed]:
@@ -122,15 +123,15 @@ class StackView:
             raise ControlError(explained(error)) from error
 
 
-def _letter(letter: DeadLetter) -> Fields:
-    code = letter.attribute("ErrorCode")
+def _described(dead_letter: DeadLetter) -> Fields:
+    code = dead_letter.attribute("ErrorCode")
     return {
-        "message_id": letter.message_id,
-        "reference": letter.reference,
-        "sent_at": letter.sent_at.isoformat(),
-        "body": letter.body,
+        "message_id": dead_letter.message_id,
+        "reference": dead_letter.reference,
+        "sent_at": dead_letter.sent_at.isoformat(),
+        "body": dead_letter.body,
         "code": code,
-        "message": letter.attribute("ErrorMessage"),
+        "message": dead_letter.attribute("ErrorMessage"),
         "meaning": explanations.CODES.get(code or "", ""),
         "advice": explanations.ADVICE.get(code, "") if code else explanations.NO_ATTRIBUTES,
     }

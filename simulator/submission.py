@@ -73,9 +73,10 @@ class Target(NamedTuple):
 class Submission:
     """What one request asks for: its messages, or the problems with them."""
 
-    targets: tuple[Target, ...]
-    messages: tuple[Message, ...]
-    problems: tuple[Problem, ...]
+    many: bool  # True for `/mobile/multi`
+    targets: tuple[Target, ...] = ()
+    messages: tuple[Message, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class UnreadableError(ValueError):
@@ -91,22 +92,16 @@ def read(body: bytes, content_type: str | None, *, many: bool, now: datetime) ->
     try:
         document = _document(body, content_type)
     except UnreadableError as error:
-        return Submission((), (), (error.problem,))
+        return Submission(many, problems=(error.problem,))
     targets = tuple(_targets(document, many=many))
     try:
-        messages = _messages(document, many=many, now=now)
+        # With from_attributes, a value that is no object is described as FastAPI describes it.
+        parsed = (Messages if many else Message).model_validate(document, from_attributes=True, context={"now": now})
     except ValidationError as error:
         problems = tuple({**problem, "loc": ["body", *problem["loc"]]} for problem in error.errors(include_url=False))
-        return Submission(targets, (), problems)
-    return Submission(targets, messages, ())
-
-
-def _messages(document: object, *, many: bool, now: datetime) -> tuple[Message, ...]:
-    context = {"now": now}
-    # With from_attributes, a value that is no object is described as FastAPI describes it.
-    if many:
-        return tuple(Messages.model_validate(document, from_attributes=True, context=context).messages)
-    return (Message.model_validate(document, from_attributes=True, context=context),)
+        return Submission(many, targets, problems=problems)
+    messages = parsed.messages if isinstance(parsed, Messages) else [parsed]
+    return Submission(many, targets, tuple(messages))
 
 
 def _document(body: bytes, content_type: str | None) -> Any:  # noqa: ANN401 - any JSON

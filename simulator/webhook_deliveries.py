@@ -4,18 +4,19 @@ At most `workers` webhooks are in flight. A receiver on the same machine may sta
 only wait there. Connections are reused.
 """
 
-import heapq
+import asyncio
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Condition, Lock, Thread
+from threading import Thread
 from typing import Any
 
 import urllib3
 
-from simulator.webhook_events import Webhook, moment, sign
+from simulator.webhook_events import Webhook, sign, to_text
 
 DELIVERED = range(200, 300)
 ANSWER_CHARACTERS = 2000
@@ -39,7 +40,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to deliver a webhook. `answer` is None where there was none, and `error` then has the reason."""
+    """One attempt to deliver a webhook. `answer` is the status, or None if `error` prevented one."""
 
     at: str
     attempt: int
@@ -56,113 +57,103 @@ class Attempt:
         names = ("event_id", "event_type", "status", "reference", "msg_id")
         return own | {name: getattr(self.webhook, name) for name in names}
 
+    def details(self) -> dict[str, Any]:
+        """Return the fields with the signature and the body of the answer, for JSON."""
+        return self.fields() | {"signature": self.signature, "answer_body": self.answer_body}
+
 
 class Deliveries:
-    """The webhooks that are not delivered yet, and all attempts so far.
+    """The webhooks that are not delivered yet, and all attempts so far. `attempted` is called after every attempt.
 
-    `attempted` is called after every attempt.
+    The delivery of a webhook is a task on an event loop, which has a thread of its own. The task waits until the
+    webhook is due, sends it, and does so again until it is delivered.
     """
 
-    def __init__(
-        self, url: str | None, key: str, pace: Pace, attempted: Callable[[Attempt], None] = lambda _attempt: None
-    ) -> None:
+    def __init__(self, url: str | None, key: str, pace: Pace, attempted: Callable[[Attempt], None]) -> None:
         self.url = url
         self.key = key
         self.pace = pace
         self._attempted = attempted
-        self._order = itertools.count()
-        self._due: list[tuple[float, int, int, Webhook]] = []  # due time, tie-breaker, attempt, webhook
-        self._in_flight = 0
         self._attempts: list[Attempt] = []
-        self._resets = 0
-        self._stopping = False
-        lock = Lock()
-        self._changed = Condition(lock)
-        self._idle = Condition(lock)
+        self._pending: set[Future[None]] = set()
         self._pool = urllib3.PoolManager(
             maxsize=pace.workers, retries=False, timeout=urllib3.Timeout(total=pace.answer_timeout_s)
         )
-        self._workers = [Thread(target=self._work, daemon=True) for _ in range(pace.workers)]
+        self._loop = asyncio.new_event_loop()
+        self._workers = ThreadPoolExecutor(pace.workers)
+        self._stopped = asyncio.Event()
+        self._thread = Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
         """Start to deliver."""
-        for worker in self._workers:
-            worker.start()
+        self._thread.start()
 
     def stop(self) -> None:
         """Drop what is left, and wait for what is in flight: at most the time-out of an answer."""
-        with self._changed:
-            self._stopping = True
-            self._due.clear()
-            self._changed.notify_all()
-            self._idle.notify_all()
-        for worker in self._workers:
-            if worker.is_alive():
-                worker.join()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopped.set)
+            self._thread.join()
+        self._loop.close()  # it is still open if it never ran
+        self._workers.shutdown(cancel_futures=True)
         self._pool.clear()
 
     def send(self, webhooks: Sequence[tuple[float, Webhook]]) -> None:
         """Schedule webhooks, given with the seconds until they are due. Without a URL, they are dropped."""
-        if self.url is None or not webhooks:
+        if self.url is None:
             return
-        now = time.monotonic()
-        with self._changed:
-            for delay_s, webhook in webhooks:
-                heapq.heappush(self._due, (now + delay_s, next(self._order), 1, webhook))
-            self._changed.notify(len(webhooks))
+        now = self._loop.time()
+        for delay_s, webhook in webhooks:
+            delivery = asyncio.run_coroutine_threadsafe(self._deliver(webhook, now + delay_s), self._loop)
+            self._pending.add(delivery)
+            delivery.add_done_callback(self._pending.discard)
 
     def send_once(self, webhook: Webhook, signature: str) -> Attempt:
         """Send a webhook now with this signature, without repeating it."""
         attempt = self._attempt(webhook, signature, 1)
-        with self._changed:
-            self._attempts.append(attempt)
-        self._attempted(attempt)
+        self._add(attempt)
         return attempt
 
     def reset(self) -> None:
-        """Drop everything, and ignore the result of what is in flight."""
-        with self._changed:
-            self._resets += 1
-            self._due.clear()
-            self._attempts = []
-            if not self._in_flight:
-                self._idle.notify_all()
+        """Drop everything, and wait for what is in flight, so that nothing arrives afterwards."""
+        for delivery in list(self._pending):
+            delivery.cancel()
+        workers, self._workers = self._workers, ThreadPoolExecutor(self.pace.workers)
+        workers.shutdown(cancel_futures=True)
+        self._attempts = []
 
     def pending(self) -> int:
         """Return how many webhooks are not delivered yet."""
-        with self._changed:
-            return len(self._due) + self._in_flight
+        return len(self._pending)
 
-    def attempts(self, since: int = 0) -> list[Attempt]:
-        """Return the attempts from a position on."""
-        with self._changed:
-            return self._attempts[since:]
+    def attempts(self) -> list[Attempt]:
+        """Return all attempts, in the order in which they ended."""
+        return list(self._attempts)
 
-    def wait_until_delivered(self, timeout_s: float) -> bool:
+    def wait_until_delivered(self, timeout_s: float = 60.0) -> bool:
         """Wait until no webhook is pending. Return False after the time-out."""
-        with self._idle:
-            return self._idle.wait_for(lambda: not self._due and not self._in_flight, timeout_s)
+        return not wait(list(self._pending), timeout_s).not_done
 
-    def _work(self) -> None:
-        while (due := self._next()) is not None:
-            number, webhook, resets = due
-            self._finish(self._attempt(webhook, sign(webhook.body, self.key), number), resets)
+    def _run(self) -> None:
+        # At its end, the runner cancels all deliveries.
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._stopped.wait())
 
-    def _next(self) -> tuple[int, Webhook, int] | None:
-        with self._changed:
-            while not self._stopping:
-                wait_s = self._due[0][0] - time.monotonic() if self._due else None
-                if wait_s is None or wait_s > 0:
-                    self._changed.wait(wait_s)
-                    continue
-                _, _, number, webhook = heapq.heappop(self._due)
-                self._in_flight += 1
-                self._changed.notify()  # a worker that waits for this webhook must now wait for the next one
-                return number, webhook, self._resets
-            return None
+    async def _deliver(self, webhook: Webhook, due: float) -> None:
+        for number in itertools.count(1):
+            await asyncio.sleep(due - self._loop.time())
+            attempt = await self._loop.run_in_executor(self._workers, self._attempt, webhook, None, number)
+            self._add(attempt)
+            if attempt.answer in DELIVERED:
+                return
+            due = self._loop.time() + self.pace.pause_s(number)
 
-    def _attempt(self, webhook: Webhook, signature: str, number: int) -> Attempt:
-        at, started = moment(datetime.now(UTC)), time.monotonic()
+    def _add(self, attempt: Attempt) -> None:
+        self._attempts.append(attempt)
+        self._attempted(attempt)
+
+    def _attempt(self, webhook: Webhook, signature: str | None, number: int) -> Attempt:
+        at, started = to_text(datetime.now(UTC)), time.monotonic()
+        signature = signature or sign(webhook.body, self.key)
         headers = {"Content-Type": "application/json", "Signature": signature}
         status, error, text = None, None, ""
         try:
@@ -172,19 +163,3 @@ class Deliveries:
             error = type(exception).__name__
         seconds = round(time.monotonic() - started, 3)
         return Attempt(at, number, status, error, seconds, webhook, signature, text)
-
-    def _finish(self, attempt: Attempt, resets: int) -> None:
-        with self._changed:
-            current = resets == self._resets and not self._stopping
-        if current:
-            self._attempted(attempt)  # before the webhook counts as delivered, so that whoever waits for that sees it
-        with self._changed:
-            self._in_flight -= 1
-            if resets == self._resets and not self._stopping:
-                self._attempts.append(attempt)
-                if attempt.answer not in DELIVERED:
-                    due = time.monotonic() + self.pace.pause_s(attempt.attempt)
-                    heapq.heappush(self._due, (due, next(self._order), attempt.attempt + 1, attempt.webhook))
-                    self._changed.notify()
-            if not self._due and not self._in_flight:
-                self._idle.notify_all()

@@ -35,7 +35,7 @@ def webhook(event_type: str, event: object, at: datetime, event_id: str | None =
     """Return a webhook with an event in the envelope that all webhooks share."""
     envelope = {
         "event_id": event_id or str(uuid.uuid4()),
-        "timestamp": moment(at),
+        "timestamp": to_text(at),
         "event_type": event_type,
         "event": event,
     }
@@ -59,7 +59,7 @@ def status_event(  # noqa: PLR0913 - the fields of the provider's event
         "recipient": recipient,
         "reference": reference,
         "status": status,
-        "status_at": moment(at),
+        "status_at": to_text(at),
         "error": error,
     }
     return webhook(event_type, event, at, event_id)
@@ -69,7 +69,7 @@ def inbound_event(text: str, sender: int, at: datetime) -> Webhook:
     """Return a webhook for a text that a person sent to us."""
     encoding = count(text).encoding.replace("-", "")
     content = {"message": text, "encoding": encoding, "header": None}
-    event = {"msg_id": ulid(), "sender": sender, "sent_at": moment(at), "content": content}
+    event = {"msg_id": ulid(), "sender": sender, "sent_at": to_text(at), "content": content}
     return webhook(INBOUND, event, at)
 
 
@@ -91,18 +91,18 @@ def from_envelope(envelope: Any) -> Webhook:  # noqa: ANN401 - any JSON can be s
 
 def aged(original: Webhook, at: datetime) -> Webhook:
     """Return the same event with an earlier or later `timestamp`."""
-    return replace(from_envelope(json.loads(original.body) | {"timestamp": moment(at)}), event_id=original.event_id)
+    return replace(from_envelope(json.loads(original.body) | {"timestamp": to_text(at)}), event_id=original.event_id)
 
 
 def sign(body: bytes, key: str) -> str:
     """Return the value of the `Signature` header.
 
-    This does not use the product's own signature module, so each is tested against the other.
+    It does not use the product's signature module, so that the two are tested against each other.
     """
     return "v1=" + hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
 
 
-def moment(at: datetime) -> str:
+def to_text(at: datetime) -> str:
     """Return a time in the provider's format."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 

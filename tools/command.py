@@ -1,7 +1,4 @@
-"""Run a command: its errors become one plain sentence and an exit code, never a traceback.
-
-A traceback is left for what is a bug.
-"""
+"""Run a command. An expected error becomes one plain sentence and an exit code. Only a bug prints a traceback."""
 
 import os
 import sys
@@ -30,12 +27,9 @@ def run(command: Callable[[], int]) -> NoReturn:
     try:
         code = command()
         sys.stdout.flush()
-    except CommandError as error:
+    except (CommandError, TimeoutError) as error:
         print(error, file=sys.stderr)
-        code = error.exit_code
-    except TimeoutError as error:
-        print(error, file=sys.stderr)
-        code = FAILED
+        code = error.exit_code if isinstance(error, CommandError) else FAILED
     except (ClientError, BotoCoreError) as error:
         print(explained(error), file=sys.stderr)
         code = FAILED

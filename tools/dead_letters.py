@@ -1,7 +1,4 @@
-"""`make dead-letters`: what waits in a stack's dead-letter queue, and what to do about each.
-
-The messages stay where they are.
-"""
+"""`make dead-letters`: list the dead-letter queue with advice about each message. The messages stay there."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,11 +11,11 @@ from gatewayapi.errors import MessageError
 from gatewayapi.message import from_body, reference_of
 from tools import explanations
 from tools.command import run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 
 BATCH = 10  # the most that SQS gives at once
 WAIT_S = 1  # a short poll asks only some of SQS's servers, and can miss messages
-VISIBILITY_S = 600  # a command that is killed leaves the letters invisible for this long
+VISIBILITY_S = 600  # a command that is killed leaves the dead letters invisible for this long
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,9 @@ class DeadLetter:
 
     @property
     def reference(self) -> str:
-        """The reference that its record has: the body's, else the attribute's, else the SQS message id.
+        """The reference of its record: the body's, else the attribute's, else the SQS message id.
 
-        SQS keeps the message id when it moves a message. The sender's own copies have the attribute.
+        SQS keeps the message id when it moves a message. What the sender moves has the attribute.
         """
         try:
             own = reference_of(from_body(self.body))
@@ -52,8 +49,8 @@ class DeadLetter:
 class DeadLetterQueue:
     """The dead-letter queue of a stack, read once in a `with` block.
 
-    Within the block the letters that were read are invisible to others. At its end those that were not deleted are
-    visible again.
+    Within the block, the dead letters that were read are invisible to others. At its end, those that were not deleted
+    are visible again.
     """
 
     def __init__(self, stack: Deployed, *, wait_s: int = WAIT_S, visibility_s: int = VISIBILITY_S) -> None:
@@ -71,21 +68,21 @@ class DeadLetterQueue:
             with suppress(self._sqs.exceptions.ClientError):
                 self._sqs.change_message_visibility(QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=0)
 
-    def letters(self) -> Iterator[DeadLetter]:
-        """Yield each letter once."""
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """Yield each dead letter once."""
         known: set[str] = set()
         while page := self._receive():
-            self._receipts |= {letter.message_id: letter.receipt for letter in page}
-            new = [letter for letter in page if letter.message_id not in known]
+            self._receipts |= {dead_letter.message_id: dead_letter.receipt for dead_letter in page}
+            new = [dead_letter for dead_letter in page if dead_letter.message_id not in known]
             if not new:  # the first ones are visible again, so all were read
                 return
-            known |= {letter.message_id for letter in new}
+            known |= {dead_letter.message_id for dead_letter in new}
             yield from new
 
-    def delete(self, letter: DeadLetter) -> None:
-        """Delete a letter that was read."""
-        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=self._receipts[letter.message_id])
-        del self._receipts[letter.message_id]
+    def delete(self, dead_letter: DeadLetter) -> None:
+        """Delete a dead letter that was read."""
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=self._receipts[dead_letter.message_id])
+        del self._receipts[dead_letter.message_id]
 
     def _receive(self) -> list[DeadLetter]:
         answer = self._sqs.receive_message(
@@ -98,37 +95,37 @@ class DeadLetterQueue:
         )
         return [
             DeadLetter(
-                message_id=letter["MessageId"],
-                body=letter["Body"],
-                sent_at=from_epoch_ms(letter["Attributes"]["SentTimestamp"]),
-                receipt=letter["ReceiptHandle"],
-                attributes=letter.get("MessageAttributes", {}),
+                message_id=dead_letter["MessageId"],
+                body=dead_letter["Body"],
+                sent_at=from_epoch_ms(dead_letter["Attributes"]["SentTimestamp"]),
+                receipt=dead_letter["ReceiptHandle"],
+                attributes=dead_letter.get("MessageAttributes", {}),
             )
-            for letter in answer.get("Messages", [])
+            for dead_letter in answer.get("Messages", [])
         ]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """List the dead letters."""
-    settings = parser("dead-letters", "List what waits in the dead-letter queue").parse_args(arguments)
+    settings = command_parser("dead-letters", "List what waits in the dead-letter queue").parse_args(arguments)
     stack = Deployed(settings.stack)
     count = 0
     with DeadLetterQueue(stack) as queue:
-        for letter in queue.letters():
-            print("\n".join(described(letter)), flush=True)
+        for dead_letter in queue.dead_letters():
+            print("\n".join(described(dead_letter)), flush=True)
             count += 1
     print(f"{count} in the dead-letter queue" if count else "The dead-letter queue is empty.")
     return 0
 
 
-def described(letter: DeadLetter) -> list[str]:
+def described(dead_letter: DeadLetter) -> list[str]:
     """Return what is known of a dead letter, without its text and number."""
-    code = letter.attribute("ErrorCode")
-    reason = letter.attribute("ErrorMessage")
+    code = dead_letter.attribute("ErrorCode")
+    reason = dead_letter.attribute("ErrorMessage")
     meaning = explanations.CODES.get(code or "", "")
     return [
-        f"{letter.reference}",
-        f"  there since {letter.sent_at:%Y-%m-%d %H:%M:%S} UTC",
+        f"{dead_letter.reference}",
+        f"  there since {dead_letter.sent_at:%Y-%m-%d %H:%M:%S} UTC",
         f"  {code}: {meaning}" if code else "  no ErrorCode",
         # One line for each mistake of a message.
         *(f"  {line}" for line in (reason or "").replace("; $.", "\n$.").splitlines()),

@@ -69,8 +69,8 @@ def on_local_aws(endpoint: str, url: str) -> str:
     return f"{endpoint}/_aws/execute-api/{parts.netloc.split('.')[0]}{parts.path}"
 
 
-def parser(command: str, description: str) -> argparse.ArgumentParser:
+def command_parser(command: str, description: str) -> argparse.ArgumentParser:
     """Return a parser for a command that works on a deployed stack."""
-    made = argparse.ArgumentParser(prog=f"make {command}", description=description)
-    made.add_argument("--stack", default=DEFAULT_NAME, metavar="NAME", help="the stack's name (%(default)s)")
-    return made
+    parser = argparse.ArgumentParser(prog=f"make {command}", description=description)
+    parser.add_argument("--stack", default=DEFAULT_NAME, metavar="NAME", help="the stack's name (%(default)s)")
+    return parser

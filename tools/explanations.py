@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from tools.records import Values, moment
+from tools.records import Values, time_of
 
 REFERENCE_CODES = "https://gatewayapi.com/docs/error-codes"
 UNTIL_EXPIRED = "GatewayAPI sends a webhook when the network reports more, at the latest when the message expires."
@@ -51,6 +51,33 @@ ADVICE = {
 }
 NO_ATTRIBUTES = "SQS moved it without a reason. `make redrive` gives it its reference, and it may be sent twice."
 
+STATUSES = {
+    "SENDING": "a sender invocation is sending it",
+    "RETRYING": "not sent yet",
+    "UNCERTAIN": "it is unknown whether GatewayAPI accepted it",
+    "ACCEPTED": "GatewayAPI accepted it",
+    "ENROUTE": "on its way to the phone",
+    "UNKNOWN": "the network does not report what became of it",
+    "DELIVERED": "delivered to the phone",
+    "READ": "read on the phone",
+    "EXPIRED": "not delivered in time",
+    "DELETED": "deleted on its way, not delivered",
+    "UNDELIVERABLE": "cannot be delivered",
+    "REJECTED": "refused by the network",
+    "INVALID": "never sent: it breaks a rule",
+    "LAPSED": "never sent: its expiration passed while it was in the queue",
+    "SUPPRESSED": "not sent: the person opted out",
+    "HELD": "not sent: it waits for an operator",
+}
+
+# Where the status alone decides.
+NEXT_STEPS = {
+    "LAPSED": "Nothing is sent. If it is still wanted, put it on the queue again with a later expiration.",
+    "SUPPRESSED": "Nothing is sent. A later message is sent if the person has opted in again.",
+    "DELIVERED": "Nothing, unless the phone reports READ.",
+    **dict.fromkeys(("READ", "EXPIRED", "DELETED", "UNDELIVERABLE", "REJECTED"), "Nothing. This status is final."),
+}
+
 
 def error(found: object) -> str:
     """Return an error of a record in plain words, with its code beside it."""
@@ -74,45 +101,20 @@ def status(message: Values) -> str:
     return STATUSES.get(message["status"], "a status that GatewayAPI has added")
 
 
-STATUSES = {
-    "SENDING": "a sender invocation is sending it",
-    "RETRYING": "not sent yet",
-    "UNCERTAIN": "it is unknown whether GatewayAPI accepted it",
-    "ACCEPTED": "GatewayAPI accepted it",
-    "ENROUTE": "on its way to the phone",
-    "UNKNOWN": "the network does not report what became of it",
-    "DELIVERED": "delivered to the phone",
-    "READ": "read on the phone",
-    "EXPIRED": "not delivered in time",
-    "DELETED": "deleted on its way, not delivered",
-    "UNDELIVERABLE": "cannot be delivered",
-    "REJECTED": "refused by the network",
-    "INVALID": "never sent: it breaks a rule",
-    "LAPSED": "never sent: its expiration passed while it was in the queue",
-    "SUPPRESSED": "not sent: the person opted out",
-    "HELD": "not sent: it waits for an operator",
-}
-# Those that need no more than the status to tell.
-NEXT_STEPS = {
-    "LAPSED": "Nothing is sent. If it is still wanted, put it on the queue again with a later expiration.",
-    "SUPPRESSED": "Nothing is sent. A later message is sent if the person has opted in again.",
-}
-FINAL = {"DELIVERED", "READ", "EXPIRED", "DELETED", "UNDELIVERABLE", "REJECTED"}
-
-
 def next_step(message: Values, parameters: Mapping[str, str], now: datetime) -> str:
     """Return what happens next to a message and when; `parameters` are the stack's."""
     if message.get("forgotten_at"):
         return "Nothing. Its personal data was removed. A later message under this reference is refused."
-    found = message["status"]
     code = (message.get("error") or {}).get("code")
-    if found in FINAL:
-        return "Nothing. This status is final." if found != "DELIVERED" else "Nothing, unless the phone reports READ."
-    match found:
+    match message["status"]:
         case "SENDING":
             return _sending(message, now)
         case "RETRYING":
-            return _retrying(parameters)
+            deliveries = parameters.get("MaxReceiveCount", "MaxReceiveCount")
+            return (
+                "SQS delivers it again after a pause. The pauses grow from seconds to one hour. "
+                f"After {deliveries} deliveries it goes to the dead-letter queue."
+            )
         case "UNCERTAIN":
             return _uncertain(message, parameters, now)
         case "HELD":
@@ -120,29 +122,21 @@ def next_step(message: Values, parameters: Mapping[str, str], now: datetime) -> 
         case "INVALID":
             advice = ADVICE.get(str(code), "")
             return f"Nothing is sent. A copy is in the dead-letter queue as {code}. {advice}".rstrip()
-    if found == "ACCEPTED" and not message.get("status_at"):
-        return f"{UNTIL_EXPIRED} No webhook has come so far."
-    return NEXT_STEPS.get(found, UNTIL_EXPIRED)
+        case "ACCEPTED" if not message.get("status_at"):
+            return f"{UNTIL_EXPIRED} No webhook has come so far."
+    return NEXT_STEPS.get(message["status"], UNTIL_EXPIRED)
 
 
 def _sending(message: Values, now: datetime) -> str:
-    until = moment(message, "lease_until")
+    until = time_of(message, "lease_until")
     if until is None or until <= now:
         return "The invocation that sent it has ended without a result. The next delivery makes it UNCERTAIN."
     return f"Its result is recorded by {clock(until)}. If the invocation dies, the message becomes UNCERTAIN then."
 
 
-def _retrying(parameters: Mapping[str, str]) -> str:
-    deliveries = parameters.get("MaxReceiveCount", "MaxReceiveCount")
-    return (
-        "SQS delivers it again after a pause. The pauses grow from seconds to one hour. "
-        f"After {deliveries} deliveries it goes to the dead-letter queue."
-    )
-
-
 def _uncertain(message: Values, parameters: Mapping[str, str], now: datetime) -> str:
     seconds = parameters.get("ReconcileAfter", "")
-    since = moment(message, "updated_at")
+    since = time_of(message, "updated_at")
     if not seconds.isdecimal() or since is None:
         return "A webhook can settle it."
     until = since + timedelta(seconds=int(seconds))

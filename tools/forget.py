@@ -1,14 +1,14 @@
 """`make forget NUMBER=…`: remove what is stored of a phone number, without making a second SMS possible.
 
-It lists first. With `CONFIRM=yes` it acts.
+Without `CONFIRM=yes`, it only lists what it would do.
 
-A message keeps its reference, status and msg_id. A copy of it can lie in a queue for 7 days and in the dead-letter
-queue for 14 more, so a message that changed within 21 days is left until then. The order of the writes is: mark the
-message as forgotten, clear its events, remove its number. The number leads to the message until the last write, so a
-run after an interruption finds what is left.
+A message keeps its reference, status and msg_id. A copy of it can be in a queue for 7 days and in the dead-letter
+queue for 14 more, so a message is forgotten only when it has not changed for 21 days. The order of the writes is:
+mark the message as forgotten, clear its events, remove its number. The message is found by its number until the last
+write, so a run after an interruption does the rest.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,30 +16,32 @@ from botocore.exceptions import ClientError
 
 from gatewayapi.clock import now, to_text
 from tools.command import FAILED, run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 from tools.explanations import counted
 from tools.people import Entry, Person, digits, find
-from tools.records import Values, is_event, moment, under
+from tools.records import Values, is_event, time_of, under
 
 IN_QUEUES = timedelta(days=7 + 14)
 NOT_YET = 3  # the exit code if some messages must wait
 ROUNDS = 5  # webhooks can arrive while events are cleared
 
-# What a record loses. An event's error can quote the number.
-OF_MESSAGE = ("recipient", "sender", "label", "context", "fingerprint")
-OF_EVENT = ("body", "signature", "phone_number", "recorded_at", "recipient", "sender", "content", "error")
+# The attributes that are removed. An event's error can quote the number.
+REMOVED_FROM_MESSAGE = ("recipient", "sender", "label", "context", "fingerprint")
+REMOVED_FROM_EVENT = ("body", "signature", "phone_number", "recorded_at", "recipient", "sender", "content", "error")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """List what can be forgotten, or forget it."""
-    given = parser("forget", "Remove what is stored of a phone number")
-    given.add_argument("--number", required=True, help="the phone number, with its country code")
-    given.add_argument("--confirm", choices=["yes"], help="act; without it, what would be done is only listed")
-    settings = given.parse_args(arguments)
+    parser = command_parser("forget", "Remove what is stored of a phone number")
+    parser.add_argument("--number", required=True, help="the phone number, with its country code")
+    parser.add_argument("--confirm", choices=["yes"], help="act; without it, what would be done is only listed")
+    settings = parser.parse_args(arguments)
     number = digits(settings.number)
     stack = Deployed(settings.stack)
     person = find(stack, number)
-    ready, waiting = divided(person, now())
+    at = now()
+    ready = [entry for entry in person.entries if (forgettable_from(entry) or at) <= at]
+    waiting = [entry for entry in person.entries if (forgettable_from(entry) or at) > at]
     print("\n".join(planned(ready, waiting)))
     if not settings.confirm:
         print(f"\nNothing has been changed. To forget: make forget NUMBER={number} CONFIRM=yes")
@@ -53,26 +55,16 @@ def main(arguments: list[str] | None = None) -> int:
     return NOT_YET if waiting else 0
 
 
-def divided(person: Person, at: datetime) -> tuple[list[Entry], list[Entry]]:
-    """Return what can be forgotten now, and the messages that must wait."""
-    ready: list[Entry] = []
-    waiting: list[Entry] = []
-    for entry in person.entries:
-        from_ = forgettable_from(entry)
-        (waiting if from_ and from_ > at else ready).append(entry)
-    return ready, waiting
-
-
 def forgettable_from(entry: Entry) -> datetime | None:
     """Return when no copy of a message can be in a queue any more; None if nothing has to be waited for."""
     message = entry.message
     if message is None or message.get("forgotten_at"):
         return None
-    changed = moment(message, "updated_at")
+    changed = time_of(message, "updated_at")
     return changed + IN_QUEUES if changed else None
 
 
-def planned(ready: Iterable[Entry], waiting: Iterable[Entry]) -> Iterator[str]:
+def planned(ready: Sequence[Entry], waiting: Sequence[Entry]) -> Iterator[str]:
     """Yield the lines of the list."""
     messages = [entry for entry in ready if entry.message]
     events = [entry for entry in ready if not entry.message]
@@ -81,10 +73,9 @@ def planned(ready: Iterable[Entry], waiting: Iterable[Entry]) -> Iterator[str]:
         record = entry.message or entry.events[0]
         at = entry.recorded_at[:19].replace("T", " ")
         yield f"  {at} UTC  {record['pk']}  {record.get('status', '')}".rstrip()
-    waits = list(waiting)
-    if waits:
+    if waiting:
         yield "must wait, because a copy can still be in a queue (7 days) or in the dead-letter queue (14 days):"
-    for entry in waits:
+    for entry in waiting:
         from_ = forgettable_from(entry)
         if entry.message and from_:
             yield f"  {entry.message['pk']}  can be forgotten from {from_:%Y-%m-%d %H:%M} UTC"
@@ -99,7 +90,7 @@ def forget(stack: Deployed, entry: Entry, number: str) -> bool:
         return False
     reference = str(entry.message["pk"])
     for _ in range(ROUNDS):
-        events = [it for it in under(stack, reference) if _is_of(it, number) and any(name in it for name in OF_EVENT)]
+        events = [item for item in under(stack, reference) if _is_to_clear(item, number)]
         if not events:
             break
         for event in events:
@@ -113,14 +104,15 @@ def forget(stack: Deployed, entry: Entry, number: str) -> bool:
     return True
 
 
-def _is_of(values: Values, number: str) -> bool:
-    return is_event(values) and values.get("phone_number", number) == number
+def _is_to_clear(item: Values, number: str) -> bool:
+    is_of_number = is_event(item) and item.get("phone_number", number) == number
+    return is_of_number and any(name in item for name in REMOVED_FROM_EVENT)
 
 
 def _mark(stack: Deployed, message: Values) -> bool:
     """Mark a message as forgotten and remove all but its number, if it is still as it was listed."""
-    removed = [f"#{name}" for name in OF_MESSAGE]
-    names = {f"#{name}": name for name in OF_MESSAGE}
+    removed = [f"#{name}" for name in REMOVED_FROM_MESSAGE]
+    names = {f"#{name}": name for name in REMOVED_FROM_MESSAGE}
     if "details" in (message.get("error") or {}):
         removed.append("#error.#details")
         names |= {"#error": "error", "#details": "details"}
@@ -138,10 +130,10 @@ def _clear(stack: Deployed, event: Values) -> None:
     _update(
         stack,
         event,
-        UpdateExpression=f"REMOVE {', '.join(f'#{name}' for name in OF_EVENT)}",
-        # Without it, the update would make an event anew that the table's TTL has just deleted.
+        UpdateExpression=f"REMOVE {', '.join(f'#{name}' for name in REMOVED_FROM_EVENT)}",
+        # Without the condition, the update would create an event again that the table's TTL has just deleted.
         ConditionExpression="attribute_exists(pk)",
-        ExpressionAttributeNames={f"#{name}": name for name in OF_EVENT},
+        ExpressionAttributeNames={f"#{name}": name for name in REMOVED_FROM_EVENT},
     )
 
 

@@ -17,7 +17,7 @@ from gatewayapi.message_fields import phone_number
 from gatewayapi.opt_out_record import IN, OUT, OptOutRecord, number_of
 from gatewayapi.opt_outs import record
 from tools.command import MISUSED, CommandError, run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 from tools.table_scan import cost, scan
 
 COLUMNS = ["number", "status", "changed_at", "source"]
@@ -27,24 +27,24 @@ MAX_SHOWN = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do one of the three."""
-    given = parser("opt-out", "Record who wants no promotional messages")
-    chosen = given.add_mutually_exclusive_group(required=True)
-    chosen.add_argument("--number", help="the phone number, with its country code")
-    chosen.add_argument("--import", dest="source", type=Path, metavar="FILE", help="record every line of a CSV file")
-    chosen.add_argument("--export", dest="target", type=Path, metavar="FILE", help="write all records to a CSV file")
-    given.add_argument("--in", dest="opt_in", action="store_true", help="record an opt-in instead of an opt-out")
-    settings = given.parse_args(arguments)
+    """Record one number, import a list, or export all records."""
+    parser = command_parser("opt-out", "Record who wants no promotional messages")
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--number", help="the phone number, with its country code")
+    action.add_argument("--import", dest="source", type=Path, metavar="FILE", help="record every line of a CSV file")
+    action.add_argument("--export", dest="target", type=Path, metavar="FILE", help="write all records to a CSV file")
+    parser.add_argument("--in", dest="opt_in", action="store_true", help="record an opt-in instead of an opt-out")
+    settings = parser.parse_args(arguments)
     if settings.opt_in and not settings.number:
-        given.error("--in needs --number; in a file, write IN in the column status")
+        parser.error("--in needs --number; in a file, write IN in the column status")
     if settings.number:
-        return one(settings)
+        return record_number(settings)
     if settings.source:
-        return import_(settings)
-    return export(settings)
+        return import_file(settings)
+    return export_file(settings)
 
 
-def one(settings: argparse.Namespace) -> int:
+def record_number(settings: argparse.Namespace) -> int:
     """Record the opt-out or opt-in of one number."""
     now = clock.now()
     statement = _statement([settings.number, IN if settings.opt_in else OUT], now)
@@ -56,7 +56,7 @@ def one(settings: argparse.Namespace) -> int:
     return 0
 
 
-def import_(settings: argparse.Namespace) -> int:
+def import_file(settings: argparse.Namespace) -> int:
     """Record every line of a file, or none if one of them is wrong."""
     statements = read(settings.source)
     done = list(_written(Deployed(settings.stack), statements))
@@ -65,7 +65,7 @@ def import_(settings: argparse.Namespace) -> int:
     return 0
 
 
-def export(settings: argparse.Namespace) -> int:
+def export_file(settings: argparse.Namespace) -> int:
     """Write all records to a file, sorted by number."""
     stack = Deployed(settings.stack)
     print(cost(stack), flush=True)
@@ -125,7 +125,7 @@ def _statement(cells: list[str], now: datetime) -> OptOutRecord:
 
 
 def _written(stack: Deployed, statements: Iterable[OptOutRecord]) -> Iterator[bool]:
-    """Write statements, and yield whether the table took each or has a newer one."""
+    """Write statements, and yield whether each was written. If not, the table has a newer one."""
     client, table_name = stack.client("dynamodb"), stack.output("TableName")
     try:
         with ThreadPoolExecutor(WRITERS) as writers:

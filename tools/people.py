@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gatewayapi.message_fields import phone_number
 from tools.command import MISUSED, CommandError
 from tools.deployed import Deployed
-from tools.records import Values, is_event, is_message, keys_of_number, query, under
+from tools.records import Values, is_event, is_message, keys_of_number, under
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +53,19 @@ def digits(text: str) -> str:
 
 
 def find(stack: Deployed, number: str) -> Person:
-    """Read everything that leads to a phone number, with queries alone."""
-    keys = keys_of_number(stack, number)
-    entries: list[Entry] = []
-    for partition in dict.fromkeys(str(key["pk"]) for key in keys):
-        entries += _entries(under(stack, partition), number)
+    """Read everything that the table has of a phone number, with queries alone."""
+    partition_keys = dict.fromkeys(str(key["pk"]) for key in keys_of_number(stack, number))
+    entries = [entry for key in partition_keys for entry in _entries(under(stack, key), number)]
     entries.sort(key=lambda entry: entry.recorded_at, reverse=True)
-    return Person(number, tuple(entries), opt_out(stack, number))
-
-
-def opt_out(stack: Deployed, number: str) -> Values | None:
-    """Return the opt-out record of a number."""
-    return next(
-        query(
-            stack,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": f"OPT_OUT#{number}"}},
-            ConsistentRead=True,
-        ),
-        None,
-    )
+    opt_out = next(iter(under(stack, f"OPT_OUT#{number}")), None)
+    return Person(number, tuple(entries), opt_out)
 
 
 def _entries(items: Sequence[Values], number: str) -> list[Entry]:
-    """Return what belongs to a number of the items under one partition key.
+    """Return the entries of a number among the items under one partition key.
 
-    A message of ours leads to its events, so these have no phone number of their own. An event that has one belongs
-    to that number, whoever the message was for: another system of the account can use the same reference.
+    An event of our own message has no phone number, because the message leads to it. An event with a phone number
+    belongs to that number, even under our reference: another system of the account can use the same reference.
     """
     message = next((it for it in items if is_message(it) and it.get("phone_number") == number), None)
     events = [it for it in items if is_event(it)]

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from gatewayapi.clock import from_text
 from tools import explanations
 from tools.command import run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 from tools.explanations import counted
 from tools.people import Entry, Person, digits, find
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print what is stored of a number, newest first."""
-    given = parser("person", "Show every message to a phone number, and every text from it")
-    given.add_argument("--number", required=True, help="the phone number, with its country code")
-    given.add_argument(
+    parser = command_parser("person", "Show every message to a phone number, and every text from it")
+    parser.add_argument("--number", required=True, help="the phone number, with its country code")
+    parser.add_argument(
         "--format", choices=["text", "json"], default="text", help="json exports whole records (%(default)s)"
     )
-    settings = given.parse_args(arguments)
+    settings = parser.parse_args(arguments)
     number = digits(settings.number)
     person = find(Deployed(settings.stack), number)
     print(exported(person) if settings.format == "json" else "\n".join(described(person)))

@@ -4,7 +4,7 @@ The typed records of the package gatewayapi are for what the functions write. A 
 not one of them: one of a newer version, or one whose personal data has been removed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,33 +24,28 @@ def plain(item: Mapping[str, Any]) -> Values:
 
 def under(stack: Deployed, partition_key: str) -> list[Values]:
     """Return all items of a partition key, by sort key: events first, then the message."""
-    return list(
-        query(
-            stack,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": partition_key}},
-            ConsistentRead=True,
-        )
+    return _query(
+        stack,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": partition_key}},
+        ConsistentRead=True,
     )
 
 
 def keys_of_number(stack: Deployed, number: str) -> list[Values]:
     """Return the keys that the index has for a phone number, newest first."""
-    return list(
-        query(
-            stack,
-            IndexName=INDEX,
-            KeyConditionExpression="phone_number = :number",
-            ExpressionAttributeValues={":number": {"S": number}},
-            ScanIndexForward=False,
-        )
+    return _query(
+        stack,
+        IndexName=INDEX,
+        KeyConditionExpression="phone_number = :number",
+        ExpressionAttributeValues={":number": {"S": number}},
+        ScanIndexForward=False,
     )
 
 
-def query(stack: Deployed, **arguments: object) -> Iterator[Values]:
-    """Yield the items of a query, from all its pages."""
+def _query(stack: Deployed, **arguments: object) -> list[Values]:
     pages = stack.client("dynamodb").get_paginator("query").paginate(TableName=stack.output("TableName"), **arguments)
-    return (plain(item) for page in pages for item in page["Items"])
+    return [plain(item) for page in pages for item in page["Items"]]
 
 
 def is_message(values: Values) -> bool:
@@ -63,7 +58,7 @@ def is_event(values: Values) -> bool:
     return bool(values.get("record_type") == "event")
 
 
-def moment(values: Values, name: str) -> datetime | None:
+def time_of(values: Values, name: str) -> datetime | None:
     """Return a time of an item, or None where it has none."""
     text = values.get(name)
     return from_text(text) if text else None

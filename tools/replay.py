@@ -13,7 +13,7 @@ from typing import Any
 
 from gatewayapi.clock import to_text
 from tools.command import MISUSED, CommandError, run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 from tools.explanations import counted
 from tools.records import Values
 from tools.table_scan import cost, scan
@@ -24,14 +24,14 @@ MAX_BYTES = 5_000_000  # Lambda takes 6 MB
 
 def main(arguments: list[str] | None = None) -> int:
     """Count the events of a period, or deliver them."""
-    given = parser("replay", "Deliver stored events to a consumer function again")
-    given.add_argument(
+    parser = command_parser("replay", "Deliver stored events to a consumer function again")
+    parser.add_argument(
         "--from", dest="begin", type=_time, required=True, help="events received from this time, as 2026-03-01T12:00Z"
     )
-    given.add_argument("--to", dest="end", type=_time, required=True, help="events received before this time")
-    given.add_argument("--function", required=True, help="the consumer's function name or ARN")
-    given.add_argument("--confirm", choices=["yes"], help="deliver; without it, the events are only counted")
-    settings = given.parse_args(arguments)
+    parser.add_argument("--to", dest="end", type=_time, required=True, help="events received before this time")
+    parser.add_argument("--function", required=True, help="the consumer's function name or ARN")
+    parser.add_argument("--confirm", choices=["yes"], help="deliver; without it, the events are only counted")
+    settings = parser.parse_args(arguments)
     if settings.begin >= settings.end:
         raise CommandError("FROM must be before TO.", MISUSED)
     stack = Deployed(settings.stack)

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from simulator.webhook_events import moment, sign
+from simulator.webhook_events import sign, to_text
 
 SAMPLES = Path(__file__).parents[1] / "events" / "webhook"
 TIMES = ("status_at", "sent_at")
@@ -33,8 +33,8 @@ def stamped(name: str, key: str, now: datetime) -> dict[str, Any]:
     """Return a sample as API Gateway would pass it to the function now."""
     request: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
     envelope = json.loads(request["body"])
-    envelope |= {"event_id": str(uuid.uuid4()), "timestamp": moment(now)}
-    envelope["event"] |= {field: moment(now) for field in TIMES if field in envelope["event"]}
+    envelope |= {"event_id": str(uuid.uuid4()), "timestamp": to_text(now)}
+    envelope["event"] |= {field: to_text(now) for field in TIMES if field in envelope["event"]}
     body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"))
     signature = sign(body.encode(), key)
     request["body"] = body
@@ -56,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("name", choices=names(), help="the sample")
     parser.add_argument("--key", default=os.environ.get("WEBHOOK_KEY"), help="the webhook key (WEBHOOK_KEY)")
     parser.add_argument("--curl", metavar="URL", help="print a curl command for this URL")
-    given = parser.parse_args(arguments)
-    if not given.key:
+    settings = parser.parse_args(arguments)
+    if not settings.key:
         parser.error("give the webhook key with --key, or as WEBHOOK_KEY in the environment")
-    request = stamped(given.name, given.key, datetime.now(UTC))
-    print(curl(request, given.curl) if given.curl else json.dumps(request, indent=2, ensure_ascii=False))
+    request = stamped(settings.name, settings.key, datetime.now(UTC))
+    print(curl(request, settings.curl) if settings.curl else json.dumps(request, indent=2, ensure_ascii=False))
     return 0
 
 

@@ -14,8 +14,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the count of a text."""
     parser = argparse.ArgumentParser(prog="make segments", description="Count the SMS segments of a text")
     parser.add_argument("--text", help="the text; standard input if it is not given")
-    given = parser.parse_args(arguments).text
-    print("\n".join(described(sys.stdin.read() if given is None else given)))
+    settings = parser.parse_args(arguments)
+    print("\n".join(described(sys.stdin.read() if settings.text is None else settings.text)))
     return 0
 
 

@@ -5,7 +5,7 @@ import json
 from gatewayapi.errors import MessageError
 from gatewayapi.message import MAX_SEGMENTS, StackRules, check, from_fields
 from tools.command import MISUSED, CommandError, run
-from tools.deployed import DEFAULT_NAME, Deployed, parser
+from tools.deployed import DEFAULT_NAME, Deployed, command_parser
 
 # The queue message's own names for what the options give.
 FIELDS = ("sender", "reference", "expiration", "priority", "label", "message_type", "context")
@@ -13,13 +13,13 @@ FIELDS = ("sender", "reference", "expiration", "priority", "label", "message_typ
 
 def main(arguments: list[str] | None = None) -> int:
     """Check the message as the stack will, put it on the queue, and print how to follow it."""
-    given = parser("send", "Put one message on a stack's queue")
-    given.add_argument("--to", required=True, help="the phone number, with its country code")
-    given.add_argument("--text", required=True, help="the text")
-    given.add_argument("--urgent", action="store_true", help="use the urgent queue")
+    parser = command_parser("send", "Put one message on a stack's queue")
+    parser.add_argument("--to", required=True, help="the phone number, with its country code")
+    parser.add_argument("--text", required=True, help="the text")
+    parser.add_argument("--urgent", action="store_true", help="use the urgent queue")
     for name in FIELDS:
-        given.add_argument(f"--{name.replace('_', '-')}", help=f"the field {name} of the queue message")
-    settings = given.parse_args(arguments)
+        parser.add_argument(f"--{name.replace('_', '-')}", help=f"the field {name} of the queue message")
+    settings = parser.parse_args(arguments)
     stack = Deployed(settings.stack)
     fields = {"recipient": settings.to, "message": settings.text}
     fields |= {name: value for name in FIELDS if (value := getattr(settings, name)) is not None}

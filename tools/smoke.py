@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from simulator.webhook_events import status_event, ulid
 from tools.command import FAILED, run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 
 TIMEOUT_S = 15
 
@@ -26,7 +26,7 @@ class SmokeError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Run the steps and print what happened; return 1 at the first that is wrong."""
     stack = Deployed(
-        parser("smoke", "Test a deployed stack's webhook endpoint from outside").parse_args(arguments).stack
+        command_parser("smoke", "Test a deployed stack's webhook endpoint from outside").parse_args(arguments).stack
     )
     reference = f"smoke-{uuid.uuid4()}"
     event_id = str(uuid.uuid4())

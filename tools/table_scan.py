@@ -1,9 +1,8 @@
 """Read a whole table in parallel, and say beforehand what that costs."""
 
 import math
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from itertools import takewhile
 from threading import Event
 
 from tools.deployed import Deployed
@@ -25,34 +24,18 @@ def cost(stack: Deployed) -> str:
     )
 
 
-def scan(stack: Deployed, **arguments: object) -> Iterator[Values]:
-    """Yield the items of a parallel scan, in no order."""
-    client, found, stopped = stack.client("dynamodb"), SimpleQueue[Values | None](), Event()
+def scan(stack: Deployed, **arguments: object) -> list[Values]:
+    """Return the items of a parallel scan, in no order."""
+    paginator, stopped = stack.client("dynamodb").get_paginator("scan"), Event()
 
-    def read(segment: int) -> None:
-        try:
-            pages = client.get_paginator("scan").paginate(
-                TableName=stack.output("TableName"), Segment=segment, TotalSegments=SEGMENTS, **arguments
-            )
-            for page in pages:
-                if stopped.is_set():
-                    return
-                for item in page["Items"]:
-                    found.put(plain(item))
-        finally:
-            found.put(None)
+    def read(segment: int) -> list[Values]:
+        pages = paginator.paginate(
+            TableName=stack.output("TableName"), Segment=segment, TotalSegments=SEGMENTS, **arguments
+        )
+        return [plain(item) for page in takewhile(lambda _: not stopped.is_set(), pages) for item in page["Items"]]
 
     with ThreadPoolExecutor(SEGMENTS) as readers:
-        reading = [readers.submit(read, segment) for segment in range(SEGMENTS)]
-        open_segments = SEGMENTS
         try:
-            while open_segments:
-                item = found.get()
-                if item is None:
-                    open_segments -= 1
-                else:
-                    yield item
+            return [item for items in readers.map(read, range(SEGMENTS)) for item in items]
         finally:
-            stopped.set()  # after Ctrl-C, the readers would go on to the end of the table
-        for segment in reading:
-            segment.result()  # raises what went wrong in its thread
+            stopped.set()  # otherwise the readers would go on to the end of the table after Ctrl-C

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from tools import explanations
-from tools.records import Values, is_event, is_message, moment
+from tools.records import Values, is_event, is_message, time_of
 
 # The record shows these itself. A webhook event shows every other status.
 OWN_STATUSES = {"SENDING", "RETRYING", "UNCERTAIN", "INVALID", "LAPSED", "SUPPRESSED", "HELD"}
@@ -14,8 +14,8 @@ def lines(items: Iterable[Values], parameters: Mapping[str, str], now: datetime)
     """Return the timeline of the items under one reference; `parameters` are the stack's."""
     items = list(items)
     message = next((values for values in items if is_message(values)), None)
-    began = moment(message, "queued_at") if message else None
-    steps = [(moment(values, "received_at"), _event(values)) for values in items if is_event(values)]
+    began = time_of(message, "queued_at") if message else None
+    steps = [(time_of(values, "received_at"), _event(values)) for values in items if is_event(values)]
     if message is None:
         return [f"{_after(at, began):>12}  {step}" for at, step in _sorted(steps)]
     steps += _own_steps(message)
@@ -51,14 +51,14 @@ def _head(message: Values) -> list[str]:
 def _own_steps(message: Values) -> list[tuple[datetime | None, str]]:
     """Return the steps that the record itself has a time for."""
     steps = [
-        (moment(message, "queued_at"), f"queued at {message['queued_at'][:19].replace('T', ' ')} UTC"),
-        (moment(message, "accepted_at"), "accepted by GatewayAPI"),
-        (moment(message, "forgotten_at"), "personal data removed"),
+        (time_of(message, "queued_at"), f"queued at {message['queued_at'][:19].replace('T', ' ')} UTC"),
+        (time_of(message, "accepted_at"), "accepted by GatewayAPI"),
+        (time_of(message, "forgotten_at"), "personal data removed"),
     ]
     status = message["status"]
     if status in OWN_STATUSES:
         meaning = explanations.error(message["error"]) if message.get("error") else explanations.status(message)
-        steps.append((moment(message, "updated_at"), f"{status}: {meaning}"))
+        steps.append((time_of(message, "updated_at"), f"{status}: {meaning}"))
     return [(at, step) for at, step in steps if at]
 
 

@@ -1,18 +1,17 @@
-"""`make unheard`: messages that GatewayAPI accepted and of which no webhook ever came.
+"""`make unheard`: messages that GatewayAPI accepted and for which no webhook came.
 
-A message that is never reported on is found by nobody unless one looks. The table has no index for this, so the whole
-table is read; the cost is printed first.
+Nothing else reports such a message. The table has no index for this, so the whole table is read. The cost is printed
+first.
 """
 
 import argparse
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from gatewayapi.clock import now, to_text
 from tools.command import run
-from tools.deployed import Deployed, parser
+from tools.deployed import Deployed, command_parser
 from tools.explanations import counted
-from tools.records import Values, moment
+from tools.records import Values, time_of
 from tools.table_scan import cost, scan
 
 FOUND = 1
@@ -21,11 +20,11 @@ DEFAULT_MINUTES = 60
 
 def main(arguments: list[str] | None = None) -> int:
     """List the messages; return 1 if there are any."""
-    given = parser("unheard", "List messages that were accepted long ago and got no webhook")
-    given.add_argument(
+    parser = command_parser("unheard", "List messages that were accepted long ago and got no webhook")
+    parser.add_argument(
         "--minutes", type=_minutes, default=DEFAULT_MINUTES, help="how long ago they were accepted (%(default)s)"
     )
-    settings = given.parse_args(arguments)
+    settings = parser.parse_args(arguments)
     stack = Deployed(settings.stack)
     print(cost(stack), flush=True)
     at = now()
@@ -41,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     return FOUND if found else 0
 
 
-def unheard(stack: Deployed, before: datetime) -> Iterator[Values]:
-    """Yield the messages accepted before this time that no webhook has moved."""
+def unheard(stack: Deployed, before: datetime) -> list[Values]:
+    """Return the messages accepted before this time that no webhook has moved."""
     return scan(
         stack,
         FilterExpression=(
@@ -60,7 +59,7 @@ def unheard(stack: Deployed, before: datetime) -> Iterator[Values]:
 
 
 def _line(message: Values, at: datetime) -> str:
-    accepted_at = moment(message, "accepted_at") or at
+    accepted_at = time_of(message, "accepted_at") or at
     minutes = int((at - accepted_at).total_seconds() // 60)
     accepted = f"accepted {accepted_at:%Y-%m-%d %H:%M:%S} UTC, {minutes} minutes ago"
     return f"{message['pk']}  {accepted}, msg_id {message.get('msg_id')}"

@@ -1,15 +1,16 @@
-// Starts the page: polls the simulator, shows the route of the address bar, and carries out what the reader does.
+// Starts the page: polls the simulator, shows the route of the address bar, and carries out what the user does.
 
 import { get, post } from "/page/api.js";
 import { composeDialog, copyOf, submitCompose } from "/page/compose.js";
 import { conversationPane } from "/page/conversation.js";
 import { messagePane } from "/page/details.js";
 import { h, icon, show } from "/page/dom.js";
+import { options, placeholder } from "/page/parts.js";
 import { clearFaults, faultsDialog, loadKinds, phoneCodeDialog, submitFault } from "/page/faults.js";
 import { phonesPane } from "/page/phones.js";
 import { requestPane, requestsPane } from "/page/requests.js";
 import { deadLettersPane } from "/page/stack.js";
-import { allEntries, faultsLeft, phoneOf, state, statusOf, take, untilNextStep } from "/page/state.js";
+import { allEntries, faultsLeft, phoneOf, stackKey, state, statusOf, take, untilNextStep } from "/page/state.js";
 import { FILTERS, outcomeWords, phoneNumber, statusWords } from "/page/words.js";
 
 const POLL_MS = 1000;
@@ -75,30 +76,24 @@ function detailsOf(shown) {
 }
 
 function missing() {
-  return h(
-    "div",
-    { class: "placeholder" },
-    icon("question"),
-    h("h2", {}, "This message is not here"),
+  return placeholder(
+    "question",
+    "This message is not here",
     h("p", {}, "The simulator has been restarted or reset since, or has newer messages only."),
     h("p", {}, h("a", { href: "#/" }, "Show all messages")),
   );
 }
 
 function tools(shown) {
-  const faults = faultsLeft();
+  const label = (name, words) => [icon(name), h("span", { class: "wide-only" }, words)];
+  const count = (number, tone) => number > 0 && h("span", { class: `count ${tone}` }, number);
+  const link = (view, ...children) =>
+    h("a", { class: "button", href: `#/${view}`, "aria-current": shown.view === view ? "page" : null }, ...children);
   return [
-    h("a", { class: "button", href: "#/requests", "aria-current": shown.view === "requests" ? "page" : null }, icon("requests"), h("span", { class: "wide-only" }, "Requests")),
-    state.stack &&
-      h(
-        "a",
-        { class: "button", href: "#/dead-letters", "aria-current": shown.view === "dead-letters" ? "page" : null },
-        icon("letters"),
-        h("span", { class: "wide-only" }, "Dead letters"),
-        state.stack.dead_letters > 0 && h("span", { class: "count bad" }, state.stack.dead_letters),
-      ),
-    h("button", { class: "button", "data-action": "faults" }, icon("fault"), h("span", { class: "wide-only" }, "Faults"), faults > 0 && h("span", { class: "count warn" }, faults)),
-    h("button", { class: "button primary", "data-action": "compose" }, icon("compose"), h("span", { class: "wide-only" }, "Compose")),
+    link("requests", label("requests", "Requests")),
+    state.stack && link("dead-letters", label("letters", "Dead letters"), count(state.stack.dead_letters, "bad")),
+    h("button", { class: "button", "data-action": "faults" }, label("fault", "Faults"), count(faultsLeft(), "warn")),
+    h("button", { class: "button primary", "data-action": "compose" }, label("compose", "Compose")),
   ];
 }
 
@@ -146,7 +141,7 @@ async function loadDetails() {
   if (shown.view === "request") state.details = { id: `request-${shown.request}`, ...(await get(`request?number=${shown.request}`)) };
   if (shown.view === "message" && shown.entry) {
     const { id, kind } = shown.entry;
-    const key = kind === "received" ? id : shown.entry.reference;
+    const key = stackKey(shown.entry);
     const own = kind === "record" ? { requests: [], webhooks: [] } : await get(`message?id=${encodeURIComponent(id)}`);
     const stack = state.stack && key ? await get(`stack-message?reference=${encodeURIComponent(key)}`) : null;
     state.details = { id, ...own, stack };
@@ -166,7 +161,7 @@ async function goTo() {
   if (pane && getComputedStyle(byId("phones")).display === "none") byId(pane).focus({ preventScroll: true });
 }
 
-// ---- What the reader does ----
+// ---- What a user of the page does ----
 
 function toast(words) {
   byId("toast").textContent = words;
@@ -179,12 +174,13 @@ function toast(words) {
 }
 
 function openDialog(content) {
-  dialog.replaceChildren(content);
-  fitSelects();
+  dialog.replaceChildren();
+  updateDialog(content);
   dialog.showModal();
 }
 
-function fitSelects() {
+function updateDialog(content) {
+  show(dialog, content);
   for (const select of dialog.querySelectorAll("select[data-value]")) select.value = select.dataset.value;
 }
 
@@ -216,8 +212,7 @@ const ACTIONS = {
   },
   "clear-faults": async () => {
     await clearFaults();
-    show(dialog, faultsDialog(dialog.querySelector("[name=kind]").value));
-    fitSelects();
+    updateDialog(faultsDialog(dialog.querySelector("[name=kind]").value));
     showAll();
   },
   stop: async ({ number }) => {
@@ -255,8 +250,7 @@ const SUBMITS = {
   },
   fault: async (form) => {
     await submitFault(form);
-    show(dialog, faultsDialog(form.elements.kind.value));
-    fitSelects();
+    updateDialog(faultsDialog(form.elements.kind.value));
     toast("The fault is ordered.");
     showAll();
   },
@@ -274,10 +268,7 @@ const CHANGES = {
     await post("phones", { ...phone, state: select.value });
     await poll();
   },
-  "fault-kind": (select) => {
-    show(dialog, faultsDialog(select.value));
-    fitSelects();
-  },
+  "fault-kind": (select) => updateDialog(faultsDialog(select.value)),
 };
 
 async function carryOut(action) {
@@ -326,7 +317,7 @@ byId("status-filter").addEventListener("change", (event) => {
   showAll();
 });
 
-// The usual keys: / to search, c to compose, f for faults. They do nothing while the reader types.
+// The usual keys: / to search, c to compose, f for faults. They do nothing while the user types.
 document.addEventListener("keydown", (event) => {
   if (dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.matches("input, textarea, select")) return;
@@ -340,7 +331,7 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("hashchange", goTo);
 document.addEventListener("visibilitychange", () => !document.hidden && poll());
 
-byId("status-filter").append(...FILTERS.map(([value, word]) => h("option", { value }, word)));
+byId("status-filter").append(...options(FILTERS));
 showAll();
 await poll();
 await goTo();

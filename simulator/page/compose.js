@@ -3,55 +3,40 @@
 import { post, send } from "/page/api.js";
 import { awsSend, copyButton, curlSend } from "/page/copy.js";
 import { h } from "/page/dom.js";
+import { checkbox, dialogForm, field, options, row } from "/page/parts.js";
 import { state } from "/page/state.js";
 
-const field = (label, input, hint) =>
-  h("label", { class: "field" }, h("span", { class: "field-label" }, label), input, hint && h("span", { class: "hint" }, hint));
+const TYPES = [
+  ["", "not given"],
+  ["transactional", "transactional"],
+  ["promotional", "promotional"],
+];
+const digits = (text) => String(text ?? "").replace(/[^0-9]/g, "");
 
 export function composeDialog(number) {
   const stack = state.stack;
-  return h(
-    "form",
-    { class: "form", "data-submit": "compose", "data-input": "compose" },
-    h("h2", { id: "dialog-title" }, stack ? "Put a message on the queue" : "Send a message to the simulator"),
-    h(
-      "div",
-      { class: "row" },
+  const children = [
+    row(
       field("To", h("input", { name: "recipient", required: true, inputmode: "tel", value: number ? `+${number}` : "+4512345678" })),
       field("Sender", h("input", { name: "sender", value: "Example", required: !stack })),
     ),
     field("Text", h("textarea", { name: "message", rows: 4, required: true })),
-    h(
-      "div",
-      { class: "row" },
+    row(
       field("Reference", h("input", { name: "reference", placeholder: stack ? "the SQS message id" : "none" })),
       field("Label", h("input", { name: "label", placeholder: "none" })),
     ),
-    stack &&
-      h(
-        "div",
-        { class: "row" },
-        field(
-          "Type",
-          h(
-            "select",
-            { name: "message_type" },
-            h("option", { value: "" }, "not given"),
-            h("option", { value: "transactional" }, "transactional"),
-            h("option", { value: "promotional" }, "promotional"),
-          ),
-        ),
-        h("label", { class: "check" }, h("input", { type: "checkbox", name: "urgent" }), "Urgent queue and priority"),
-      ),
-    !stack && h("label", { class: "check" }, h("input", { type: "checkbox", name: "urgent" }), "Urgent priority"),
-    h(
-      "div",
-      { class: "buttons end" },
-      h("span", { id: "compose-copy" }, copyCompose({ recipient: "", message: "" }, false)),
-      h("span", { class: "grow" }),
-      h("button", { class: "button", type: "button", "data-action": "close-dialog" }, "Cancel"),
-      h("button", { class: "button primary", type: "submit" }, stack ? "Put on the queue" : "Send"),
-    ),
+    stack
+      ? row(field("Type", h("select", { name: "message_type" }, options(TYPES))), checkbox("urgent", "Urgent queue and priority"))
+      : checkbox("urgent", "Urgent priority"),
+  ];
+  return dialogForm(
+    { "data-submit": "compose", "data-input": "compose" },
+    stack ? "Put a message on the queue" : "Send a message to the simulator",
+    children,
+    {
+      submit: stack ? "Put on the queue" : "Send",
+      before: [h("span", { id: "compose-copy" }, copyCommand({ recipient: "", message: "" }, false)), h("span", { class: "grow" })],
+    },
   );
 }
 
@@ -65,11 +50,11 @@ function messageOf(form) {
   }
   const urgent = data.get("urgent") === "on";
   if (urgent) message.priority = "urgent";
-  if (!state.stack) message.recipient = Number(String(message.recipient ?? "").replace(/[^0-9]/g, ""));
+  if (!state.stack) message.recipient = Number(digits(message.recipient));
   return { message, urgent };
 }
 
-function copyCompose(message, urgent) {
+function copyCommand(message, urgent) {
   const body = JSON.stringify(message);
   return state.stack ? copyButton(awsSend(body, urgent), "Copy as AWS CLI") : copyButton(curlSend(body), "Copy as curl");
 }
@@ -77,7 +62,7 @@ function copyCompose(message, urgent) {
 /** Return the button that copies what the form holds. */
 export function copyOf(form) {
   const { message, urgent } = messageOf(form);
-  return copyCompose(message, urgent);
+  return copyCommand(message, urgent);
 }
 
 /** Send what the form holds. Return the phone number. */
@@ -85,5 +70,5 @@ export async function submitCompose(form) {
   const { message, urgent } = messageOf(form);
   if (state.stack) await post("queue", { body: message, urgent });
   else await send(message, state.token);
-  return Number(String(message.recipient).replace(/[^0-9]/g, ""));
+  return Number(digits(message.recipient));
 }

@@ -2,6 +2,7 @@
 
 import { commandBlock, firstCommands } from "/page/copy.js";
 import { h, icon, item } from "/page/dom.js";
+import { options, paneHead, placeholder, tag } from "/page/parts.js";
 import { allEntries, conversations, phoneOf, state, statusOf } from "/page/state.js";
 import { outcomeWords, phoneNumber, plural, statusWords, time } from "/page/words.js";
 
@@ -30,11 +31,10 @@ export function conversationPane(route) {
 function head(number) {
   const phone = phoneOf(number);
   const optOut = state.optOuts.get(String(number));
-  return h(
-    "header",
-    { class: "pane-head", "data-key": `head-${number}` },
-    h("a", { class: "icon-button back", href: "#/", "aria-label": "Back to the phones" }, icon("back")),
-    h("h2", {}, phoneNumber(number)),
+  return paneHead(
+    "#/",
+    "Back to the phones",
+    phoneNumber(number),
     optOut === "OUT" && h("span", { class: "pill tone-warn" }, icon("pause"), "Opted out"),
     h(
       "label",
@@ -43,7 +43,7 @@ function head(number) {
       h(
         "select",
         { "data-change": "phone-state", "data-number": number, "data-value": phone.state },
-        PHONE_STATES.map(([value, word]) => h("option", { value }, word)),
+        options(PHONE_STATES),
       ),
     ),
     phone.state === "undeliverable" &&
@@ -79,7 +79,7 @@ function bubbleElement(entry, { status, current, at }) {
         { class: "bubble-meta" },
         h("time", { datetime: entry.at, title: entry.at }, at),
         entry.segments > 0 && h("span", {}, `${entry.encoding} · ${plural(entry.segments, "segment")}`),
-        entry.faults.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
+        entry.faults.map((fault) => tag("warn", icon("fault"), fault)),
       ),
     ),
     bubbleStatus(entry, status),
@@ -129,29 +129,16 @@ function reply(number) {
 }
 
 function nothingChosen() {
-  return h(
-    "div",
-    { class: "placeholder" },
-    icon("bubble"),
-    h("h2", {}, "Choose a phone"),
-    h("p", {}, "Its messages are shown here. Choose a message to see what happened to it."),
-  );
+  const words = "Its messages are shown here. Choose a message to see what happened to it.";
+  return placeholder("bubble", "Choose a phone", h("p", {}, words));
 }
 
 function empty() {
-  return h(
-    "div",
-    { class: "placeholder wide" },
-    icon("phone"),
-    h("h2", {}, "No messages yet"),
+  return placeholder(
+    "phone",
+    "No messages yet",
     h("p", {}, state.stack ? "Put the first one on the queue, in another terminal:" : "Send the first one, from another terminal:"),
     commandBlock(firstCommands()),
-    h(
-      "p",
-      {},
-      "Or ",
-      h("button", { class: "link", "data-action": "compose" }, "write it here"),
-      ".",
-    ),
+    h("p", {}, "Or ", h("button", { class: "link", "data-action": "compose" }, "write it here"), "."),
   );
 }

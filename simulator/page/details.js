@@ -2,20 +2,19 @@
 
 import { copyButton, curlControl, curlSend, curlWebhook } from "/page/copy.js";
 import { h, icon } from "/page/dom.js";
+import { code, collapsed, collapsedTitle, factList, paneHead, pill, section, step, tag } from "/page/parts.js";
 import { stackColumn } from "/page/stack.js";
-import { state, statusOf } from "/page/state.js";
+import { stackKey, state, statusOf } from "/page/state.js";
 import { after, exactTime, outcomeTone, outcomeWords, phoneNumber, plural, pretty, statusWords } from "/page/words.js";
 
 export function messagePane(entry) {
   const details = state.details?.id === entry.id ? state.details : null;
-  // The stack keeps a text from a person under its msg_id.
-  const key = entry.kind === "received" ? entry.id : entry.reference;
+  const key = stackKey(entry);
   return [
-    h(
-      "header",
-      { class: "pane-head" },
-      h("a", { class: "icon-button back", href: `#/phone/${entry.number}`, "aria-label": "Back to the conversation" }, icon("back")),
-      h("h2", {}, entry.kind === "received" ? "From the person" : (entry.reference ?? "No reference")),
+    paneHead(
+      `#/phone/${entry.number}`,
+      "Back to the conversation",
+      entry.kind === "received" ? "From the person" : (entry.reference ?? "No reference"),
       entry.kind !== "received" && pill(statusOf(entry)),
       h("span", { class: "grow" }),
       h("button", { class: "icon-button", "data-action": "copy-link", "aria-label": "Copy a link to this message" }, icon("link")),
@@ -28,25 +27,6 @@ export function messagePane(entry) {
       state.stack && key && stackColumn(key, details),
     ),
   ];
-}
-
-export function pill(status) {
-  const { word, icon: name, tone } = statusWords(status);
-  return h("span", { class: `pill tone-${tone}` }, icon(name), word);
-}
-
-export function factList(pairs) {
-  return h(
-    "dl",
-    { class: "facts" },
-    pairs
-      .filter(([, value]) => value !== null && value !== undefined && value !== "")
-      .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
-  );
-}
-
-export function section(title, ...children) {
-  return h("section", { class: "card" }, h("h3", {}, title), ...children);
 }
 
 function facts(entry) {
@@ -68,47 +48,38 @@ function facts(entry) {
 }
 
 function timeline(entry, details) {
-  const steps = [];
-  const record = details?.stack?.record;
-  const starts = [record?.queued_at, details?.requests[0]?.at, entry.at].filter(Boolean);
+  const { queued_at: queuedAt } = details?.stack?.record ?? {};
+  const requests = details?.requests ?? [];
+  const starts = [queuedAt, requests[0]?.at, entry.at].filter(Boolean);
   const start = Math.min(...starts.map((at) => Date.parse(at)));
-  if (record?.queued_at) steps.push(step(record.queued_at, start, "Queued", "quiet"));
+  const steps = [];
+  const add = (at, words, tone) => steps.push({ at, words, tone });
+  if (queuedAt) add(queuedAt, "Queued", "quiet");
   for (const change of details?.stack?.changes ?? []) {
-    if (change.status === "SENDING") steps.push(step(change.updated_at, start, `Claimed, attempt ${change.attempts}`, "quiet"));
+    if (change.status === "SENDING") add(change.updated_at, `Claimed, attempt ${change.attempts}`, "quiet");
   }
-  for (const request of details?.requests ?? []) {
-    if (!request.accepted) steps.push(step(request.at, start, `Request ${request.number}: ${outcomeWords(request.outcome)}`, "warn"));
+  for (const request of requests) {
+    if (!request.accepted) add(request.at, `Request ${request.number}: ${outcomeWords(request.outcome)}`, "warn");
   }
-  if (entry.kind === "sent") steps.push(step(entry.at, start, "Accepted", "quiet"));
-  if (entry.kind === "received") steps.push(step(entry.at, start, "Sent by the person", "quiet"));
+  if (entry.kind === "sent") add(entry.at, "Accepted", "quiet");
+  if (entry.kind === "received") add(entry.at, "Sent by the person", "quiet");
   for (const { status, at, error } of entry.steps) {
     const { word, tone } = statusWords(status);
     const pending = Date.parse(at) > Date.now();
-    steps.push(step(at, start, error ? `${word}: ${error.details} (${error.hex_code})` : word, pending ? "pending" : tone));
+    add(at, error ? `${word}: ${error.details} (${error.hex_code})` : word, pending ? "pending" : tone);
   }
   for (const webhook of details?.webhooks ?? []) {
     for (const attempt of webhook.attempts) {
       const answer = attempt.answer ?? attempt.error;
-      const good = outcomeTone(answer) === "good";
       const again = attempt.attempt > 1 ? `, attempt ${attempt.attempt}` : "";
-      steps.push(step(attempt.at, start, `Webhook ${webhook.status ?? webhook.event_type}${again}: ${outcomeWords(answer)}`, good ? "webhook" : "bad"));
+      const words = `Webhook ${webhook.status ?? webhook.event_type}${again}: ${outcomeWords(answer)}`;
+      add(attempt.at, words, outcomeTone(answer) === "good" ? "webhook" : "bad");
     }
   }
-  steps.sort((a, b) => a.at - b.at);
+  steps.sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
   if (!steps.length) return null;
-  return section("Timeline", h("ol", { class: "timeline" }, steps.map(({ element }) => element)));
-}
-
-function step(at, start, words, tone) {
-  return {
-    at: Date.parse(at),
-    element: h(
-      "li",
-      { class: `step tone-${tone}` },
-      h("span", { class: "step-words" }, words),
-      h("time", { datetime: at, title: at }, after(at, start)),
-    ),
-  };
+  const elements = steps.map(({ at, words, tone }) => step(words, tone, at, after(at, start)));
+  return section("Timeline", h("ol", { class: "timeline" }, elements));
 }
 
 function requests(details) {
@@ -116,20 +87,15 @@ function requests(details) {
   return section(details.requests.length === 1 ? "Request" : "Requests", details.requests.map((request) => requestDetails(request)));
 }
 
-export function requestDetails(request, open = false) {
-  return h(
-    "details",
-    { class: "raw", "data-key": `request-${request.number}`, open },
-    h(
-      "summary",
-      {},
-      h("span", { class: "raw-title" }, `${request.number} · ${request.path}`),
-      outcomeTags(request),
-    ),
+/** Return a request with its body and its answer. */
+export function requestDetails(request) {
+  return collapsed(
+    `request-${request.number}`,
+    [collapsedTitle(`${request.number} · ${request.path}`), outcomeTags(request)],
     h("p", { class: "raw-heading" }, `Received at ${exactTime(request.at)}, connection ${request.connection}`),
-    raw(request.body, "Body of the request"),
+    code(pretty(request.body), "Body of the request"),
     h("p", { class: "raw-heading" }, "Answer"),
-    request.answer ? raw(request.answer, "Body of the answer") : h("p", { class: "quiet" }, "There was no answer."),
+    request.answer ? code(pretty(request.answer), "Body of the answer") : h("p", { class: "quiet" }, "There was no answer."),
     h("div", { class: "buttons" }, copyButton(curlSend(request.body, request.path), "Copy as curl")),
   );
 }
@@ -139,18 +105,9 @@ export function outcomeTags(request) {
   const outcome = String(request.outcome);
   const others = request.faults.filter((fault) => fault !== outcome);
   return [
-    others.map((fault) => h("span", { class: "tag tone-warn" }, icon("fault"), fault)),
-    h(
-      "span",
-      { class: `tag tone-${outcomeTone(request.outcome)}` },
-      request.faults.includes(outcome) && icon("fault"),
-      outcomeWords(request.outcome),
-    ),
+    others.map((fault) => tag("warn", icon("fault"), fault)),
+    tag(outcomeTone(request.outcome), request.faults.includes(outcome) && icon("fault"), outcomeWords(request.outcome)),
   ];
-}
-
-function raw(text, label) {
-  return h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": label }, h("code", {}, pretty(text)));
 }
 
 function webhooks(entry, details) {
@@ -166,36 +123,31 @@ function commandForUrl() {
   return h("div", { class: "buttons" }, copyButton(command, "Copy the command that sets it"));
 }
 
+const REPEATS = [
+  ["none", "Send again"],
+  ["tampered", "Send tampered with"],
+  ["aged", "Send 8 days old"],
+  ["wrong-key", "Sign with another key"],
+];
+
 function webhookDetails(webhook, entry) {
   const last = webhook.attempts.at(-1);
   const answer = last.answer ?? last.error;
   const foreign = webhook.msg_id && webhook.msg_id !== entry.id;
-  return h(
-    "details",
-    { class: "raw", "data-key": `webhook-${webhook.event_id}` },
-    h(
-      "summary",
-      {},
-      h("span", { class: "raw-title" }, webhook.status ?? webhook.event_type),
-      foreign && h("span", { class: "tag tone-warn" }, "another msg_id"),
+  return collapsed(
+    `webhook-${webhook.event_id}`,
+    [
+      collapsedTitle(webhook.status ?? webhook.event_type),
+      foreign && tag("warn", "another msg_id"),
       webhook.attempts.length > 1 && h("span", { class: "tag" }, plural(webhook.attempts.length, "attempt")),
-      h("span", { class: `tag tone-${outcomeTone(answer)}` }, outcomeWords(answer)),
-    ),
-    raw(webhook.body, "Body of the webhook"),
-    h(
-      "ol",
-      { class: "attempts" },
-      webhook.attempts.map((attempt) => attemptDetails(attempt)),
-    ),
+      tag(outcomeTone(answer), outcomeWords(answer)),
+    ],
+    code(pretty(webhook.body), "Body of the webhook"),
+    h("ol", { class: "attempts" }, webhook.attempts.map((attempt) => attemptDetails(attempt))),
     h(
       "div",
       { class: "buttons", role: "group", "aria-label": "Send this webhook again" },
-      [
-        ["none", "Send again"],
-        ["tampered", "Send tampered with"],
-        ["aged", "Send 8 days old"],
-        ["wrong-key", "Sign with another key"],
-      ].map(([change, words]) =>
+      REPEATS.map(([change, words]) =>
         h("button", { class: "button small", "data-action": "repeat", "data-event": webhook.event_id, "data-repeat": change }, icon("again"), words),
       ),
       copyButton(curlWebhook(webhook.body, last.signature), "Copy as curl"),
@@ -205,15 +157,11 @@ function webhookDetails(webhook, entry) {
 
 function attemptDetails(attempt) {
   const answer = attempt.answer ?? attempt.error;
+  const when = ` at ${exactTime(attempt.at)}, after ${Math.round(attempt.seconds * 1000)} ms`;
   return h(
     "li",
     {},
-    h(
-      "p",
-      {},
-      h("span", { class: `tag tone-${outcomeTone(answer)}` }, outcomeWords(answer)),
-      ` at ${exactTime(attempt.at)}, after ${Math.round(attempt.seconds * 1000)} ms`,
-    ),
+    h("p", {}, tag(outcomeTone(answer), outcomeWords(answer)), when),
     attempt.answer_body && h("p", { class: "answer" }, h("code", {}, attempt.answer_body)),
     h("p", { class: "answer quiet" }, "Signature ", h("code", {}, attempt.signature)),
   );

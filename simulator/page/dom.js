@@ -109,11 +109,11 @@ function align(old, node) {
     if (old.data !== node.data) old.data = node.data;
     return;
   }
-  // The reader opens and closes a section, so its state is not changed here.
+  // The user opens and closes a section, so its state is not changed here.
   const own = (name) => name === "open" && old.localName === "details";
   for (const { name } of [...old.attributes]) if (!node.hasAttribute(name) && !own(name)) old.removeAttribute(name);
   for (const { name, value } of node.attributes) {
     if (old.getAttribute(name) !== value && !own(name)) old.setAttribute(name, value);
   }
-  if (old.localName !== "textarea") update(old, node.items ?? [...node.childNodes]); // a textarea has the reader's text
+  if (old.localName !== "textarea") update(old, node.items ?? [...node.childNodes]); // a textarea has the user's text
 }

@@ -3,6 +3,7 @@
 import { get, post, remove } from "/page/api.js";
 import { copyButton, curlControl } from "/page/copy.js";
 import { h, icon } from "/page/dom.js";
+import { checkbox, collapsed, collapsedTitle, dialogForm, field, options, row, tag } from "/page/parts.js";
 import { state } from "/page/state.js";
 
 const LABELS = {
@@ -24,6 +25,10 @@ const LABELS = {
   text_contains: ["Text contains", "text"],
   min_messages: ["At least this many messages", "number"],
 };
+const WHEN = [
+  ["before", "before the messages are accepted"],
+  ["after", "after the messages are accepted"],
+];
 const CONDITIONS = ["reference", "reference_contains", "text_contains", "recipient", "min_messages"];
 
 export async function loadKinds() {
@@ -32,18 +37,12 @@ export async function loadKinds() {
 
 export function faultsDialog(chosen = "429") {
   const kind = state.kinds.find(({ name }) => name === chosen);
-  return h(
-    "form",
-    { class: "form", "data-submit": "fault" },
-    h("h2", { id: "dialog-title" }, "Faults"),
+  const count = h("input", { name: "count", type: "number", min: "1", value: "1", placeholder: "until cleared" });
+  const children = [
     orderedFaults(),
-    h(
-      "div",
-      { class: "row" },
-      h(
-        "label",
-        { class: "field" },
-        h("span", { class: "field-label" }, "Fault"),
+    row(
+      field(
+        "Fault",
         h(
           "select",
           { name: "kind", "data-change": "fault-kind", "data-value": chosen },
@@ -51,78 +50,42 @@ export function faultsDialog(chosen = "429") {
           h("optgroup", { label: "Webhooks" }, kindOptions(true)),
         ),
       ),
-      h(
-        "label",
-        { class: "field" },
-        h("span", { class: "field-label" }, kind.name.startsWith("webhook-") ? "For the next messages" : "For the next requests"),
-        h("input", { name: "count", type: "number", min: "1", value: "1", placeholder: "until cleared" }),
-      ),
+      field(isForWebhooks(chosen) ? "For the next messages" : "For the next requests", count),
     ),
     h("p", { class: "hint", "data-key": `text-${chosen}` }, kind.text),
     (kind.fields.length > 0 || kind.either) &&
       h(
         "div",
         { class: "row", "data-key": `fields-${chosen}` },
-        kind.either && whenField(kind),
+        kind.either && field("When", h("select", { name: "when", "data-value": kind.when }, options(WHEN))),
         kind.fields.map(({ name, default: value }) => input(name, value)),
       ),
-    h(
-      "details",
-      { class: "raw", "data-key": "conditions" },
-      h("summary", {}, h("span", { class: "raw-title" }, "Only for certain messages")),
-      h("div", { class: "row" }, CONDITIONS.map((name) => input(name, null)), probability()),
-    ),
-    h(
-      "div",
-      { class: "buttons end" },
-      h("button", { class: "button", type: "button", "data-action": "close-dialog" }, "Close"),
-      h("button", { class: "button primary", type: "submit" }, icon("fault"), "Order the fault"),
-    ),
-  );
+    collapsed("conditions", [collapsedTitle("Only for certain messages")], row(CONDITIONS.map((name) => input(name, null)), probability())),
+  ];
+  return dialogForm({ "data-submit": "fault" }, "Faults", children, { cancel: "Close", submit: [icon("fault"), "Order the fault"] });
 }
 
-function kindOptions(webhooks) {
-  return state.kinds
-    .filter(({ name }) => name.startsWith("webhook-") === webhooks)
-    .map(({ name }) => h("option", { value: name }, name));
-}
+const isForWebhooks = (kind) => kind.startsWith("webhook-");
 
-function whenField(kind) {
-  return h(
-    "label",
-    { class: "field" },
-    h("span", { class: "field-label" }, "When"),
-    h(
-      "select",
-      { name: "when", "data-value": kind.when },
-      h("option", { value: "before" }, "before the messages are accepted"),
-      h("option", { value: "after" }, "after the messages are accepted"),
-    ),
-  );
+function kindOptions(forWebhooks) {
+  const names = state.kinds.map(({ name }) => name).filter((name) => isForWebhooks(name) === forWebhooks);
+  return options(names.map((name) => [name, name]));
 }
 
 function probability() {
-  return h(
-    "label",
-    { class: "field" },
-    h("span", { class: "field-label" }, "Probability"),
-    h("input", { name: "probability", type: "number", min: "0", max: "1", step: "any", placeholder: "1" }),
-  );
+  const attributes = { name: "probability", type: "number", min: "0", max: "1", step: "any", placeholder: "1" };
+  return field("Probability", h("input", attributes));
 }
 
 function input(name, value) {
   const [label, type] = LABELS[name];
-  if (type === "checkbox") return h("label", { class: "check" }, h("input", { type, name }), label);
+  if (type === "checkbox") return checkbox(name, label);
   const shown = Array.isArray(value) ? null : value;
-  return h(
-    "label",
-    { class: "field" },
-    h("span", { class: "field-label" }, label),
-    h("input", { name, type, step: type === "number" ? "any" : null, value: shown, placeholder: shown === null ? "not set" : null }),
-  );
+  const step = type === "number" ? "any" : null;
+  return field(label, h("input", { name, type, step, value: shown, placeholder: shown === null ? "not set" : null }));
 }
 
-export function orderedFaults() {
+function orderedFaults() {
   if (!state.faults.length) return h("p", { class: "quiet", "data-key": "ordered" }, "No fault is ordered. The simulator works as the provider does.");
   return h(
     "div",
@@ -134,7 +97,7 @@ export function orderedFaults() {
         h(
           "li",
           {},
-          h("span", { class: "tag tone-warn" }, icon("fault"), fault.kind),
+          tag("warn", icon("fault"), fault.kind),
           h("span", { class: "grow" }, describe(fault)),
           h("span", { class: "quiet" }, `applied ${fault.hits} of ${fault.count ?? "∞"}`),
         ),
@@ -154,12 +117,16 @@ function orderOf(fault) {
   const kind = state.kinds.find(({ name }) => name === fault.kind);
   const order = { kind: fault.kind, count: fault.count };
   for (const name of [...CONDITIONS, ...kind.fields.map((field) => field.name)]) {
-    const value = fault[name];
-    if (value !== null && value !== "" && value !== false && !(Array.isArray(value) && !value.length) && !(name === "min_messages" && value === 1)) order[name] = value;
+    if (isSet(name, fault[name])) order[name] = fault[name];
   }
   if (kind.either) order.when = fault.when;
   if (fault.probability < 1) order.probability = fault.probability;
   return order;
+}
+
+function isSet(name, value) {
+  if (name === "min_messages") return value > 1;
+  return value !== null && value !== "" && value !== false && value.length !== 0;
 }
 
 function describe(fault) {
@@ -190,22 +157,12 @@ export async function clearFaults() {
 
 /** The dialog for the error that an undeliverable phone reports. */
 export function phoneCodeDialog(phone) {
-  return h(
-    "form",
-    { class: "form", "data-submit": "phone-code", "data-number": phone.number },
-    h("h2", { id: "dialog-title" }, "Undeliverable"),
+  const children = [
     h("p", { class: "hint" }, "Every message to this phone ends as UNDELIVERABLE with this error."),
-    h(
-      "div",
-      { class: "row" },
-      h("label", { class: "field" }, h("span", { class: "field-label" }, "Code"), h("input", { name: "hex_code", value: phone.hex_code ?? "0x1701", required: true })),
-      h("label", { class: "field" }, h("span", { class: "field-label" }, "Details"), h("input", { name: "details", value: phone.details ?? "Handset not in reach" })),
+    row(
+      field("Code", h("input", { name: "hex_code", value: phone.hex_code ?? "0x1701", required: true })),
+      field("Details", h("input", { name: "details", value: phone.details ?? "Handset not in reach" })),
     ),
-    h(
-      "div",
-      { class: "buttons end" },
-      h("button", { class: "button", type: "button", "data-action": "close-dialog" }, "Cancel"),
-      h("button", { class: "button primary", type: "submit" }, "Set"),
-    ),
-  );
+  ];
+  return dialogForm({ "data-submit": "phone-code", "data-number": phone.number }, "Undeliverable", children, { submit: "Set" });
 }

@@ -1,12 +1,12 @@
 // What the deployed stack has: the records of one message, and the dead-letter queue.
 
 import { awsQuery, awsSend, copyButton } from "/page/copy.js";
-import { factList, pill, section } from "/page/details.js";
 import { h, icon } from "/page/dom.js";
+import { code, collapsed, collapsedTitle, factList, paneHead, pill, placeholder, section, step } from "/page/parts.js";
 import { state } from "/page/state.js";
 import { after, exactTime, plural, pretty, statusWords } from "/page/words.js";
 
-// Shown in the list of changes, or of no use to a reader.
+// Shown in the list of changes, or of no use to a user.
 const LEFT_OUT = new Set(["pk", "sk", "record_type", "status", "error", "expires_at", "fingerprint"]);
 
 export function stackColumn(reference, details) {
@@ -60,34 +60,23 @@ function changes(found) {
     { class: "timeline" },
     found.map((change) => {
       const { word, tone } = statusWords(change.status);
-      const what = change.event ? `Event stored: ${change.status}` : withReason(word, change.error);
-      return h(
-        "li",
-        { class: `step tone-${change.event ? "webhook" : tone}` },
-        h("span", { class: "step-words" }, what),
-        h("time", { datetime: change.updated_at, title: change.updated_at }, after(change.updated_at, start)),
-      );
+      const words = change.event ? `Event stored: ${change.status}` : withReason(word, change.error);
+      return step(words, change.event ? "webhook" : tone, change.updated_at, after(change.updated_at, start));
     }),
   );
 }
 
 function events(found) {
   return found.map((event) =>
-    h(
-      "details",
-      { class: "raw", "data-key": `event-${event.event_id}` },
-      h(
-        "summary",
-        {},
-        h("span", { class: "raw-title" }, event.status ?? event.event_type),
-        h("span", { class: "quiet" }, exactTime(event.received_at)),
-      ),
-      h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Stored event" }, h("code", {}, pretty(JSON.stringify(event)))),
+    collapsed(
+      `event-${event.event_id}`,
+      [collapsedTitle(event.status ?? event.event_type), h("span", { class: "quiet" }, exactTime(event.received_at))],
+      code(JSON.stringify(event, null, 2), "Stored event"),
     ),
   );
 }
 
-export function deadLetter(letter, title = "Dead letter") {
+function deadLetter(letter, title = "Dead letter") {
   return h(
     "section",
     { class: "card letter", "data-key": `letter-${letter.message_id}` },
@@ -95,11 +84,10 @@ export function deadLetter(letter, title = "Dead letter") {
     h("p", { class: "record-status" }, h("span", { class: "pill tone-bad" }, icon("letters"), letter.code ?? "No ErrorCode"), h("span", {}, letter.meaning)),
     letter.message && h("p", { class: "error-text" }, letter.message),
     letter.advice && h("p", { class: "next" }, letter.advice),
-    h(
-      "details",
-      { class: "raw", "data-key": `body-${letter.message_id}` },
-      h("summary", {}, h("span", { class: "raw-title" }, "Queue message"), h("span", { class: "quiet" }, exactTime(letter.sent_at))),
-      h("pre", { class: "code", tabindex: "0", role: "group", "aria-label": "Queue message" }, h("code", {}, pretty(letter.body))),
+    collapsed(
+      `body-${letter.message_id}`,
+      [collapsedTitle("Queue message"), h("span", { class: "quiet" }, exactTime(letter.sent_at))],
+      code(pretty(letter.body), "Queue message"),
     ),
     h(
       "div",
@@ -120,26 +108,15 @@ export function deadLetter(letter, title = "Dead letter") {
 export function deadLettersPane() {
   const letters = state.deadLetters;
   return [
-    h(
-      "header",
-      { class: "pane-head" },
-      h("a", { class: "icon-button back", href: "#/", "aria-label": "Back to the phones" }, icon("back")),
-      h("h2", {}, letters ? plural(letters.length, "dead letter") : "Dead letters"),
-    ),
+    paneHead("#/", "Back to the phones", letters ? plural(letters.length, "dead letter") : "Dead letters"),
     letters === null && h("p", { class: "quiet pad" }, "Loading…"),
     letters?.length === 0 &&
-      h("div", { class: "placeholder" }, icon("check"), h("h2", {}, "The dead-letter queue is empty"), h("p", {}, "Messages that cannot be sent are listed here with their reason.")),
+      placeholder("check", "The dead-letter queue is empty", h("p", {}, "Messages that cannot be sent are listed here with their reason.")),
     letters?.length > 0 &&
       h(
         "ul",
         { class: "letters" },
-        letters.map((letter) =>
-          h(
-            "li",
-            { "data-key": letter.message_id },
-            deadLetter(letter, letter.reference),
-          ),
-        ),
+        letters.map((letter) => h("li", { "data-key": letter.message_id }, deadLetter(letter, letter.reference))),
       ),
   ];
 }

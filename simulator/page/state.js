@@ -1,4 +1,4 @@
-// What the page has been told so far, and what follows from it.
+// What the page has received so far, and what follows from it.
 
 export const state = {
   run: null,
@@ -111,6 +111,11 @@ export function allEntries() {
       faults: [],
     }));
   return [...state.entries.values(), ...unsent].sort((a, b) => a.ms - b.ms);
+}
+
+/** Return the key that the stack's table has for an entry: a reference, or the msg_id of a text from a person. */
+export function stackKey(entry) {
+  return entry.kind === "received" ? entry.id : entry.reference;
 }
 
 function matches(entry) {

@@ -12,20 +12,21 @@ export function phoneNumber(number) {
   return ["+" + country, ...groups].join(" ");
 }
 
-/** Return the time of day, or the day as well if it was not today. */
+/** Return the time of day, and the day as well if it was not today. */
 export function time(at) {
-  const moment = new Date(at);
-  const today = new Date().toDateString() === moment.toDateString();
-  const clock = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
-  return today ? clock : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`;
+  const date = new Date(at);
+  return withDay(date, date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false }));
 }
 
-/** Return a time with its milliseconds, and the day if it was not today. */
+/** Return the same with milliseconds. */
 export function exactTime(at) {
-  const moment = new Date(at);
-  const today = new Date().toDateString() === moment.toDateString();
-  const clock = `${moment.toLocaleTimeString([], { hour12: false })}.${String(moment.getMilliseconds()).padStart(3, "0")}`;
-  return today ? clock : `${moment.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`;
+  const date = new Date(at);
+  return withDay(date, `${date.toLocaleTimeString([], { hour12: false })}.${String(date.getMilliseconds()).padStart(3, "0")}`);
+}
+
+function withDay(date, clock) {
+  if (new Date().toDateString() === date.toDateString()) return clock;
+  return `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`;
 }
 
 /** Return the time since an earlier one, as +1.25 s. */

@@ -16,7 +16,12 @@ TOKEN = "token-for-tests"
 KEY = "key-for-tests"
 WAIT_S = 30.0
 JSON = {"Content-Type": "application/json"}
-QUICK = Pace(enroute_s=0.01, final_s=0.02, retry_s=0.01, retry_at_most_s=0.02, workers=2)
+HEADERS = {"Authorization": f"Token {TOKEN}", **JSON}
+MAX_BODY_BYTES = 2_000_000
+# One worker, so that webhooks arrive in the order in which they are due.
+QUICK = Pace(enroute_s=0.01, final_s=0.02, retry_s=0.01, retry_at_most_s=0.02, workers=1)
+
+SendAndWait = Callable[..., None]
 
 
 def message(reference: object = None, **fields: object) -> dict[str, Any]:
@@ -30,10 +35,10 @@ def message(reference: object = None, **fields: object) -> dict[str, Any]:
     }
 
 
-def new_provider(webhook_url: str | None = None, pace: Pace = QUICK, max_body_bytes: int = 64_000_000) -> Provider:
+def new_provider(webhook_url: str | None = None, pace: Pace = QUICK) -> Provider:
     """Return a simulator with the tests' token, key and pace."""
     return Provider(
-        Settings(token=TOKEN, webhook_url=webhook_url, webhook_key=KEY, pace=pace, max_body_bytes=max_body_bytes)
+        Settings(token=TOKEN, webhook_url=webhook_url, webhook_key=KEY, pace=pace, max_body_bytes=MAX_BODY_BYTES)
     )
 
 
@@ -59,10 +64,8 @@ class Client:
         timeout_s: float = WAIT_S,
     ) -> urllib3.BaseHTTPResponse:
         """Send one request, with the right token unless other headers are given."""
-        given = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
-        return self._pool.request(
-            method, self._url + path, body=body, headers=given if headers is None else headers, timeout=timeout_s
-        )
+        headers = HEADERS if headers is None else headers
+        return self._pool.request(method, self._url + path, body=body, headers=headers, timeout=timeout_s)
 
     def single(self, **fields: object) -> urllib3.BaseHTTPResponse:
         """Send one message."""
@@ -84,6 +87,7 @@ class Receiver:
     """An endpoint that stores every body and signature, and answers with the status that `answer` returns."""
 
     def __init__(self, answer: Callable[[dict[str, Any]], int] = lambda _: 200) -> None:
+        self.answer = answer
         self.received: list[tuple[bytes, str]] = []
         self._arrived = Condition()
         receiver = self
@@ -97,7 +101,7 @@ class Receiver:
                 with receiver._arrived:
                     receiver.received.append((body, self.headers["Signature"]))
                     receiver._arrived.notify_all()
-                self.send_response(answer(json.loads(body)))
+                self.send_response(receiver.answer(json.loads(body)))
                 self.send_header("Content-Length", "0")
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()

@@ -7,7 +7,7 @@ import pytest
 
 from simulator.conversations import NEWEST, Conversations, received
 from simulator.provider import Provider
-from tests.simulator.simulator_client import TOKEN, WAIT_S, Client, Receiver, message, new_provider
+from tests.simulator.simulator_client import TOKEN, Client, Receiver, SendAndWait, message
 
 
 def entries(client: Client, since: int = 0) -> list[dict[str, Any]]:
@@ -43,15 +43,14 @@ def test_a_text_from_a_person_is_shown_also_without_a_webhook_url(client: Client
     assert (entry["number"], entry["text"]) == (4511223344, "Tak")
 
 
-def test_a_poll_returns_only_what_changed_since_the_last_one() -> None:
-    with Receiver() as receiver, new_provider(receiver.url) as provider, Client(provider.url) as client:
-        client.single(reference="a")
-        assert provider.wait_until_delivered(WAIT_S)
-        first = client.control("GET", "conversations")
-        assert [entry["delivered"] for entry in first["entries"]] == [2]
-        assert entries(client, first["cursor"]) == []
-        client.single(reference="b", recipient=4512399908)
-        assert [entry["reference"] for entry in entries(client, first["cursor"])] == ["b"]
+@pytest.mark.usefixtures("receiver")
+def test_a_poll_returns_only_what_changed_since_the_last_one(client: Client, send_and_wait: SendAndWait) -> None:
+    send_and_wait(reference="a")
+    first = client.control("GET", "conversations")
+    assert [entry["delivered"] for entry in first["entries"]] == [2]
+    assert entries(client, first["cursor"]) == []
+    client.single(reference="b", recipient=4512399908)
+    assert [entry["reference"] for entry in entries(client, first["cursor"])] == ["b"]
 
 
 def test_a_reset_is_seen_by_the_page(client: Client) -> None:
@@ -70,25 +69,23 @@ def test_only_the_newest_messages_are_kept() -> None:
     assert [entry["id"] for entry in kept] == [str(number) for number in range(10, NEWEST + 10)]
 
 
-def test_the_details_of_a_message_have_the_raw_request_and_every_attempt_of_every_webhook() -> None:
+def test_the_details_of_a_message_have_the_raw_request_and_every_attempt_of_every_webhook(
+    client: Client, provider: Provider, receiver: Receiver, send_and_wait: SendAndWait
+) -> None:
     refusals = iter([401])
-    with (
-        Receiver(lambda _: next(refusals, 200)) as receiver,
-        new_provider(receiver.url) as provider,
-        Client(provider.url) as client,
-    ):
-        provider.order(kind="503")
-        client.single(reference="a")
-        client.single(reference="a", recipient=4512399903)
-        assert provider.wait_until_delivered(WAIT_S)
-        details = client.control("GET", f"message?id={provider.messages()[0].msg_id}")
-        assert [request["outcome"] for request in details["requests"]] == [503, 202]
-        assert json.loads(details["requests"][1]["body"])["reference"] == "a"
-        assert json.loads(details["requests"][1]["answer"])["msg_id"] == provider.messages()[0].msg_id
-        (webhook,) = details["webhooks"]
-        assert webhook["status"] == "REJECTED"
-        assert [attempt["answer"] for attempt in webhook["attempts"]] == [401, 200]
-        assert (webhook["body"].encode(), webhook["attempts"][0]["signature"]) == receiver.received[0]
+    receiver.answer = lambda _: next(refusals, 200)
+    provider.order(kind="503")
+    client.single(reference="a")
+    send_and_wait(reference="a", recipient=4512399903)
+    msg_id = provider.messages()[0].msg_id
+    details = client.control("GET", f"message?id={msg_id}")
+    assert [request["outcome"] for request in details["requests"]] == [503, 202]
+    assert json.loads(details["requests"][1]["body"])["reference"] == "a"
+    assert json.loads(details["requests"][1]["answer"])["msg_id"] == msg_id
+    (webhook,) = details["webhooks"]
+    assert webhook["status"] == "REJECTED"
+    assert [attempt["answer"] for attempt in webhook["attempts"]] == [401, 200]
+    assert (webhook["body"].encode(), webhook["attempts"][0]["signature"]) == receiver.received[0]
 
 
 def test_an_unreadable_request_is_listed_and_shown(client: Client, provider: Provider) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.errors import ControlError
-from simulator.faults import KINDS, Fault, Faults, parse
+from simulator.faults import KINDS, Fault, Faults
+from simulator.orders import ControlError, validated
 from simulator.submission import Target
 
 
@@ -41,7 +41,7 @@ def test_the_same_seed_applies_a_fault_to_the_same_requests() -> None:
 )
 def test_an_invalid_fault_is_refused(order: object) -> None:
     with pytest.raises(ControlError):
-        parse(order)
+        validated(Fault, order)
 
 
 @given(
@@ -56,7 +56,7 @@ def test_an_invalid_fault_is_refused(order: object) -> None:
 )
 def test_any_order_is_a_fault_or_is_refused(order: dict[str, Any]) -> None:
     try:
-        rule = parse(order)
+        fault = validated(Fault, order)
     except ControlError:
         return
-    assert rule.kind == order["kind"]
+    assert fault.kind == order["kind"]

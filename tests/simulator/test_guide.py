@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulator.__main__ import main
-from simulator.control import ROUTES
+from simulator.control import Control
 from simulator.faults import KINDS, Fault
 from simulator.phones import BY_ENDING, STATES
 
@@ -29,7 +29,9 @@ def test_every_option_is_described_and_explained(capsys: pytest.CaptureFixture[s
     assert all(f"`{option}`" in GUIDE for option in options)
 
 
-@pytest.mark.parametrize("route", [f"{method} {name}" for name, methods in ROUTES.items() for method in methods])
+@pytest.mark.parametrize(
+    "route", [f"{method} {name}" for name, methods in Control.ROUTES.items() for method in methods]
+)
 def test_every_route_is_described(route: str) -> None:
     assert f"`{route}`" in GUIDE
 

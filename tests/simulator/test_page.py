@@ -3,33 +3,21 @@
 import re
 import shlex
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from simulator.faults import KINDS
 from simulator.provider import Provider
 from tests import accessibility
 from tests.browser import WAIT_MS, OpenPage
-from tests.simulator.simulator_client import WAIT_S, Client, Receiver, message, new_provider, signed
+from tests.simulator.simulator_client import WAIT_S, Client, Receiver, SendAndWait, message, signed
 
+pytestmark = pytest.mark.usefixtures("receiver")
 expect.set_options(timeout=WAIT_MS)
 NUMBER = "+45 12 34 56 78"
 WIDTHS = (1440, 900, 390)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as started:
-        yield started
-
-
-@pytest.fixture
-def provider(receiver: Receiver) -> Iterator[Provider]:
-    with new_provider(receiver.url) as started:
-        yield started
 
 
 @pytest.fixture
@@ -37,7 +25,7 @@ def page(provider: Provider, open_page: OpenPage) -> Page:
     return open_page(provider.url)
 
 
-def bubbles(page: Page, name: str | re.Pattern[str] = "") -> Any:  # noqa: ANN401 - a locator
+def bubbles(page: Page, name: str | re.Pattern[str] = "") -> Locator:
     return page.get_by_role("region", name="Conversation").get_by_role("listitem").filter(has_text=name)
 
 
@@ -45,7 +33,12 @@ def open_phone(page: Page, number: str = NUMBER) -> None:
     page.get_by_role("region", name="Phones").get_by_role("link", name=number).click()
 
 
-def open_message(page: Page, text: str) -> Any:  # noqa: ANN401 - a locator
+def open_dialog(page: Page, button: str) -> Locator:
+    page.get_by_role("button", name=button).click()
+    return page.get_by_role("dialog")
+
+
+def open_message(page: Page, text: str) -> Locator:
     bubbles(page, text).get_by_role("link").first.click()
     return page.get_by_role("region", name="Details")
 
@@ -73,8 +66,7 @@ def test_a_text_is_never_markup(page: Page, client: Client) -> None:
 
 
 def test_a_fault_is_ordered_by_clicks_applied_and_cleared(page: Page, client: Client, provider: Provider) -> None:
-    page.get_by_role("button", name="Faults").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page, "Faults")
     dialog.get_by_role("combobox", name="Fault").select_option("503")
     dialog.get_by_label("For the next requests").fill("2")
     dialog.get_by_label("Retry-After", exact=True).fill("7")
@@ -94,8 +86,7 @@ def test_a_fault_is_ordered_by_clicks_applied_and_cleared(page: Page, client: Cl
 
 
 def test_every_kind_of_fault_can_be_ordered_with_its_conditions(page: Page, provider: Provider) -> None:
-    page.get_by_role("button", name="Faults").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page, "Faults")
     dialog.get_by_text("Only for certain messages").click()
     for number, kind in enumerate(KINDS, 1):
         dialog.get_by_role("combobox", name="Fault").select_option(kind)
@@ -107,8 +98,7 @@ def test_every_kind_of_fault_can_be_ordered_with_its_conditions(page: Page, prov
 
 
 def test_an_invalid_fault_is_refused_with_the_reason(page: Page, provider: Provider) -> None:
-    page.get_by_role("button", name="Faults").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page, "Faults")
     dialog.get_by_role("combobox", name="Fault").select_option("status")
     dialog.get_by_label("Status", exact=True).fill("42")
     dialog.get_by_role("button", name="Order the fault").click()
@@ -117,8 +107,7 @@ def test_an_invalid_fault_is_refused_with_the_reason(page: Page, provider: Provi
 
 
 def test_a_message_is_composed_and_sent_to_the_api(page: Page, provider: Provider) -> None:
-    page.get_by_role("button", name="Compose").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page, "Compose")
     dialog.get_by_role("textbox", name="To").fill("+45 20 30 40 50")
     dialog.get_by_label("Text").fill("Hello\nthere")
     dialog.get_by_label("Reference").fill("composed")
@@ -130,8 +119,7 @@ def test_a_message_is_composed_and_sent_to_the_api(page: Page, provider: Provide
 
 
 def test_a_refused_message_is_explained_in_the_dialog(page: Page, provider: Provider) -> None:
-    page.get_by_role("button", name="Compose").click()
-    dialog = page.get_by_role("dialog")
+    dialog = open_dialog(page, "Compose")
     dialog.get_by_label("Sender").fill("x")
     dialog.get_by_label("Text").fill("Hello")
     dialog.get_by_role("button", name="Send").click()
@@ -198,24 +186,24 @@ def test_a_phone_is_switched_off_and_made_undeliverable_with_a_code(page: Page, 
     expect(open_message(page, "Third").get_by_text("(0x0215)")).to_be_visible()
 
 
-def test_a_webhook_is_sent_again_changed_and_its_answer_is_shown(open_page: OpenPage) -> None:
+def test_a_webhook_is_sent_again_changed_and_its_answer_is_shown(
+    page: Page, provider: Provider, receiver: Receiver, send_and_wait: SendAndWait
+) -> None:
     def answer(_: dict[str, Any]) -> int:
-        body, signature = endpoint.received[-1]
+        body, signature = receiver.received[-1]
         return 200 if signature == signed(body) else 401
 
-    endpoint = Receiver(answer)
-    with endpoint, new_provider(endpoint.url) as provider, Client(provider.url) as client:
-        client.single(recipient=4512399903, message="Rejected")
-        assert provider.wait_until_delivered(WAIT_S)
-        page = open_page(f"{provider.url}/#/message/{provider.messages()[0].msg_id}")
-        details = page.get_by_role("region", name="Details")
-        details.locator("summary", has_text="REJECTED").click()
-        details.get_by_role("button", name="Send again").click()
-        expect(page.get_by_role("status")).to_contain_text("200 OK")
-        details.get_by_role("button", name="Send tampered with").click()
-        expect(page.get_by_role("status")).to_contain_text("401 Unauthorized")
-        expect(details.locator(".attempts").get_by_role("listitem")).to_have_count(3)
-        expect(details.locator(".attempts").get_by_text("Signature v1=")).to_have_count(3)
+    receiver.answer = answer
+    send_and_wait(recipient=4512399903, message="Rejected")
+    page.goto(f"{provider.url}/#/message/{provider.messages()[0].msg_id}")
+    details = page.get_by_role("region", name="Details")
+    details.locator("summary", has_text="REJECTED").click()
+    details.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("status")).to_contain_text("200 OK")
+    details.get_by_role("button", name="Send tampered with").click()
+    expect(page.get_by_role("status")).to_contain_text("401 Unauthorized")
+    expect(details.locator(".attempts").get_by_role("listitem")).to_have_count(3)
+    expect(details.locator(".attempts").get_by_text("Signature v1=")).to_have_count(3)
 
 
 def test_a_copied_curl_command_does_what_the_page_shows(page: Page, client: Client, provider: Provider) -> None:
@@ -294,7 +282,7 @@ def test_everything_can_be_done_by_keyboard(page: Page, provider: Provider) -> N
     assert len(provider.messages()) == 1
 
 
-def press_until_focused(page: Page, target: Any) -> None:  # noqa: ANN401 - a locator
+def press_until_focused(page: Page, target: Locator) -> None:
     for _ in range(40):
         page.keyboard.press("Tab")
         if target.evaluate("element => element === document.activeElement"):

@@ -7,7 +7,6 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,18 @@ import pytest
 import urllib3
 
 from simulator.provider import Provider
-from tests.simulator.simulator_client import JSON, TOKEN, WAIT_S, Client, message, new_provider
+from tests.simulator.simulator_client import (
+    HEADERS,
+    JSON,
+    MAX_BODY_BYTES,
+    TOKEN,
+    WAIT_S,
+    Client,
+    message,
+    new_provider,
+)
 
 ULID = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with new_provider(max_body_bytes=2_000_000) as started:
-        yield started
 
 
 def is_accepted(entry: dict[str, Any], sent: dict[str, Any]) -> bool:
@@ -59,7 +61,7 @@ def test_many_messages_are_accepted_in_order_with_different_ids(client: Client, 
 
 @pytest.mark.parametrize("authorization", [None, "", "Token", "Token ", f"Bearer {TOKEN}", TOKEN])
 def test_without_credentials_a_request_is_401(client: Client, provider: Provider, authorization: str | None) -> None:
-    headers = {"Content-Type": "application/json"} | ({"Authorization": authorization} if authorization else {})
+    headers = JSON | ({"Authorization": authorization} if authorization else {})
     answer = client.ask("POST", "/mobile/single", json.dumps(message()).encode(), headers=headers)
     assert (answer.status, answer.json()) == (401, {"description": "Unauthorized", "detail": []})
     assert not provider.messages()
@@ -77,18 +79,15 @@ def test_an_unknown_path_is_404_another_method_405_and_a_large_body_413(client: 
     assert client.ask("POST", "/mobile", b"{}").status == 404
     answer = client.ask("GET", "/mobile/single")
     assert (answer.status, answer.headers["Allow"]) == (405, "POST")
-    assert client.ask("POST", "/mobile/single", b" " * 2_000_001).status == 413
+    assert client.ask("POST", "/mobile/single", b" " * (MAX_BODY_BYTES + 1)).status == 413
 
 
 def test_a_chunked_body_is_read_and_limited_in_size(provider: Provider) -> None:
     with urllib3.PoolManager(retries=False) as pool:
-        headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
-        for body, status in ((json.dumps(message("streamed")).encode(), 202), (b" " * 2_000_001, 413)):
+        url = provider.url + "/mobile/single"
+        for body, status in ((json.dumps(message("streamed")).encode(), 202), (b" " * (MAX_BODY_BYTES + 1), 413)):
             pieces = [body[start : start + 50_000] for start in range(0, len(body), 50_000)]
-            answer = pool.request(
-                "POST", provider.url + "/mobile/single", body=iter(pieces), headers=headers, chunked=True
-            )
-            assert answer.status == status
+            assert pool.request("POST", url, body=iter(pieces), headers=HEADERS, chunked=True).status == status
     assert provider.counts() == {"streamed": 1}
 
 
@@ -204,8 +203,7 @@ def test_the_command_prints_the_page_and_the_url_and_a_signal_ends_it(end: str) 
             token = alone.stdout.readline().removeprefix("token: ").strip()
             assert alone.stdout.readline().startswith("webhook-key: ")
             with Client(url) as client:
-                headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
-                body = json.dumps(message()).encode()
+                headers, body = JSON | {"Authorization": f"Token {token}"}, json.dumps(message()).encode()
                 answers = [client.ask("POST", "/mobile/single", body, headers=headers) for _ in range(2)]
                 assert [answer.status for answer in answers] == [503, 202]
                 assert answers[0].headers["Retry-After"] == "7"

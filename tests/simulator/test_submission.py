@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simulator.expiration import MAX_EXPIRATION_S, expires_in_s
 from simulator.provider import Provider
 from simulator.submission import Message, read
-from tests.simulator.simulator_client import TOKEN, Client, message
+from tests.simulator.simulator_client import HEADERS, Client, message
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANY_JSON = st.recursive(
@@ -147,9 +147,8 @@ def test_a_deeply_nested_value_is_refused(client: Client) -> None:
 
 
 def test_a_body_without_a_json_content_type_is_422(client: Client) -> None:
-    headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/x-www-form-urlencoded"}
-    body = json.dumps(message()).encode()
-    assert client.ask("POST", "/mobile/single", body, headers=headers).status == 422
+    headers = HEADERS | {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.ask("POST", "/mobile/single", json.dumps(message()).encode(), headers=headers).status == 422
 
 
 @given(

@@ -2,31 +2,26 @@
 
 import socket
 import threading
-from collections import Counter
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from simulator.provider import Pace
-from tests.simulator.simulator_client import QUICK, WAIT_S, Client, Receiver, message, new_provider
+from simulator.provider import Pace, Provider
+from tests.simulator.simulator_client import WAIT_S, Client, Receiver, SendAndWait, message, new_provider
 
 
 @pytest.mark.parametrize("refusal", [500, 401, 302, 404])
-def test_a_webhook_is_repeated_unchanged_until_it_is_answered_with_2xx(refusal: int) -> None:
-    tries: Counter[str] = Counter()
-
-    def answer(envelope: dict[str, Any]) -> int:
-        tries[envelope["event_id"]] += 1
-        return 204 if tries[envelope["event_id"]] == 4 else refusal
-
-    with Receiver(answer) as receiver, new_provider(receiver.url) as provider, Client(provider.url) as client:
-        client.single(recipient=4512399903)
-        assert provider.wait_until_delivered(WAIT_S)
-        assert [a.answer for a in provider.deliveries()] == [refusal, refusal, refusal, 204]
-        assert [a.attempt for a in provider.deliveries()] == [1, 2, 3, 4]
-        assert len(set(receiver.received)) == 1
-        assert client.control("GET", "deliveries?since=3")["deliveries"][0]["status"] == "REJECTED"
+def test_a_webhook_is_repeated_unchanged_until_it_is_answered_with_2xx(
+    client: Client, provider: Provider, receiver: Receiver, send_and_wait: SendAndWait, refusal: int
+) -> None:
+    answers = iter([refusal, refusal, refusal])
+    receiver.answer = lambda _: next(answers, 204)
+    send_and_wait(recipient=4512399903)
+    assert [attempt.answer for attempt in provider.deliveries()] == [refusal, refusal, refusal, 204]
+    assert [attempt.attempt for attempt in provider.deliveries()] == [1, 2, 3, 4]
+    assert len(set(receiver.received)) == 1
+    assert client.control("GET", "deliveries?since=3")["deliveries"][0]["status"] == "REJECTED"
 
 
 def test_the_pauses_between_attempts_grow_up_to_a_limit() -> None:
@@ -92,7 +87,7 @@ def test_the_number_of_webhooks_in_flight_is_limited() -> None:
 
 
 def test_a_reset_drops_the_pending_webhooks() -> None:
-    slow = Pace(enroute_s=600, final_s=600, workers=QUICK.workers)
+    slow = Pace(enroute_s=600, final_s=600)
     with Receiver() as receiver, new_provider(receiver.url, slow) as provider, Client(provider.url) as client:
         client.single()
         assert provider.pending() == 2

@@ -10,6 +10,10 @@ from botocore.exceptions import ClientError
 from tests.moto_aws import Aws
 from tools.deployed import DEFAULT_NAME, Deployed
 
+Deploy = Callable[..., Deployed]
+Items = Callable[[], dict[tuple[str, str], dict[str, Any]]]
+Printed = Callable[[], str]
+
 KEY = {"AttributeType": "S"}
 INDEX = {
     "IndexName": "by_phone_number",
@@ -55,7 +59,7 @@ class CloudFormation:
 
 
 @pytest.fixture
-def deploy(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Deployed]:
+def deploy(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     """Return a function that makes the stack's table and queues, with some parameters of its own."""
 
     def deploy(**parameters: str) -> Deployed:
@@ -75,12 +79,12 @@ def deploy(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Deployed]
 
 
 @pytest.fixture
-def deployed(deploy: Callable[..., Deployed]) -> Deployed:
+def deployed(deploy: Deploy) -> Deployed:
     return deploy()
 
 
 @pytest.fixture
-def items(deployed: Deployed) -> Callable[[], dict[tuple[str, str], dict[str, Any]]]:
+def items(deployed: Deployed) -> Items:
     """Return a function that reads the whole table, by key."""
 
     def items() -> dict[tuple[str, str], dict[str, Any]]:
@@ -88,3 +92,9 @@ def items(deployed: Deployed) -> Callable[[], dict[tuple[str, str], dict[str, An
         return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
 
     return items
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
+    """Return a function that returns what was printed to standard output since its last call."""
+    return lambda: capsys.readouterr().out

@@ -38,7 +38,7 @@ def raising(error: BaseException) -> Callable[[], int]:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_an_error_is_told_in_one_sentence(
+def test_an_error_is_printed_in_one_sentence(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     error: BaseException,

@@ -1,14 +1,13 @@
-"""A stack is found by its name, and what is wrong with the name or the environment is told."""
-
-from collections.abc import Callable
+"""A stack is found by its name, and an error says what is wrong with the name or the environment."""
 
 import pytest
 
+from tests.tools.conftest import Deploy
 from tools.command import CommandError
 from tools.deployed import Deployed
 
 
-def test_outputs_and_parameters_are_the_stacks(deploy: Callable[..., Deployed]) -> None:
+def test_outputs_and_parameters_are_the_stacks(deploy: Deploy) -> None:
     stack = deploy(SendMode="DryRun")
     assert stack.output("QueueUrl").startswith("https://")
     assert stack.parameters["SendMode"] == "DryRun"

@@ -1,19 +1,17 @@
 """`make forget` removes what identifies a person, and keeps what prevents a second SMS."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from gatewayapi.clock import from_text, to_text
 from tests.moto_aws import Aws
+from tests.tools.conftest import Items, Printed
 from tests.tools.table_items import LONG_AGO, MSG_ID, NOW, NUMBER, event, inbound, message, put
 from tools import forget, person
 from tools.deployed import Deployed
 from tools.records import plain
 
-Items = Callable[[], dict[tuple[str, str], dict[str, Any]]]
 PERSONAL = ("4512345678", "Example", "Orders", "trace-1", "0000", "Where is it")
 LIST, ACT = ["--number", NUMBER], ["--number", NUMBER, "--confirm", "yes"]
 ERROR = {"hex_code": "0x0215", "details": f"MSISDN {NUMBER} blacklisted"}
@@ -29,20 +27,18 @@ def fill(stack: Deployed) -> None:
     )
 
 
-def test_without_confirmation_nothing_changes(
-    deployed: Deployed, items: Items, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_confirmation_nothing_changes(deployed: Deployed, items: Items, printed: Printed) -> None:
     fill(deployed)
     before = items()
     assert forget.main(LIST) == 0
     assert items() == before
-    printed = capsys.readouterr().out
-    assert "1 message with events, 1 other event" in printed
-    assert f"make forget NUMBER={NUMBER} CONFIRM=yes" in printed
+    output = printed()
+    assert "1 message with events, 1 other event" in output
+    assert f"make forget NUMBER={NUMBER} CONFIRM=yes" in output
 
 
 def test_what_identifies_the_person_is_gone_and_the_rest_stays(
-    deployed: Deployed, items: Items, capsys: pytest.CaptureFixture[str]
+    deployed: Deployed, items: Items, printed: Printed
 ) -> None:
     fill(deployed)
     assert forget.main(ACT) == 0
@@ -59,29 +55,29 @@ def test_what_identifies_the_person_is_gone_and_the_rest_stays(
     assert kept["updated_at"] == to_text(LONG_AGO)
     assert from_text(kept["forgotten_at"]) > NOW
     assert plain(after["order-1", "EVENT#e1"])["status"] == "DELIVERED"
-    printed = capsys.readouterr().out
+    output = printed()
     for words in ("2 forgotten", "stream", "point-in-time recovery: 35 days", "queue", "GatewayAPI", "90 days"):
-        assert words in printed
+        assert words in output
 
 
-def test_the_person_is_not_found_afterwards(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_person_is_not_found_afterwards(deployed: Deployed, printed: Printed) -> None:
     fill(deployed)
     forget.main(ACT)
-    capsys.readouterr()
+    printed()
     person.main(["--number", NUMBER])
-    assert "0 messages, 0 other events" in capsys.readouterr().out
+    assert "0 messages, 0 other events" in printed()
 
 
 @pytest.mark.parametrize("arguments", [LIST, ACT])
 def test_a_message_that_can_still_be_in_a_queue_is_listed_with_its_date(
-    deployed: Deployed, items: Items, capsys: pytest.CaptureFixture[str], arguments: list[str]
+    deployed: Deployed, items: Items, printed: Printed, arguments: list[str]
 ) -> None:
     put(deployed, message("order-1", NOW - timedelta(days=20, hours=23)), event("order-1", "e1"))
     before = items()
     assert forget.main(arguments) == 3
     assert items() == before
     tomorrow = NOW - timedelta(days=20, hours=23) + timedelta(days=21)
-    assert f"order-1  can be forgotten from {tomorrow:%Y-%m-%d %H:%M} UTC" in capsys.readouterr().out
+    assert f"order-1  can be forgotten from {tomorrow:%Y-%m-%d %H:%M} UTC" in printed()
 
 
 def test_after_21_days_a_message_is_forgotten(deployed: Deployed, items: Items) -> None:

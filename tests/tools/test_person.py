@@ -2,10 +2,12 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from gatewayapi.clock import to_text
+from tests.tools.conftest import Printed
 from tests.tools.table_items import LONG_AGO, NUMBER, event, inbound, message, put
 from tools import person
 from tools.command import CommandError
@@ -23,19 +25,23 @@ OPT_OUT = {
 }
 
 
-def printed(capsys: pytest.CaptureFixture[str], *arguments: str, number: str = NUMBER) -> str:
-    assert person.main(["--number", number, *arguments]) == 0
-    return capsys.readouterr().out
+def shown(printed: Printed, number: str = NUMBER) -> str:
+    assert person.main(["--number", number]) == 0
+    return printed()
 
 
-def exported(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str]]:
-    document = json.loads(printed(capsys, "--format", "json"))
+def exported(printed: Printed) -> dict[str, Any]:
+    assert person.main(["--number", NUMBER, "--format", "json"]) == 0
+    document: dict[str, Any] = json.loads(printed())
+    return document
+
+
+def exported_keys(printed: Printed) -> list[tuple[str, str]]:
+    document = exported(printed)
     return [(record["pk"], record["sk"]) for record in document["records"]]
 
 
-def test_messages_and_inbound_texts_are_shown_newest_first(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_messages_and_inbound_texts_are_shown_newest_first(deployed: Deployed, printed: Printed) -> None:
     put(
         deployed,
         message("order-1"),
@@ -43,7 +49,7 @@ def test_messages_and_inbound_texts_are_shown_newest_first(
         inbound("e2", "Where is it?", LONG_AGO + DAY),
         message("order-2", LONG_AGO + 2 * DAY, status="INVALID", error={"code": "TOO_LONG", "details": "9 segments"}),
     )
-    text = printed(capsys)
+    text = shown(printed)
     positions = [text.index(words) for words in ("order-2", "Where is it?", "order-1")]
     assert positions == sorted(positions)
     assert "DELIVERED: delivered to the phone" in text
@@ -54,19 +60,19 @@ def test_messages_and_inbound_texts_are_shown_newest_first(
     assert "index" in text
 
 
-def test_an_opt_out_is_shown(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_opt_out_is_shown(deployed: Deployed, printed: Printed) -> None:
     put(deployed, OPT_OUT)
-    assert "opted out at" in printed(capsys)
+    assert "opted out at" in shown(printed)
 
 
-def test_a_number_may_be_written_as_people_write_it(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_number_may_be_written_as_people_write_it(deployed: Deployed, printed: Printed) -> None:
     put(deployed, message("order-1"))
-    assert "order-1" in printed(capsys, number="+45 12-34 56 78")
+    assert "order-1" in shown(printed, number="+45 12-34 56 78")
 
 
-def test_the_export_has_whole_records(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_export_has_whole_records(deployed: Deployed, printed: Printed) -> None:
     put(deployed, message("order-1"), event("order-1", "e1"), inbound("e2", "Hi"), OPT_OUT)
-    document = json.loads(printed(capsys, "--format", "json"))
+    document = exported(printed)
     assert document["number"] == NUMBER
     assert document["opt_out"] == OPT_OUT
     assert sorted(document["records"], key=lambda it: str(it["sk"])) == [
@@ -76,9 +82,7 @@ def test_the_export_has_whole_records(deployed: Deployed, capsys: pytest.Capture
     ]
 
 
-def test_another_persons_message_under_the_same_reference_is_left_out(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_persons_message_under_the_same_reference_is_left_out(deployed: Deployed, printed: Printed) -> None:
     # Another system of the account used our reference for this number; our message went to somebody else.
     put(
         deployed,
@@ -86,25 +90,23 @@ def test_another_persons_message_under_the_same_reference_is_left_out(
         event("order-1", "ours", recipient=4599999999),
         event("order-1", "theirs", phone_number=NUMBER, recorded_at=to_text(LONG_AGO)),
     )
-    assert exported(capsys) == [("order-1", "EVENT#theirs")]
+    assert exported_keys(printed) == [("order-1", "EVENT#theirs")]
 
 
-def test_another_systems_event_about_another_number_is_left_out(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_another_systems_event_about_another_number_is_left_out(deployed: Deployed, printed: Printed) -> None:
     put(
         deployed,
         message("order-1"),
         event("order-1", "ours"),
         event("order-1", "theirs", phone_number="4599999999", recorded_at=to_text(LONG_AGO)),
     )
-    assert exported(capsys) == [("order-1", "MESSAGE"), ("order-1", "EVENT#ours")]
+    assert exported_keys(printed) == [("order-1", "MESSAGE"), ("order-1", "EVENT#ours")]
 
 
-def test_more_messages_than_a_page_has_are_all_shown(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_messages_than_a_page_has_are_all_shown(deployed: Deployed, printed: Printed) -> None:
     long = "x" * 30_000
     put(deployed, *(inbound(f"e{number}", "Hi", body=long) for number in range(40)))
-    assert len(exported(capsys)) == 40
+    assert len(exported_keys(printed)) == 40
 
 
 @pytest.mark.parametrize("text", ["", "12", "0045123456", "order-1", "45123456789012345", "+"])

@@ -9,6 +9,7 @@ import pytest
 
 from gatewayapi.record import EventRecord
 from gatewayapi.stream import records
+from tests.tools.conftest import Printed
 from tests.tools.table_items import event, message, put
 from tools import replay
 from tools.command import CommandError
@@ -49,15 +50,13 @@ def at(minutes: int) -> datetime:
     return BEGIN + timedelta(minutes=minutes)
 
 
-def test_it_only_counts_without_confirmation(
-    deployed: Deployed, consumer: Consumer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_only_counts_without_confirmation(deployed: Deployed, consumer: Consumer, printed: Printed) -> None:
     put(deployed, event("order-1", "e1", at(1)), event("order-2", "e2", at(2)))
     assert replay.main(PERIOD) == 0
     assert consumer.invocations == []
-    printed = capsys.readouterr().out
-    assert "2 events received" in printed
-    assert "CONFIRM=yes" in printed
+    output = printed()
+    assert "2 events received" in output
+    assert "CONFIRM=yes" in output
 
 
 def test_the_events_of_the_period_are_delivered_in_order(deployed: Deployed, consumer: Consumer) -> None:
@@ -99,13 +98,11 @@ def test_an_invocation_is_never_larger_than_lambda_takes(deployed: Deployed, con
     assert max(len(json.dumps(invocation)) for invocation in consumer.invocations) < 6_000_000
 
 
-def test_forgotten_events_are_left_out(
-    deployed: Deployed, consumer: Consumer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_forgotten_events_are_left_out(deployed: Deployed, consumer: Consumer, printed: Printed) -> None:
     put(deployed, event("order-1", "e1", at(1)), event("order-2", "e2", at(2), body=None, signature=None))
     assert replay.main(ACT) == 0
     assert consumer.event_ids() == ["e1"]
-    assert "1 event deleted or forgotten" in capsys.readouterr().out
+    assert "1 event deleted or forgotten" in printed()
 
 
 def test_after_a_failure_it_stops_and_names_where_to_go_on(deployed: Deployed, consumer: Consumer) -> None:

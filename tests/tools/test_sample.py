@@ -95,7 +95,7 @@ def test_the_curl_command_posts_the_same_through_a_shell(capsys: pytest.CaptureF
         ([], "name"),
     ],
 )
-def test_what_is_missing_is_said(
+def test_what_is_missing_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
 ) -> None:
     monkeypatch.delenv("WEBHOOK_KEY", raising=False)

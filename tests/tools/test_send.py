@@ -1,12 +1,12 @@
 """`make send` puts a message on a queue of the stack, or names what the stack would refuse."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gatewayapi.message import from_body, from_fields
+from tests.tools.conftest import Deploy, Printed
 from tools import send
 from tools.command import CommandError
 from tools.deployed import Deployed
@@ -17,13 +17,13 @@ def received(stack: Deployed, queue: str = "QueueUrl") -> list[dict[str, Any]]:
     return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
 
-def test_a_message_is_on_the_queue_with_its_fields(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_is_on_the_queue_with_its_fields(deployed: Deployed, printed: Printed) -> None:
     arguments = ["--to", "+45 12 34 56 78", "--text", "Hello", "--sender", "Shop", "--reference", "order-1"]
     assert send.main(arguments) == 0
     (fields,) = received(deployed)
     assert fields == {"recipient": "+45 12 34 56 78", "message": "Hello", "sender": "Shop", "reference": "order-1"}
     assert from_fields(from_body(json.dumps(fields))).recipient == 4512345678
-    assert "make status REFERENCE=order-1" in capsys.readouterr().out
+    assert "make status REFERENCE=order-1" in printed()
 
 
 def test_an_urgent_message_is_on_the_urgent_queue(deployed: Deployed) -> None:
@@ -32,15 +32,13 @@ def test_an_urgent_message_is_on_the_urgent_queue(deployed: Deployed) -> None:
     assert len(received(deployed, "UrgentQueueUrl")) == 1
 
 
-def test_without_a_reference_the_sqs_message_id_is_named(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_reference_the_sqs_message_id_is_named(deployed: Deployed, printed: Printed) -> None:
     send.main(["--to", "4512345678", "--text", "Hello", "--sender", "Shop"])
     answer = deployed.client("sqs").receive_message(QueueUrl=deployed.output("QueueUrl"))
-    assert f"make status REFERENCE={answer['Messages'][0]['MessageId']}" in capsys.readouterr().out
+    assert f"make status REFERENCE={answer['Messages'][0]['MessageId']}" in printed()
 
 
-def test_a_message_without_a_sender_needs_the_stacks_default_sender(deploy: Callable[..., Deployed]) -> None:
+def test_a_message_without_a_sender_needs_the_stacks_default_sender(deploy: Deploy) -> None:
     stack = deploy(DefaultSender="Shop")
     assert send.main(["--to", "4512345678", "--text", "Hello"]) == 0
     assert len(received(stack)) == 1
@@ -61,9 +59,7 @@ def test_every_mistake_is_named_on_a_line_of_its_own(deployed: Deployed) -> None
         (["--to", "4612345678", "--text", "Hello", "--sender", "Shop"], "AllowedPrefixes"),
     ],
 )
-def test_what_the_stack_would_refuse_is_named_and_not_sent(
-    deploy: Callable[..., Deployed], arguments: list[str], words: str
-) -> None:
+def test_what_the_stack_would_refuse_is_named_and_not_sent(deploy: Deploy, arguments: list[str], words: str) -> None:
     stack = deploy(AllowedPrefixes="45,49")
     with pytest.raises(CommandError, match=words):
         send.main(arguments)

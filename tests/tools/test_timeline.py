@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gatewayapi.clock import to_text
+from tests.tools.conftest import Printed
 from tests.tools.table_items import event, message, put
 from tools import explanations, status
 from tools.deployed import Deployed
@@ -20,7 +21,7 @@ def after(seconds: float) -> datetime:
     return QUEUED + timedelta(seconds=seconds)
 
 
-def told(*items: dict[str, Any], **parameters: str) -> str:
+def timeline(*items: dict[str, Any], **parameters: str) -> str:
     return "\n".join(lines(items, PARAMETERS | parameters, NOW))
 
 
@@ -31,7 +32,7 @@ def unsent(status: str, seconds: float = 2, **given: object) -> dict[str, Any]:
 
 
 def test_the_steps_are_in_order_with_their_times() -> None:
-    text = told(
+    text = timeline(
         event("order-1", "e2", after(4)),
         event("order-1", "e1", after(3), status="ENROUTE"),
         message("order-1", QUEUED, accepted_at=to_text(after(1))),
@@ -46,7 +47,7 @@ def test_the_steps_are_in_order_with_their_times() -> None:
 
 
 def test_only_the_last_digits_of_the_number_are_shown() -> None:
-    text = told(message("order-1", QUEUED))
+    text = timeline(message("order-1", QUEUED))
     assert "…678" in text
     assert "4512345678" not in text
 
@@ -63,7 +64,7 @@ def test_only_the_last_digits_of_the_number_are_shown() -> None:
     ],
 )
 def test_a_status_that_no_webhook_reports_is_a_step(record: dict[str, Any], step: str) -> None:
-    assert step in told(record)
+    assert step in timeline(record)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +94,8 @@ def test_a_status_that_no_webhook_reports_is_a_step(record: dict[str, Any], step
         (message("order-1", QUEUED, forgotten_at=to_text(NOW)), {}, "personal data was removed"),
     ],
 )
-def test_what_happens_next_is_told(record: dict[str, Any], parameters: dict[str, str], words: str) -> None:
-    *_, last = told(record, **parameters).splitlines()
+def test_what_happens_next_is_shown(record: dict[str, Any], parameters: dict[str, str], words: str) -> None:
+    *_, last = timeline(record, **parameters).splitlines()
     assert last.startswith("next")
     assert words in last
 
@@ -113,33 +114,33 @@ def test_what_happens_next_is_told(record: dict[str, Any], parameters: dict[str,
         ("a word", "a word"),
     ],
 )
-def test_an_error_is_told_in_words_with_its_code(error: object, text: str) -> None:
+def test_an_error_is_shown_in_words_with_its_code(error: object, text: str) -> None:
     assert explanations.error(error) == text
 
 
 def test_an_event_without_a_message_is_shown_with_its_time() -> None:
-    assert told(event("foreign", "e1", after(3))).strip() == "12:00:03 UTC  DELIVERED"
+    assert timeline(event("foreign", "e1", after(3))).strip() == "12:00:03 UTC  DELIVERED"
 
 
 @pytest.mark.parametrize("name", ["RETRYING", "HELD", "UNCERTAIN"])
 @pytest.mark.parametrize("doubt", [{"in_doubt": True}, {"error": {"code": "UNCERTAIN", "details": "no answer"}}])
 def test_a_message_in_doubt_is_never_called_unsent(name: str, doubt: dict[str, Any]) -> None:
-    assert "not sent" not in told(unsent(name, **doubt))
+    assert "not sent" not in timeline(unsent(name, **doubt))
 
 
 def test_a_dry_run_does_not_wait_for_an_operator() -> None:
-    text = told(unsent("HELD", error={"code": "DRY_RUN", "details": "SendMode is DryRun"}))
+    text = timeline(unsent("HELD", error={"code": "DRY_RUN", "details": "SendMode is DryRun"}))
     assert "not sent: SendMode does not allow it" in text
     assert "waits for an operator" not in text
 
 
-def test_the_command_reads_the_table(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reads_the_table(deployed: Deployed, printed: Printed) -> None:
     put(deployed, message("order-1"), event("order-1", "e1"))
     assert status.main(["--reference", "order-1"]) == 0
-    assert "status      DELIVERED: delivered to the phone" in capsys.readouterr().out
+    assert "status      DELIVERED: delivered to the phone" in printed()
 
 
 @pytest.mark.usefixtures("deployed")
-def test_the_command_tells_that_the_table_has_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_that_the_table_has_nothing(printed: Printed) -> None:
     assert status.main(["--reference", "never-sent"]) == 1
-    assert "nothing under 'never-sent'" in capsys.readouterr().out
+    assert "nothing under 'never-sent'" in printed()

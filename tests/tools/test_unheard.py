@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gatewayapi.clock import to_text
+from tests.tools.conftest import Printed
 from tests.tools.table_items import NOW, event, message, put
 from tools import unheard
 from tools.deployed import Deployed
@@ -17,12 +18,10 @@ def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unheard, "now", lambda: NOW)
 
 
-def test_a_message_without_a_webhook_is_listed_after_the_cost(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_message_without_a_webhook_is_listed_after_the_cost(deployed: Deployed, printed: Printed) -> None:
     put(deployed, message("silent", AN_HOUR_AGO, status="ACCEPTED"))
     assert unheard.main([]) == 1
-    cost, line, summary, _ = capsys.readouterr().out.splitlines()
+    cost, line, summary, _ = printed().splitlines()
     assert "reads the whole table: 1 records" in cost
     assert line.startswith("silent  accepted ")
     assert "61 minutes ago" in line
@@ -40,18 +39,16 @@ def test_a_message_without_a_webhook_is_listed_after_the_cost(
     ],
     ids=lambda record: str(record["pk"]),
 )
-def test_nothing_else_is_listed(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str], record: dict[str, object]
-) -> None:
+def test_nothing_else_is_listed(deployed: Deployed, printed: Printed, record: dict[str, object]) -> None:
     put(deployed, record)
     assert unheard.main([]) == 0
-    assert str(record["pk"]) not in capsys.readouterr().out
+    assert str(record["pk"]) not in printed()
 
 
-def test_every_segment_of_the_table_is_read(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_segment_of_the_table_is_read(deployed: Deployed, printed: Printed) -> None:
     put(deployed, *(message(f"silent-{number}", AN_HOUR_AGO, status="ACCEPTED") for number in range(50)))
     unheard.main([])
-    assert "50 messages without a webhook" in capsys.readouterr().out
+    assert "50 messages without a webhook" in printed()
 
 
 def test_the_time_may_be_chosen(deployed: Deployed) -> None:
