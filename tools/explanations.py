@@ -33,6 +33,7 @@ CODES = {
     "DRY_RUN": "SendMode does not allow sending it",
     "UNREACHABLE": "GatewayAPI could not be reached",
     "TRY_LATER": "GatewayAPI asked to try later",
+    "TABLE_UNAVAILABLE": "DynamoDB could not be used",
     "TOKEN_REFUSED": "GatewayAPI refused the API token",
     "TOKEN_UNREADABLE": "the API token could not be read from Secrets Manager",
     "PROVIDER": "GatewayAPI reports an error",

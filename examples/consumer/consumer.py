@@ -1,9 +1,8 @@
 """A sample consumer of the stream: it stores each event once, in a table of its own.
 
 There are two kinds of failure. A damaged record can never be handled. It goes to the failure queue at once, with the
-reason, and the next record follows. Any other error is raised. Then the event source mapping delivers the batch again
-(template.yaml has the limits). This is harmless, because `handle` is idempotent. For the same reason `make replay`
-can deliver old events again.
+reason, and the next record follows. Any other error is raised. Then the event source mapping delivers the whole batch
+again (template.yaml has the limits), so `handle` must be idempotent. `make replay` also delivers events again.
 """
 
 import json
@@ -27,7 +26,11 @@ logger = Logger()
 
 
 def handle(event: EventRecord) -> None:
-    """Handle an event. Replace this with your own code, and keep the condition: an event can be delivered twice."""
+    """Handle an event: here, by storing it. Replace this with your own code.
+
+    An event can be delivered twice. So write your result and the event's id in one transaction, under this condition.
+    If you write the id first and your code fails afterwards, the next delivery does nothing.
+    """
     item = {
         "event_id": {"S": event.event_id},
         "reference": {"S": event.reference or ""},

@@ -118,14 +118,16 @@ def _send(
 
 
 def _follows(copy: Delivery, first: Retry, settings: Settings, now: datetime) -> Outcome:
-    """Return the outcome of a copy whose first message is delivered again: the copy waits as long."""
+    """Return the outcome of a copy of a message that is retried. The copy is retried at the same time."""
     retry = Retry(copy, Name.WAITING, first.at, f"another copy of the message came first: {first.details}")
     record = first.write.record if first.write else None
     return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
 
 
 def _waits(copy: Delivery, settings: Settings, now: datetime) -> Outcome:
-    retry = Retry(copy, Name.WAITING, now + timing.BUSY_PAUSE, "another copy of the message is handled first")
+    retry = Retry(
+        copy, Name.WAITING, now + timing.BUSY_PAUSE, "the invocation has no time left for another copy of the message"
+    )
     return retry_or_dead_letter(retry, None, max_receive_count=settings.max_receive_count, now=now)
 
 

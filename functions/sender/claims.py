@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from gatewayapi.message_table import MessageTable
     from settings import Settings
 
-# How many times a batch is claimed while records change between reading and writing.
+# How often the claims of a batch are tried, if other writes keep changing the records.
 ROUNDS = 5
 
 
 class Claimed(NamedTuple):
-    """A message that this invocation sends, the record that reserves it, and the record before that, if any."""
+    """A message that this invocation sends, its claim, and the record that the claim replaced, or None."""
 
     delivery: Delivery
     content: Content
@@ -41,7 +41,7 @@ class Claimed(NamedTuple):
 
 
 class _Candidate(NamedTuple):
-    """A delivery, the record to put if there is none, and the reason not to send the message, if there is one."""
+    """A delivery, its claim, and the reason not to send the message, or None."""
 
     delivery: Delivery
     record: MessageRecord
@@ -107,9 +107,10 @@ def claim(
 
 
 def _withdraw(claims: Sequence[MessageRecord], table: MessageTable) -> None:
-    """Try once to withdraw claims whose write was not confirmed, because no request follows for them.
+    """Try once to withdraw claims whose write was not confirmed.
 
-    A claim that was written although its answer was lost would otherwise look like a message in doubt.
+    DynamoDB may have written them although its answer was lost. No request follows for them. Without the withdrawal,
+    they would look like messages in doubt.
     """
     writes = [
         Write(state.retry_later(claim, claim.updated_at, claim.expires_at, "TABLE_UNAVAILABLE", "not claimed"), claim)
@@ -122,7 +123,7 @@ def _withdraw(claims: Sequence[MessageRecord], table: MessageTable) -> None:
 def _first_record(
     delivery: Delivery, settings: Settings, now: datetime, expires_at: datetime, lease_until: datetime
 ) -> MessageRecord:
-    """Return the claim of a message that has no record yet."""
+    """Return the claim to write if the reference has no record."""
     content: dict[str, Any] = {}
     if isinstance(delivery.content, Content):
         message = delivery.content.message
@@ -156,6 +157,7 @@ def _stopped(claim: MessageRecord, stop: Stop | None) -> MessageRecord:
     if stop is None:
         return claim
     error = None if stop.code is None else {"code": stop.code, "details": stop.details}
+    # There is no request, so the claim is not an attempt.
     return claim._replace(status=stop.status, attempts=max(claim.attempts - 1, 0), lease_until=None, error=error)
 
 
@@ -172,7 +174,8 @@ def _decide(candidate: _Candidate, obstacle: MessageRecord | Unwritten, settings
     if isinstance(obstacle, Unwritten):
         return _last(_not_claimed(delivery, obstacle, now), None, settings, now)
     if stop is not None and not isinstance(delivery.content, Content):
-        # An invalid message has no fingerprint to compare. It replaces records on which nothing depends.
+        # An invalid message has no fingerprint to compare. It replaces a record only if that was neither sent nor
+        # held.
         replaceable = (
             obstacle.status in {state.INVALID, state.LAPSED, state.SUPPRESSED} and obstacle.forgotten_at is None
         )
@@ -208,7 +211,7 @@ def _held(delivery: Delivery, details: str, existing: MessageRecord | None, clai
     write = None
     if existing is not None:
         record = state.hold(existing, delivery.message_id, claim.updated_at, claim.expires_at, UNCERTAIN, details)
-        write = Write(state.hold_again(record._replace(in_doubt=True), existing), existing)
+        write = Write(state.hold_again(record, existing), existing)
     return DeadLetter(delivery, Name.HELD, UNCERTAIN, details, write)
 
 

@@ -1,8 +1,8 @@
 """Carry out the outcomes of a batch: records, copies to the dead-letter queue, then visibility timeouts.
 
-The order matters if the function crashes. Acceptances are recorded first, because nothing else proves them. For a
-dead letter, the copy is sent before its record is written, because a HELD record without a copy would be a lost
-message. Every record is written before its message is acknowledged. If a step fails, the message is delivered again.
+The order matters if the function crashes. Acceptances are recorded first, because nothing else proves them. The copy
+of a dead letter is sent before its record becomes HELD, because a HELD record without a copy would be a lost message.
+Every record is written before its message is acknowledged. If a step fails, the message is delivered again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def complete(
     completed += recorded
     for outcome in unrecorded:
         retry = _not_recorded(outcome, max_receive_count, now)
-        # At the last delivery the message leaves the queue: its copy has been sent already.
+        # At the last delivery, a message whose copy was sent leaves the queue. If no copy was sent, SQS moves it.
         completed.append(outcome if isinstance(retry, DeadLetter) else retry)
     retries = [outcome for outcome in completed if isinstance(outcome, Retry)]
     queues.set_visibility_timeouts(retries, now, remaining_s)
@@ -78,9 +78,9 @@ def _record(
 ) -> tuple[list[Outcome], list[Outcome]]:
     """Write the records. Return the outcomes whose records are written, and the others.
 
-    This takes one call unless a record has changed since the claim. If an event has moved a record meanwhile, the
-    event is applied and the record is written again, for as long as the invocation has time. An acceptance is thus
-    recorded whenever DynamoDB can be written to.
+    This takes one call unless a record has changed since the claim. If an event has moved the record of an accepted
+    message meanwhile, the acceptance is added to the changed record. Writes are retried while the invocation has
+    time, so an acceptance is recorded whenever DynamoDB can be written to.
     """
     completed: list[Outcome] = [outcome for outcome in outcomes if outcome.write is None]
     pending = [outcome for outcome in outcomes if outcome.write is not None]
@@ -97,7 +97,7 @@ def _record(
                 unrecorded.append(outcome)
             else:
                 decided = _after_change(outcome, obstacle)
-                # The same write again would fail again: the record has not changed, but it cannot be written.
+                # The same write would fail again, for example because the record was forgotten meanwhile.
                 if decided is None or decided.write == outcome.write:
                     unrecorded.append(outcome)
                 else:
@@ -110,7 +110,7 @@ def _record(
 
 
 def _after_change(outcome: Outcome, existing: MessageRecord) -> Outcome | None:
-    """Return the outcome for a record that has changed since the claim, or None if it is no longer our claim."""
+    """Return the outcome for a record that has changed since the claim, or None if no event changed it."""
     if isinstance(outcome, Acceptance):
         accepted, was_in_doubt = outcome.write.record, outcome.was_in_doubt
         record = state.accept(
@@ -151,7 +151,7 @@ def _apply_stored_events(
 
 
 def _not_recorded(outcome: Outcome, max_receive_count: int, now: datetime) -> Outcome:
-    """Return the outcome of a message whose result could not be recorded. Its record is still the claim."""
+    """Return the outcome of a message whose result could not be recorded. It is tried again when its claim ends."""
     claim = outcome.write.existing if outcome.write else None
     lease_until = claim.lease_until if claim else None
     details = f"the result ({outcome.name}) could not be recorded"

@@ -19,7 +19,7 @@ REFERENCE, ERROR_CODE, ERROR_MESSAGE = "Reference", "ErrorCode", "ErrorMessage"
 
 
 class Content(NamedTuple):
-    """A message that is valid apart from the stack's rules, with its deadline and its fingerprint."""
+    """A message that is valid in itself, with its deadline and its fingerprint. `stop` checks the stack's rules."""
 
     message: Message
     deadline: datetime | None

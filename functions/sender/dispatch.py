@@ -1,6 +1,6 @@
-"""The requests of one invocation: one for the whole batch, then one for each message in doubt.
+"""Send messages: one request for those that are not in doubt, then one request for each message in doubt.
 
-Each message in doubt has a request of its own. If it makes the provider fail, no other message becomes uncertain.
+If the request for a message in doubt fails, no other message becomes uncertain.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def send(
 ) -> Results:
     """Send messages, each with a reference of its own, and return the results by reference.
 
-    If the provider refuses a request temporarily or cannot be reached, no further request is made. The remaining
-    messages can be sent later. If an answer is lost, only messages that were in doubt before are still sent.
+    If the provider refuses a request temporarily, refuses the token or cannot be reached, no further request is made.
+    The remaining messages can be sent later. If an answer is lost, only messages that were in doubt before are still
+    sent. These are sent in random order, so that a message that always fails does not always delay the same others.
     """
     shuffled = random.sample(list(in_doubt), len(in_doubt))
     requests = [_Request(messages), *(_Request([fields], in_doubt=True) for fields in shuffled)]
@@ -58,7 +59,7 @@ def send(
         if not request.messages:
             continue
         if answer_was_lost and not request.in_doubt:
-            error = UnreachableError("not tried after another request whose answer was lost")
+            error = UnreachableError("not sent, because an earlier request got no answer")
             results |= _all(request.messages, error)
             continue
         try:

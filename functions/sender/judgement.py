@@ -3,18 +3,21 @@
 | record                   | the same content                                          | other content    |
 | ------------------------ | --------------------------------------------------------- | ---------------- |
 | SENDING                  | Wait until the lease ends, then Doubt                     | Reused           |
-| UNCERTAIN                | Wait for a webhook, then Hold, or Proceed under `Resend`  | Reused           |
+| UNCERTAIN                | Wait for a webhook, then Hold; under `Resend`, Proceed    | Reused           |
+|                          | once, then Hold                                           |                  |
 | RETRYING                 | Proceed                                                   | Reused           |
 | HELD, in doubt           | a redrive: Proceed; its own redelivery: Duplicate;        | Reused           |
 |                          | any other copy: Hold                                      |                  |
-| HELD                     | Proceed if enqueued after the hold, else Duplicate        | Proceed          |
+| HELD                     | its own redelivery: Duplicate; enqueued after the hold or | Proceed          |
+|                          | a redrive: Proceed; any other copy: Duplicate             |                  |
 | INVALID                  | Proceed                                                   | Proceed          |
 | refused by the provider, | its own redelivery: Duplicate; any other: Proceed         | the same         |
 | LAPSED, SUPPRESSED       |                                                           |                  |
 | ACCEPTED or further      | Duplicate                                                 | Reused           |
 | forgotten                | Reused                                                    | Reused           |
 
-A message in doubt that is sent again stays in doubt until it is settled.
+The words with a capital letter are the classes below. A message in doubt that is sent again stays in doubt until it
+is settled.
 """
 
 from __future__ import annotations
@@ -34,13 +37,13 @@ UNSETTLED = "the request got no usable answer and no webhook arrived: the messag
 
 
 class Proceed(NamedTuple):
-    """Put this claim over the record, and send the message."""
+    """Replace the record with this claim, and send the message."""
 
     claim: MessageRecord
 
 
 class Duplicate:
-    """Acknowledge: the message was sent, or its copy is in the dead-letter queue."""
+    """Acknowledge: the message is finished, for example sent, or copied to the dead-letter queue."""
 
 
 class Wait(NamedTuple):
@@ -57,13 +60,13 @@ class Doubt(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """Send a copy to the dead-letter queue as UNCERTAIN. `record` is put as HELD; None if it already is."""
+    """Send a copy to the dead-letter queue as UNCERTAIN. `record` becomes HELD. It is None if it is HELD already."""
 
     record: MessageRecord | None
 
 
 class Reused:
-    """The reference belongs to another message."""
+    """The reference belongs to another message, or to one that was forgotten and cannot be compared."""
 
 
 Judgement = Proceed | Duplicate | Wait | Doubt | Hold | Reused
@@ -72,7 +75,7 @@ Judgement = Proceed | Duplicate | Wait | Doubt | Hold | Reused
 def judge(
     existing: MessageRecord, claim: MessageRecord, delivery: Delivery, *, reconcile_after: timedelta, resend: bool
 ) -> Judgement:
-    """Return what to do with a delivery. `claim` is the record to put if there were no existing one."""
+    """Return what to do with a delivery. `claim` is the record of a first delivery."""
     if existing.forgotten_at is not None:
         return Reused()
     if _is_final(existing) and existing.message_id == delivery.message_id:
@@ -90,10 +93,10 @@ def judge(
 
 
 def _is_final(existing: MessageRecord) -> bool:
-    """Return whether the SQS message that wrote the record has left the queue for good.
+    """Return whether the message that wrote the record was finished, so that a redelivery of it has nothing to do.
 
-    A message that broke a rule of ours is not final: its record is written before its copy is in the dead-letter
-    queue. The copy of one that the provider refused is there already.
+    INVALID for a rule of ours is not final: its record is written before its copy is sent to the dead-letter queue,
+    so the copy can be missing. INVALID because the provider refused the message is final: its copy is sent first.
     """
     refused = (existing.error or {}).get("code") == PROVIDER_REFUSED
     return existing.status in {state.LAPSED, state.SUPPRESSED} or (existing.status == state.INVALID and refused)
@@ -120,13 +123,13 @@ def _judge_unsettled(
 def _judge_held(existing: MessageRecord, claim: MessageRecord, delivery: Delivery) -> Judgement:
     if existing.message_id == delivery.message_id:
         return Duplicate()
-    enqueued_since = delivery.sent_at > state.held_since(existing)
+    enqueued_after_hold = delivery.sent_at > state.held_since(existing)
     if not existing.in_doubt:
         # It was certainly not sent, so a redrive is sent even if the clocks of SQS and Lambda differ.
-        send = enqueued_since or delivery.from_dead_letter_queue
+        send = enqueued_after_hold or delivery.from_dead_letter_queue
         return Proceed(_again(existing, claim, resent=existing.resent)) if send else Duplicate()
     # The attribute alone is not enough, because SQS keeps it when it delivers the redriven message again.
-    if delivery.from_dead_letter_queue and enqueued_since:
+    if delivery.from_dead_letter_queue and enqueued_after_hold:
         return Proceed(_again(existing, claim, resent=True))
     return Hold(None)
 
@@ -136,6 +139,7 @@ def _again(existing: MessageRecord, claim: MessageRecord, *, resent: bool) -> Me
     return claim._replace(
         attempts=existing.attempts + 1,
         queued_at=existing.queued_at,
+        # A record of version 0.1.0 has no `in_doubt`.
         in_doubt=existing.in_doubt or existing.status == state.UNCERTAIN,
         doubt_until=existing.doubt_until,
         resent=resent,

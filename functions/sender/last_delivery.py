@@ -1,7 +1,8 @@
 """The rule for a message that SQS would not deliver again: send it to the dead-letter queue ourselves.
 
-After MaxReceiveCount deliveries, SQS moves a message to the dead-letter queue without a reason. A message without a
-reference in its body then loses its idempotency key. After the queue's retention, SQS deletes the message.
+After MaxReceiveCount deliveries, SQS moves a message to the dead-letter queue without a reason. A redrive gives it a
+new message id, so a message without a reference in its body loses its idempotency key. After the queue's retention,
+SQS deletes the message.
 """
 
 from __future__ import annotations
@@ -25,17 +26,21 @@ def retry_or_dead_letter(
     """Return the retry, or a dead letter if SQS would not deliver the message again.
 
     Arguments:
-        record: the message's record after this outcome, or None if it is unknown.
+        record: the record that the retry writes, or the existing one if it writes none. None if it is unknown.
 
     """
     delivery = retry.delivery
     deleted_at = delivery.sent_at + timing.QUEUE_RETENTION
-    if delivery.receive_count < max_receive_count and retry.at + timing.LAST_CHANCE < deleted_at:
+    if retry.at + timing.DELETION_MARGIN >= deleted_at:
+        cause = f"SQS would delete the message before another attempt at {retry.at:%Y-%m-%d %H:%M} UTC"
+    elif delivery.receive_count >= max_receive_count:
+        cause = f"SQS delivered the message {delivery.receive_count} times"
+    else:
         return retry
     # RETRIES_EXHAUSTED means that the message was certainly not sent.
     not_sent = record is not None and not record.in_doubt and record.status != state.SENDING
     code = RETRIES_EXHAUSTED if not_sent else UNCERTAIN
-    details = f"SQS delivered the message {delivery.receive_count} times. Last attempt: {retry.details}"
+    details = f"{cause}. Last attempt: {retry.details}"
     write = None
     if record is not None and record.status != state.SENDING:  # SENDING: the record belongs to another invocation
         existing = retry.write.existing if retry.write else record

@@ -1,6 +1,6 @@
 """How one delivery ends: accepted, acknowledged, delivered again, or in the dead-letter queue.
 
-An outcome also contains what to do if one of its steps fails. `completion` carries it out.
+`completion` carries out the outcomes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Name(StrEnum):
 
 
 class Acknowledge(NamedTuple):
-    """The message leaves the queue, after its record is written."""
+    """The record is written, then SQS deletes the message."""
 
     delivery: Delivery
     name: Name
@@ -59,7 +59,8 @@ class Acceptance(NamedTuple):
     """The provider accepted the message. It leaves the queue, after the acceptance is recorded.
 
     Arguments:
-        was_in_doubt: the message was in doubt before this request, so an event with another msg_id can be ours too.
+        was_in_doubt: the message was in doubt before this request, so an event with another msg_id can be about it
+        too.
 
     """
 

@@ -1,7 +1,7 @@
 """The sender's own calls to SQS: copies to the dead-letter queue, and visibility timeouts.
 
 Lambda deletes the messages that were handled, so a batch without failures makes no call. Each call is for one
-message. The batch actions would save some calls, but a single entry of them can fail while the call succeeds.
+message. SQS's batch actions would save some calls, but one entry can fail although the call succeeds.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from delivery import Delivery
     from outcome import DeadLetter, Retry
 
-# Characters that SQS does not allow in an attribute. Source: "SendMessage" in the SQS API reference, which lists the
-# allowed ones; a pattern of those takes 5 ms to compile.
+# Characters that SQS does not allow in an attribute. Source: "SendMessage" in the SQS API reference. It lists the
+# allowed characters, but a pattern of those takes longer to compile.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 # SQS answers these with 400, although they are not about the message. Source: the errors in the SQS API reference.
@@ -39,7 +39,7 @@ logger = Logger(child=True)
 
 
 class Queues:
-    """The queues by URL. `client` returns the SQS client, and is called only when a call to SQS is needed."""
+    """The two queues and the dead-letter queue. `client` returns the SQS client when a call to SQS is needed."""
 
     def __init__(self, client: Callable[[], SQSClient], urls: tuple[str, ...], dead_letter_url: str) -> None:
         self._client = client
@@ -51,7 +51,7 @@ class Queues:
     ) -> set[str]:
         """Send copies to the dead-letter queue with their reasons; return the message ids of those not sent.
 
-        If SQS rejects one message (it can be too long with its reasons), the others are still sent. If SQS fails,
+        If SQS rejects one message, the others are still sent. If SQS fails,
         throttles or is unreachable, or the invocation has no time left, no further call is made.
         """
         failed: set[str] = set()

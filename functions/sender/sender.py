@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SETTINGS = settings.from_environment(os.environ)
 CLIENTS = Clients(
     table=MessageTable(aws.client("dynamodb"), os.environ["TABLE_NAME"], int(os.environ["RETENTION_DAYS"])),
-    provider=Client("", os.environ["GATEWAYAPI_URL"]),  # each request names the token
+    provider=Client("", os.environ["GATEWAYAPI_URL"]),  # the token is passed with each request
     token=Secret(os.environ["TOKEN_SECRET_ARN"]),
     queues=Queues(
         client=lambda: aws.client("sqs"),
@@ -76,7 +76,7 @@ def report(outcomes: Sequence[Outcome]) -> None:
     encodings = Counter(record.encoding for record in records if record.encoding)
     if accepted:
         waits = [outcome.write.record.updated_at - outcome.delivery.sent_at for outcome in accepted]
-        # Only the longest wait of the batch: a value for each message would be more expensive than its record.
+        # Only the longest wait of the batch, because one value for each message costs more than writing its record.
         metrics.add_metric("QueueToAcceptSeconds", MetricUnit.Seconds, max(waits).total_seconds())
         metrics.add_metric("SegmentsSent", MetricUnit.Count, segments)
     for outcome in outcomes:
@@ -111,7 +111,7 @@ startup.done()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:  # noqa: ANN401 - Lambda's own
-    """Translate an SQS event into a batch, and its outcomes into the items that SQS delivers again."""
+    """Send the messages of an SQS event. Return those that SQS must deliver again."""
     outcomes = process(
         [delivery.from_record(record, SETTINGS.rules) for record in event["Records"]],
         settings=SETTINGS,

@@ -10,7 +10,7 @@ from gatewayapi.message import StackRules
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LIVE, DRY_RUN, LISTED = "Live", "DryRun", "Listed"
+LIVE, LISTED = "Live", "Listed"
 
 
 class Settings(NamedTuple):
@@ -20,7 +20,7 @@ class Settings(NamedTuple):
         rules: the stack's rules for messages.
         send_mode, listed_recipients: Live sends to everyone, DryRun to no one, Listed to these prefixes only.
         reconcile_after: how long to wait for a webhook that settles a message in doubt.
-        resend: whether a message in doubt that no webhook settled is sent once more.
+        resend: whether a message in doubt is sent once more if no webhook settles it.
         max_receive_count: the number of deliveries after which SQS would move a message to the dead-letter queue.
         enforce_opt_outs: whether promotional messages to people who opted out are suppressed.
 
@@ -37,12 +37,12 @@ class Settings(NamedTuple):
     def may_send_to(self, recipient: int) -> bool:
         """Return whether the send mode allows a request for this recipient."""
         if self.send_mode == LISTED:
-            return bool(self.listed_recipients) and str(recipient).startswith(self.listed_recipients)
+            return str(recipient).startswith(self.listed_recipients)
         return self.send_mode == LIVE
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Return the settings of the function's environment variables, which template.yaml sets."""
+    """Return the settings from the environment variables that template.yaml sets."""
     enforce_opt_outs = environment["OPT_OUTS"] == "Enforce"
     return Settings(
         rules=StackRules(

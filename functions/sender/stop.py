@@ -1,6 +1,6 @@
 """The reasons not to send a message: a mistake, a rule of this stack, its deadline, an opt-out, the send mode.
 
-These reasons do not change the record of a message in doubt, because that message may have been sent. See `claims`.
+A message in doubt may have been sent, so its record never gets the status of such a reason. It is held instead.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Stop(NamedTuple):
     Arguments:
         status: the status of its record.
         name: the outcome in logs and metrics.
-        code, details: the error in its record. The code is None if the status alone is clear.
-        dead_letter: whether a person has to look at the message.
+        code, details: the error in its record. The code is None if the status gives the reason.
+        dead_letter: whether a copy goes to the dead-letter queue.
 
     """
 

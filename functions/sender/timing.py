@@ -9,7 +9,7 @@
 - A lease ends after its invocation. So if a record is SENDING after its lease, its invocation has ended.
 - The queue's visibility timeout is six function timeouts and the batch window, as AWS advises, so it is longer than
   the lease. Source: "Configuring a queue to use with Lambda" in the Lambda developer guide.
-- A retried message gets its own visibility timeout, within the 12 hours that SQS allows from its receipt.
+- A retried message gets its own visibility timeout, of at most 12 hours from its receipt.
 
 tests/stack/test_template.py compares the template with these.
 """
@@ -28,12 +28,12 @@ MAX_BATCH_WINDOW_S = 300
 VISIBILITY_S = 6 * FUNCTION_TIMEOUT_S + MAX_BATCH_WINDOW_S
 
 RESERVE_S = 8  # for the copies to the dead-letter queue, the records, and the visibility timeouts
-# A call to DynamoDB that begins this long before the timeout succeeds or fails before it. See gatewayapi.aws.
-LAST_CALL_S = 5
+# A call to AWS ends within this time, so no call begins later than this before the timeout. See gatewayapi.aws.
+LAST_CALL_S = 6
 MIN_REQUEST_S = 1
 CLAIM_PATIENCE_S = 1.0  # longer waits for a contended record would delay the rest of the batch
 QUEUE_RETENTION = timedelta(days=7)
-LAST_CHANCE = timedelta(hours=1)  # no retry this shortly before SQS deletes the message
+DELETION_MARGIN = timedelta(hours=1)  # no retry this shortly before SQS deletes the message
 LEASE_MARGIN = timedelta(seconds=5)  # for the difference between the clocks of two machines
 
 # The back-off is at most 10 s, 30 s, 90 s … 1 h, and at least half of that. With the default MaxReceiveCount of 8, a
@@ -41,7 +41,7 @@ LEASE_MARGIN = timedelta(seconds=5)  # for the difference between the clocks of 
 FIRST_BACK_OFF_S = 10
 BACK_OFF_FACTOR = 3
 MAX_BACK_OFF_S = 3600
-BUSY_PAUSE = timedelta(seconds=5)  # while another invocation handles the same message
+BUSY_PAUSE = timedelta(seconds=5)  # before another try, for example while another invocation handles the message
 MAX_VISIBILITY_S = 39_600  # 11 of SQS's 12 hours, which count from the receipt
 
 
@@ -57,16 +57,16 @@ def request_s(remaining_s: float) -> float | None:
 
 
 def recording_s(remaining_s: float) -> float:
-    """Return for how many seconds the writing of results may be retried."""
+    """Return how long the writing of results may be retried, in seconds."""
     return max(remaining_s - LAST_CALL_S, 0.0)
 
 
 def back_off(tries: int, jitter: float, retry_after_s: float | None = None) -> timedelta:
-    """Return how long a message that was not sent waits. The wait grows with each try.
+    """Return how long to wait before a message is sent again. The wait grows with each try.
 
     The provider's Retry-After is honoured. Jitter is added, so that the messages do not all return at once.
-    From the second try on, the wait is at least our own back-off: a provider that always asks for one second would
-    use up the message's deliveries within a minute.
+    From the second try on, the wait is at least our own back-off of the previous try. Otherwise a provider that
+    always asks for one second would use up the message's deliveries within a minute.
 
     Arguments:
         jitter: 0 to 1.
@@ -88,5 +88,5 @@ def _own_back_off_s(tries: int, jitter: float) -> float:
 
 
 def visibility_s(until: datetime, now: datetime) -> int:
-    """Return the visibility timeout, in SQS's whole seconds, after which a message is delivered at `until`."""
+    """Return the visibility timeout, in whole seconds, with which SQS delivers a message at `until`."""
     return max(1, min(math.ceil((until - now).total_seconds()) + 1, MAX_VISIBILITY_S))

@@ -87,7 +87,8 @@ def _opt_out(event: EventRecord, words: Words) -> tuple[OptOutRecord | None, boo
 def signing_key(body: bytes, signature: str, keys: Secret) -> str:
     """Return which key signed the body. Raises SignatureError and SecretError.
 
-    If none did, the keys are read again, because they may have been rotated. `Secret` limits how often.
+    If none did, the keys are read again, because they may have been rotated. `Secret` limits how often. This ends the
+    loop. The previous key is known only after such a reading.
     """
     well_formed(signature)  # a malformed header is refused without a call to Secrets Manager
     while True:

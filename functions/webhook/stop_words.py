@@ -1,6 +1,6 @@
 """Recognise stop and start words in inbound texts, and return their opt-out records.
 
-The whole text must be such a word, because a text can contain one and mean something else, such as "stop 12345".
+A text counts only if it is nothing but such a word. A text such as "stop 12345" can mean something else.
 Upper and lower case are equal, and spaces and punctuation around the word are ignored: people write "Stop." and
 "STOP!".
 """
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from gatewayapi.event_record import EventRecord
 
 TEXT = "user-message.text."
-# Punctuation, symbols, separators and control characters, and the selector that turns a symbol into an emoji.
-_AROUND = "PSZC"
-_EMOJI_VARIANT = "\ufe0f"
+_AROUND = "PSZC"  # Unicode's categories of punctuation, symbols, separators and control characters
+_EMOJI_VARIANT = "\ufe0f"  # the selector that turns a symbol into an emoji
 
 
 class UnreadableTextError(Exception):
@@ -58,7 +57,7 @@ def recognise(text: str, known: Words) -> str | None:
 
 
 def opt_out(event: EventRecord, known: Words) -> OptOutRecord | None:
-    """Return the opt-out record of an event, or None if it is not a stop or start word.
+    """Return the opt-out record of an event, or None if its text is not a stop or start word.
 
     Raises UnreadableTextError if its text or its sender cannot be read.
     """
@@ -74,7 +73,7 @@ def opt_out(event: EventRecord, known: Words) -> OptOutRecord | None:
     status = recognise(content, known)
     if status is None:
         return None
-    # With a time in the future, the person's next texts would count as older.
+    # A time in the future is not used. Otherwise the person's next text would count as older and be ignored.
     return OptOutRecord(number, status, min(_sent_at(event), event.received_at), event.event_id)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gatewayapi.event_record import EventRecord
 
-MAX_LIFE_S = 6 * 86_400  # the provider keeps a message for five days, and its last status can arrive later
+MAX_LIFE_S = 6 * 86_400  # the provider tries for up to five days, and the last status can arrive a day later
 SETTINGS = intake.Settings(
     max_age=timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"])),
     words=stop_words.words(os.environ["STOP_WORDS"], os.environ["START_WORDS"], os.environ["KEYWORDS"]),
@@ -77,7 +77,7 @@ def receive(body: bytes, signature: str) -> Answer:
 
 
 def sign_for(principal: str, body: bytes) -> Answer:
-    """Answer POST /sign for an IAM principal. Without authentication, anyone could have any body signed."""
+    """Answer POST /sign for an IAM principal. Other callers could sign a forged webhook, so they are refused."""
     if not principal:
         return refuse(403, "FORBIDDEN", "only IAM principals may have a body signed", "SignRefused")
     if len(body) > MAX_BODY:
@@ -165,7 +165,7 @@ startup.done()
 
 
 def handler(event: Any, context: object) -> Answer:  # noqa: ANN401, ARG001 - whatever Lambda is invoked with
-    """Translate an API Gateway proxy event into a call, and its outcome into a response."""
+    """Handle one request of API Gateway, and return its response."""
     request = event if isinstance(event, dict) else {}
     try:
         match request.get("resource"):

@@ -68,7 +68,7 @@ def test_a_number_is_written_exactly_or_refused(value: int | Decimal) -> None:
     if fits(Decimal(value)):
         assert Decimal(number(value)) == value
     else:
-        with pytest.raises(EventError, match="a number is"):
+        with pytest.raises(EventError, match="a number"):
             number(value)
 
 
@@ -90,7 +90,7 @@ def test_a_zero_is_written_without_an_exponent_that_dynamodb_would_refuse(zero: 
 
 
 def test_39_digits_are_one_too_many() -> None:
-    with pytest.raises(EventError, match="larger or finer"):
+    with pytest.raises(EventError, match="38 digits"):
         number(Decimal("1" * 39))
 
 

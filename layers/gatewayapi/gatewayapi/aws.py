@@ -31,8 +31,9 @@ READ_TIMEOUT_S = 1.5
 
 # botocore makes two short attempts, which covers a lost connection. The queue retries after longer failures. botocore
 # adds an idempotency token to a transaction, so the second attempt cannot write twice. botocore pauses for up to one
-# second between the attempts. So if DynamoDB does not answer, a call fails after 4 seconds. The provider waits 5
-# seconds for the response to a webhook.
+# second between the attempts. So if DynamoDB does not answer, a call on an open connection fails after 4 seconds: the
+# provider waits 5 seconds for the response to a webhook. If connections must be made too, a call takes up to 6
+# seconds.
 CONFIG = Config(
     connect_timeout=CONNECT_TIMEOUT_S,
     read_timeout=READ_TIMEOUT_S,
@@ -58,9 +59,8 @@ def client(service: str) -> Any:  # noqa: ANN401 - botocore makes the class at r
     made = session().create_client(service, config=CONFIG)
     events: Any = made.meta.events  # the stubs have no type for a handler that returns a value
     events.register("before-send", _send)
-    if (
-        service == "dynamodb" and _protocol(made.meta.service_model) == "json"
-    ):  # for another protocol, botocore serialises
+    # With another protocol, botocore serialises the writes itself.
+    if service == "dynamodb" and _protocol(made.meta.service_model) == "json":
         events.register("provide-client-params.dynamodb.TransactWriteItems", _set_aside)
         events.register("before-call.dynamodb.TransactWriteItems", _write)
     return made

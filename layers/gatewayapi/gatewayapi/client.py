@@ -58,7 +58,7 @@ class Client:
     """A connection to the provider, as thread-safe as urllib3's pool.
 
     Arguments:
-        token: the API token for requests that do not name another.
+        token: the API token of requests that are made without another.
         url: the provider's host.
         connect_timeout_s, timeout_s: seconds for connecting, and for a whole request that does not set its own.
 
@@ -95,9 +95,9 @@ class Client:
         """Send up to 1000 messages in one request, and return an entry for each, in their order.
 
         Answers are matched by reference, not by position, so each message needs a reference of its own. None means
-        that the answer does not contain the message, which may have been accepted.
+        that the answer does not contain the message. The message may have been accepted.
 
-        Raises ValueError if a reference is missing or repeated, otherwise as `send`. RefusedError names messages
+        Raises ValueError if a reference is missing or repeated, and the errors of `send`. RefusedError names messages
         by their index.
         """
         references = [message.get("reference") for message in messages]

@@ -76,7 +76,7 @@ def number(value: int | Decimal) -> str:
     significant = len("".join(map(str, digits)).strip("0"))
     magnitude = len(digits) + exponent - 1
     if significant > MAX_DIGITS or (significant and not MIN_EXPONENT <= magnitude <= MAX_EXPONENT):
-        raise EventError("a number is larger or finer than the table can hold")
+        raise EventError("a number has more than 38 digits, or an exponent that DynamoDB does not have")
     return str(value) if significant else "0"
 
 

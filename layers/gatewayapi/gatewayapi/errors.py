@@ -7,7 +7,7 @@ GatewayApiError
 ├── EventAgeError         refuse the event: it may be a replay
 ├── RecordError           skip the item: it is not a readable record
 ├── StorageError          try again later: DynamoDB may or may not have written
-├── UnstorableError       keep the original elsewhere: DynamoDB will never accept it
+├── UnstorableError       quarantine the body: DynamoDB will never accept the item
 ├── SecretError           try again later: the secret cannot be read
 └── SendError             a request to the provider was not accepted
     ├── UnreachableError      try again later: nothing was sent
@@ -65,7 +65,7 @@ class RecordError(GatewayApiError):
 
 
 class StorageError(GatewayApiError):
-    """DynamoDB did not confirm a call, so the outcome of a write is unknown."""
+    """DynamoDB did not confirm a call, so a write may or may not have happened."""
 
 
 class UnstorableError(GatewayApiError):
@@ -81,7 +81,7 @@ class SendError(GatewayApiError):
 
 
 class UnreachableError(SendError):
-    """Nothing was sent: connection refused, DNS, TLS, or a connect time-out."""
+    """Nothing was sent: connection refused, DNS, TLS, a connect time-out, or the request was not tried."""
 
 
 class TryLaterError(SendError):
@@ -120,7 +120,7 @@ class RefusedError(SendError):
     """
 
     def __init__(self, status: int, refusals: tuple[Refusal, ...] = ()) -> None:
-        super().__init__(f"the provider refused the request with {status} and {len(refusals)} findings")
+        super().__init__(f"the provider refused the request with {status}")
         self.status = status
         self.refusals = refusals
 

@@ -1,15 +1,16 @@
-"""The update with which a status event moves the record of its message, and the condition of that update.
+"""The update with which a status event changes ("moves") the record of its message, and the update's condition.
 
 The provider reports on all messages of an account. Another system can use the same account with the same references
 and recipients. So an event moves a record only if it is about the record's message:
 
 - The record has a msg_id: the event must have the same.
 - The record has none, and it is SENDING or in doubt: the recipient must be the same. If the event's msg_id is a ULID,
-  the time in it must also be one at which our request can have been accepted.
+  the time in it must also lie between the enqueuing of the message and shortly after our last request.
 - The message of any other record was not accepted, so no event moves it.
 
-The update moves a record forward only: to a higher rank, or within a rank to the later `status_at`, or at the same
-time to the status that is last in alphabetical order. So the final state does not depend on the order of the events.
+The update moves a record forward only: the status with the higher rank counts. With equal ranks, the later
+`status_at` counts. With equal times, the status that is last in alphabetical order counts. So the final state does
+not depend on the order of the events.
 """
 
 from __future__ import annotations
@@ -29,13 +30,12 @@ if TYPE_CHECKING:
     from gatewayapi.event_record import EventRecord
     from gatewayapi.message_record import MessageRecord
 
-# How far the provider's clock and ours can differ, and how long the provider can take to accept a request.
-ACCEPTED_BEFORE = timedelta(seconds=60)
-ACCEPTED_AFTER = timedelta(seconds=300)
+MAX_CLOCK_DIFFERENCE = timedelta(seconds=60)  # between the provider's clock and ours
+MAX_ACCEPTANCE_DELAY = timedelta(seconds=300)  # from our request to the time in the msg_id
 
 
 def update(table_name: str, event: EventRecord) -> dict[str, Any]:
-    """Return the transaction's item that moves the record of the event's reference, if it may."""
+    """Return the transaction's item that applies the event to the record of its reference."""
     status, status_at = cast("str", event.status), cast("datetime", event.status_at)
     values: dict[str, Any] = {
         ":status": {"S": status},
@@ -77,10 +77,11 @@ def check(table_name: str, event: EventRecord) -> dict[str, Any]:
     }
 
 
-def leads_to(record: MessageRecord, event: EventRecord) -> bool:
+def is_about(record: MessageRecord, event: EventRecord) -> bool:
     """Return whether the event is about the message of this record, although it did not move the record."""
     if record.forgotten_at is not None:
-        # What may be about a forgotten message counts as being about it, because the person's data must not return.
+        # An event that may be about a forgotten message counts as its event. Otherwise the person's data would
+        # return.
         return None in {record.msg_id, event.msg_id} or record.msg_id == event.msg_id
     return record.msg_id is not None and record.msg_id == event.msg_id
 
@@ -96,8 +97,8 @@ def _belongs(event: EventRecord, values: dict[str, Any]) -> str:
     )
     accepted_at = from_ulid(event.msg_id or "")
     if accepted_at is not None:
-        values[":queued_by"] = {"S": to_text(accepted_at + ACCEPTED_BEFORE)}
-        values[":until"] = {"S": to_text(accepted_at - ACCEPTED_AFTER)}
+        values[":queued_by"] = {"S": to_text(accepted_at + MAX_CLOCK_DIFFERENCE)}
+        values[":until"] = {"S": to_text(accepted_at - MAX_ACCEPTANCE_DELAY)}
         same_person += " AND queued_at <= :queued_by AND (doubt_until >= :until OR lease_until >= :until)"
     return f"{same_id} OR ({same_person})"
 

@@ -34,8 +34,8 @@ class EventRecord:
 
     Arguments:
         key: the partition key, which is the event's reference, or its msg_id if it has no reference.
-        by_phone_number: whether the event is in the index by_phone_number. It is if it belongs to no message record
-            of this stack.
+        by_phone_number: whether the event is in the index by_phone_number. That is so if this stack has no message
+            record for it.
 
     """
 
@@ -86,7 +86,7 @@ class EventRecord:
         for name in ("msg_id", "reference", "status", "error", "recipient", "sender", "content"):
             value = getattr(self, name)
             if value is not None:
-                # At depth 1, because the error is also stored inside a map of the message record.
+                # The message record stores the error one level deeper, so levels are counted from 1.
                 item[name] = to_attribute(value, depth=1)
         if self.by_phone_number and self.phone_number is not None:
             item |= {"phone_number": {"S": self.phone_number}, "recorded_at": item["received_at"]}

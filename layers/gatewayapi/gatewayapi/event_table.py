@@ -54,7 +54,7 @@ class EventTable:
         Raises StorageError if trying again later can help, and UnstorableError if it cannot.
         """
         move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
-        # The person's data can be erased at any time, so every transaction checks that it has not been.
+        # The message can be forgotten at any time, so every transaction checks that it has not been.
         about_message = move or (event_move.check(self._name, event) if event.reference else None)
         about_person = {"Put": opt_out.to_put(self._name)} if opt_out else None
         stored = event if move else replace(event, by_phone_number=True)
@@ -100,7 +100,7 @@ class EventTable:
         try:
             transaction.write(self._client, [move])
         except StorageError:
-            return  # the event is stored, which is what the answer to the provider means
+            return  # the event is stored, so the provider gets 200
 
     def _new(self, item: dict[str, Any]) -> dict[str, Any]:
         put = {"TableName": self._name, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
@@ -109,7 +109,7 @@ class EventTable:
     def _tries(self) -> Iterable[int]:
         """Count the tries of a webhook's transaction, with growing pauses between them."""
         for number in range(TRIES):
-            if number > 1:  # no pause before the second, which mostly follows a failed condition
+            if number > 1:  # the second try follows at once, because usually only a condition failed
                 self._sleep(transaction.pause_s(number - 1))
             yield number
 
@@ -124,11 +124,12 @@ def _is_contested(existing: Record | None, event: EventRecord) -> bool:
 
 
 def _unmoved(event: EventRecord, existing: Record | None, *, forgotten: bool) -> EventRecord:
-    """Return the event in the form in which it is stored if it does not move the record.
+    """Return the event to store if it does not move the record.
 
-    A forgotten record counts as the event's own if it is unreadable, because the person's data must not be stored.
+    If the record was forgotten and cannot be read, the event counts as being about it. Otherwise the person's data
+    would be stored again.
     """
-    own = isinstance(existing, MessageRecord) and event_move.leads_to(existing, event)
+    own = isinstance(existing, MessageRecord) and event_move.is_about(existing, event)
     if forgotten and (own or existing is None):
         return replace(event, body="", signature="", recipient=None, sender=None, content=None, error=None)
     return event if own else replace(event, by_phone_number=True)

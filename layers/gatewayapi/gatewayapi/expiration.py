@@ -40,7 +40,7 @@ def deadline(expiration: str | float, enqueued_at: datetime) -> datetime:
 def for_provider(moment: datetime, now: datetime) -> datetime:
     """Return a deadline as it can be sent: at most 5 days away, even if the provider's clock is a little behind.
 
-    The deadline of a `P5D` message that is sent immediately is the latest that the provider accepts.
+    Otherwise the provider could refuse a `P5D` message that is sent at once.
     """
     return min(moment, now + MAX_AGE - CLOCK_TOLERANCE)
 

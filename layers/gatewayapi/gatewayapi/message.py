@@ -1,9 +1,9 @@
 """Read a queue message, check it, and turn it into the provider's request.
 
 `from_fields` checks the content. It refuses what the provider would refuse with 422 (openapi.json,
-`MobileMessageRequest`), and what it would change before sending, such as a sender that phones cannot show. The JSON
-Schema in `events/schemas/message.schema.json` has the same rules for other languages, and a test compares the two.
-`check` checks the rules of one stack, which its parameters set.
+`MobileMessageRequest`). It also refuses what the provider would change, such as a sender that is too long for phones.
+The JSON Schema in `events/schemas/message.schema.json` has the same rules for other languages, and a test compares
+the two. `check` checks the rules of one stack, which its parameters set.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Message:
     def request(
         self, reference: str | None, default_sender: str, deadline: datetime | None, now: datetime
     ) -> dict[str, object]:
-        """Return the provider's request fields, with the defaults of fields that the message does not have.
+        """Return the provider's request fields. `default_sender` is used if the message has no sender.
 
-        `now` bounds the deadline: the provider refuses one that is more than 5 days away on its own clock.
+        The deadline is shortened to just under 5 days from `now`, because the provider refuses a later one.
         """
         fields = self._given("message", "recipient", "priority", "label")
         fields["sender"] = self.sender or default_sender
@@ -123,7 +123,8 @@ def from_body(body: str) -> dict[str, Any]:
 def from_fields(fields: Mapping[str, object], stack: StackRules | None = None) -> Message:
     """Return a message of these fields, or raise MessageError with every mistake in them.
 
-    If there are mistakes, missing fields that only `stack` requires are reported too. Otherwise `check` reports them.
+    If there are mistakes, the error also lists missing fields that only `stack` requires. Otherwise `check` finds
+    them.
     """
     problems = message_fields.unknown(fields)
     values: dict[str, Any] = {}
@@ -152,8 +153,8 @@ def reference_of(fields: Mapping[str, object]) -> str | None:
 def check(message: Message, stack: StackRules) -> None:
     """Return if the stack may send the message, else raise MessageError.
 
-    `from_fields` does not check these rules, because the stack's parameters can change while a message is in doubt,
-    and its fingerprint must stay the same.
+    `from_fields` does not check these rules. The stack's parameters can change while a message is in doubt. The
+    message must still have a fingerprint then, to be compared with its record.
     """
     if missing := _missing(stack, sender=message.sender, message_type=message.message_type):
         raise MessageError(INVALID_MESSAGE, *missing)
@@ -186,6 +187,6 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
-# json.loads and json.dumps with options would make new ones for each call.
+# json.loads and json.dumps with options would create a decoder or encoder for each call.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 _COMPACT = json.JSONEncoder(separators=(",", ":"))

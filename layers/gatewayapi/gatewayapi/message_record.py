@@ -33,7 +33,8 @@ class MessageRecord(NamedTuple):
         queued_at: when the content was first enqueued. Retries and redrives keep it.
         lease_until: until when the invocation that claimed the message can be running. Only set while SENDING.
         in_doubt: a request got no usable answer, so the message may have been accepted.
-        doubt_until: the latest time at which such a request can have been sent.
+        doubt_until: such a request was sent by this time at the latest.
+        status_at: when the status was reached, according to the provider; for HELD, since when it is held.
         resent: the message was sent once more although it was in doubt.
         forgotten_at: when the personal data was erased.
 
@@ -132,7 +133,7 @@ def from_values(values: Mapping[str, Any]) -> MessageRecord:
         updated_at=updated_at,
         expires_at=from_epoch(values["expires_at"]),
         message_id=optional_value(values, "message_id", str) or "",
-        attempts=required_value(values, "attempts", int) if "attempts" in values else 0,
+        attempts=optional_value(values, "attempts", int) or 0,
         in_doubt=optional_value(values, "in_doubt", bool) or False,
         resent=optional_value(values, "resent", bool) or False,
         error=error,

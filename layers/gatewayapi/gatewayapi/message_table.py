@@ -36,7 +36,7 @@ class Write(NamedTuple):
 
 
 class Unwritten(Enum):
-    """Why a record was not put, other than an existing readable record."""
+    """Why a record was not put, if there is no readable record in its place."""
 
     CONTENDED = auto()  # other writes to the same record kept conflicting
     UNREADABLE = auto()  # the existing record is damaged, or it was deleted since it was read
@@ -66,13 +66,13 @@ class MessageTable:
     def put(self, writes: Sequence[Write], *, patience_s: float = 0.0) -> dict[str, MessageRecord | Unwritten]:
         """Put message records. Return by reference why some were not put: the existing record, or `Unwritten`.
 
-        One transaction contains all of them. If some cannot be put, the others are tried again at once. If the
-        remaining records are all contended, or DynamoDB throttles or does not answer, the next try follows after a
-        pause, which grows.
+        One transaction contains all of them. If some cannot be put, the others are tried again at once. The records
+        that were contended are tried again after a pause, which grows. If DynamoDB throttles or does not answer, all
+        are tried again after a pause.
 
         Arguments:
             writes: at most 100, of different references.
-            patience_s: seconds that the pauses and the calls between them may take; 0 means no pause.
+            patience_s: seconds that the pauses and the calls between them may take; 0 means no try after a pause.
 
         """
         waiting = _Waiting(patience_s, self._sleep)
@@ -81,14 +81,15 @@ class MessageTable:
         contended: set[str] = set()
         while pending:
             group = [write for reference, write in pending.items() if reference not in contended]
-            done, conflicts, reason = self._put_group(group, obstacles)
-            for reference in done:
+            finished, conflicts = self._put_group(group, obstacles)
+            for reference in finished:
                 del pending[reference]
             contended |= conflicts
-            if (done or conflicts) and pending.keys() - contended:
-                continue
+            if (finished or conflicts) and pending.keys() - contended:
+                continue  # some records neither conflict nor are finished: try them again without the others
             if pending and not waiting.pause():
-                return obstacles | dict.fromkeys(pending, reason)
+                unavailable = dict.fromkeys(pending, Unwritten.UNAVAILABLE)
+                return obstacles | unavailable | dict.fromkeys(contended, Unwritten.CONTENDED)
             contended.clear()
         return obstacles
 
@@ -120,31 +121,31 @@ class MessageTable:
 
     def _put_group(
         self, group: Sequence[Write], obstacles: dict[str, MessageRecord | Unwritten]
-    ) -> tuple[list[str], set[str], Unwritten]:
+    ) -> tuple[list[str], set[str]]:
         """Try one transaction.
 
-        Returns the references that need no further try (put, or not to be put), those with a conflicting write,
-        and why the others are not put. The reasons not to put a record are added to `obstacles`.
+        Returns the references that are finished (put, or blocked by an existing record), and those with a conflicting
+        write. Existing records are added to `obstacles`.
         """
         items = [self._put(write) for write in group]
         try:
             cancellations = transaction.write(self._client, items)
         except (StorageError, UnstorableError):
-            return [], set(), Unwritten.UNAVAILABLE
+            return [], set()
         if not cancellations:
-            return [write.record.reference for write in group], set(), Unwritten.UNAVAILABLE
-        done, conflicts = [], set()
+            return [write.record.reference for write in group], set()
+        finished, conflicts = [], set()
         for write, item, (why, found) in zip(group, items, cancellations, strict=True):
             reference = write.record.reference
             if why is Cancellation.CONDITION_FAILED:
-                done.append(reference)
+                finished.append(reference)
                 # After a lost answer, the existing record can be the one that was put.
                 if found != item["Put"]["Item"]:
                     record = readable(found)
                     obstacles[reference] = record if isinstance(record, MessageRecord) else Unwritten.UNREADABLE
             elif why is Cancellation.CONFLICT:
                 conflicts.add(reference)
-        return done, conflicts, Unwritten.CONTENDED if conflicts else Unwritten.UNAVAILABLE
+        return finished, conflicts
 
     def _put(self, write: Write) -> dict[str, Any]:
         put: dict[str, Any] = {
@@ -154,7 +155,7 @@ class MessageTable:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         if write.existing is not None:
-            # Every write of a message record sets updated_at, to the microsecond.
+            # Every write of a message record sets updated_at, to the microsecond, so these two identify a version.
             put["ConditionExpression"] = (
                 "#status = :status AND updated_at = :updated_at AND attribute_not_exists(forgotten_at)"
             )

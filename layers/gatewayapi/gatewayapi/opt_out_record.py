@@ -20,12 +20,14 @@ _PK, _SK = "OPT_OUT#", "OPT_OUT"
 
 @dataclass(frozen=True, slots=True)
 class OptOutRecord:
-    """The last statement of a person. It does not expire, because the person would then get messages again.
+    """The last statement of a person: an opt-out, or an opt-in after it.
+
+    It does not expire. Otherwise the person would get messages again.
 
     Arguments:
         number: the phone number in digits.
         status: OUT or IN.
-        changed_at: when the person stated it.
+        changed_at: when the person decided.
         source: the event_id of the text, or the name of the program that wrote the record.
 
     """

@@ -7,8 +7,8 @@ with `opt_out` and `opt_in`. The policy of the stack's output `OptOutPolicyArn` 
 
     opt_out(boto3.client("dynamodb"), table_name, "+45 12 34 56 78", source="website")
 
-The newest statement of a person counts, in whatever order the statements are written. Of two with the same time,
-OUT counts.
+The newest statement of a person counts, regardless of the order in which statements are written. Of two with the same
+time, OUT counts.
 """
 
 from __future__ import annotations
@@ -39,8 +39,13 @@ def opt_out(
 ) -> bool:
     """Record that a person wants no promotional messages. Returns False if there is a newer record.
 
-    `number` is a phone number as in a queue message's `recipient` (else ValueError), `source` is the name of the
-    caller, `changed_at` is the time of the person's decision with its time zone, by default now. Raises StorageError.
+    Raises ValueError for an invalid number, and StorageError.
+
+    Arguments:
+        number: a phone number, in a form that a queue message's `recipient` can have.
+        source: the name of the program that calls this.
+        changed_at: when the person decided, with a time zone. The default is now.
+
     """
     return record(client, table_name, _statement(number, OUT, source, changed_at))
 

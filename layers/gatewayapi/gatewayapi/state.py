@@ -31,7 +31,7 @@ RANKS = {
 
 
 def rank(status: str) -> int:
-    """Return the rank of a status. A status that is not in the table has the rank of ENROUTE."""
+    """Return the rank of a status. A status that is not in RANKS has the rank of ENROUTE."""
     return RANKS.get(status, RANKS[ENROUTE])
 
 
@@ -58,8 +58,8 @@ def hold(
 def hold_again(record: MessageRecord, previous: MessageRecord | None) -> MessageRecord:
     """Return the HELD record of a message that was not sent now. If `previous` is HELD too, its time is kept.
 
-    A redrive is sent only if it is newer than the hold. With a new time, a copy that is not sent, for example because
-    its deadline has expired, would prevent the sending of another copy that was redriven with it.
+    Only a redrive that is newer than the hold is sent. Several copies can be redriven together. If one of them is not
+    sent, because its deadline has expired for example, a new time would make the other copies older than the hold.
     """
     return record._replace(status_at=held_since(previous)) if previous and previous.status == HELD else record
 
@@ -81,7 +81,7 @@ def retry_later(record: MessageRecord, now: datetime, expires_at: datetime, code
 
 
 def put_in_doubt(record: MessageRecord, until: datetime, now: datetime, expires_at: datetime) -> MessageRecord:
-    """Return the record as UNCERTAIN: a request may have been sent until `until`, and got no usable answer."""
+    """Return the record as UNCERTAIN: a request, sent at `until` at the latest, got no usable answer."""
     return record._replace(
         status=UNCERTAIN,
         updated_at=now,
@@ -118,7 +118,7 @@ def accept(
 
 
 def apply(record: MessageRecord, events: Iterable[EventRecord], now: datetime) -> MessageRecord:
-    """Return the accepted record with the furthest of its stored status events applied."""
+    """Return the accepted record after the stored status event that has the highest rank."""
     furthest = max(
         (event for event in events if event.msg_id == record.msg_id and moves(event)),
         key=lambda event: (rank(event.status or ""), event.status_at, event.status),

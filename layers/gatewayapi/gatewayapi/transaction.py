@@ -1,8 +1,8 @@
 """DynamoDB transactions, and the reasons why a transaction is cancelled.
 
-All writes are transactions. One call takes up to 100 writes, each with its own condition. A cancelled transaction
-returns the existing items whose conditions failed.
-Source: "TransactWriteItems" in the DynamoDB API reference.
+Both functions write with transactions. One call takes up to 100 writes, each with its own condition. A cancelled
+transaction returns the existing items whose conditions failed. Source: "TransactWriteItems" in the DynamoDB API
+reference.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
-
-MAX_ITEMS = 100
 
 FIRST_PAUSE_S = 0.05
 MAX_PAUSE_S = 1.0
@@ -52,7 +50,7 @@ Cancellations = list[tuple[Cancellation, dict[str, Any] | None]]
 def write(client: DynamoDBClient, items: Sequence[Any]) -> Cancellations:
     """Run one transaction. Returns an empty list if all items were written, else why each was not.
 
-    Raises StorageError if the outcome is unknown or DynamoDB is not available, and UnstorableError if DynamoDB does
+    Raises StorageError if the outcome is unknown or trying again later can help, and UnstorableError if DynamoDB does
     not accept an item.
     """
     try:

@@ -27,7 +27,7 @@ MAX_BODY = 256 * 1024
 MAX_PARSED_BODY = 100 * 1024
 MAX_AHEAD = timedelta(minutes=5)
 MAX_PARTITION_KEY = 2048
-# Bytes of an id, a type or a status: the 1024 of a sort key, less its prefix.
+# The most bytes of an id, a type or a status. A sort key has at most 1024 bytes, with its prefix.
 MAX_NAME = 1000
 
 STATUS = "message.status."

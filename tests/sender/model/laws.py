@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["BackwardsError", "FalseError", "HarmedError", "LawError", "Laws", "LostError", "TwiceError"]
 
 UNCERTAIN = "UNCERTAIN"
-TIME_TO_RECORD_S = 5.0  # before the end of an invocation, its results are no longer written again
+TIME_TO_RECORD_S = 6.0  # before the end of an invocation, its results are no longer written again
 TIME_TO_SEND_S = 10.0  # before the end of an invocation, it no longer begins with another copy
 
 
