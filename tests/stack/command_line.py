@@ -20,7 +20,7 @@ _NUMBERS = itertools.count(1)
 
 
 class CommandLine:
-    """Run commands as a person does; both their outputs come in one."""
+    """Run commands as a person does. Standard output and standard error are returned as one text."""
 
     def __init__(self, stack: Stack, venv: Path, credentials: Mapping[str, str]) -> None:
         self._venv = venv
@@ -53,7 +53,7 @@ class CommandLine:
 
 
 def environment(folder: Path) -> Path:
-    """Return an environment that make takes for its own, installed, and that is this process's Python."""
+    """Return a folder that make accepts as its installed environment. Its Python is that of this process."""
     python = folder / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')

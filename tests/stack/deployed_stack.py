@@ -20,8 +20,8 @@ from tests.stack.simulator_control import SimulatorControl
 
 Fields = dict[str, Any]
 DRAINED_WITHIN_S = 150
-SHOWN = 3  # digits of a phone number that logs may contain
-HIDDEN_S = 600  # longer than a test run reads the dead-letter queue
+SHOWN = 3  # digits of a phone number that a log may contain
+HIDDEN_S = 600  # longer than the tests of one file
 COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",

@@ -59,23 +59,23 @@ MODULES = {path.stem for path in (PROJECT / "functions/sender").glob("*.py")}
 
 
 def test_the_runtimes_python_adds_byte_code_with_the_paths_of_lambda(tmp_path: Path) -> None:
-    said = build(tmp_path, f"PYTHON={sys.executable}", f"PYTHON_RUNTIME={THIS_PYTHON}")
-    assert "WARNING" not in said
+    output = build(tmp_path, f"PYTHON={sys.executable}", f"PYTHON_RUNTIME={THIS_PYTHON}")
+    assert "WARNING" not in output
     assert byte_code(tmp_path) == MODULES
     assert b"/var/task/sender.py" in next(tmp_path.rglob("sender.*.pyc")).read_bytes()
 
 
 def test_without_the_runtimes_python_the_build_warns_and_has_no_byte_code(tmp_path: Path) -> None:
-    said = build(tmp_path, f"PYTHON={sys.executable}", "PYTHON_RUNTIME=python3.99")
-    assert "WARNING: python3.99 was not found" in said
+    output = build(tmp_path, f"PYTHON={sys.executable}", "PYTHON_RUNTIME=python3.99")
+    assert "WARNING: python3.99 was not found" in output
     assert byte_code(tmp_path) == set()
     assert (tmp_path / "sender.py").is_file()
 
 
 def test_in_a_build_container_the_python_of_its_runtime_is_used_without_a_warning(tmp_path: Path) -> None:
     # Variables of the host do not reach the container, so PYTHON_RUNTIME has its default there.
-    said = build(tmp_path, f"LAMBDA_PYTHON={sys.executable}", "PYTHON_RUNTIME=python3.99")
-    assert "WARNING" not in said
+    output = build(tmp_path, f"LAMBDA_PYTHON={sys.executable}", "PYTHON_RUNTIME=python3.99")
+    assert "WARNING" not in output
     assert byte_code(tmp_path) == MODULES
 
 

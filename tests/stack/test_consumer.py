@@ -21,7 +21,7 @@ from tools.smoke import event
 BEFORE = [f"consumed-{number}" for number in range(5)]
 AFTER = [f"consumed-after-{number}" for number in range(3)]
 POSTS = 3
-# It passes the mapping's filter and cannot be read: an event without any of an event's attributes.
+# It passes the mapping's filter, but has none of an event's other attributes.
 DAMAGED = {name: {"S": value} for name, value in {"pk": "damaged", "sk": "EVENT#1", "record_type": "event"}.items()}
 FROM_MAIN_STACK = ("StreamArn", "LayerArn", "ConsumerPolicyArn")
 SHARED = ("PythonRuntime", "Architecture")
@@ -64,7 +64,7 @@ class Consumer:
         return [line for line in log if line["message"] == message]
 
     def outcomes(self, reference: str) -> list[str]:
-        """Return what became of an event, each time that it was delivered."""
+        """Return the outcome of each delivery of an event."""
         event_id = self.event_ids[reference]
         return [line["outcome"] for line in self.logged("event") if line.get("event_id") == event_id]
 

@@ -32,13 +32,13 @@ from local.emulator import ACCESS_KEY, REGION, SECRET_KEY
 from local.stack import Stack
 
 DESCRIPTION = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs" / "openapi.yaml")
-# Other methods are other routes: API Gateway knows none, and answers in words of its own.
+# Another method is a route that does not exist. API Gateway answers it, in a form that the description does not have.
 DESCRIPTION.config.phases.coverage.unexpected_methods = set()
 WEBHOOKS, SIGN = DESCRIPTION.include(path="/webhooks"), DESCRIPTION.include(path="/sign")
 
 Case = schemathesis.Case[Any]
 
-# Not among them: that a body of another form is refused. Signed, it is kept.
+# The check that a body of another form is refused is not among them, because a signed one is stored.
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -47,9 +47,11 @@ CHECKS = [
     response_schema_conformance,
 ]
 IDS = ("msg_id", "reference", "status")
-# Characters from which on a text tells something; any three digits may stand in a log line.
-TELLING = 8
-fuzzed = settings(max_examples=40, suppress_health_check=list(HealthCheck))
+# The length from which a text in the log cannot be a coincidence. A log line contains any three digits by chance.
+PRIVATE_LENGTH = 8
+# Few, because tests/webhook/test_webhook_fuzz.py tries many bodies without API Gateway. schemathesis adds requests at
+# the limits of the description.
+fuzzed = settings(max_examples=10, suppress_health_check=list(HealthCheck))
 
 
 class Provider(requests.auth.AuthBase):
@@ -67,7 +69,7 @@ class Provider(requests.auth.AuthBase):
 
 
 class Today(Provider):
-    """Gives an event today's date, a known type, and one text more, so that it is read to its end, and signs it."""
+    """Signs an event with today's date, a known type and another text, so that the function reads all its fields."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         envelope = loaded(body(request))
@@ -107,7 +109,7 @@ def url(stack: Stack) -> str:
 
 @pytest.fixture(autouse=True, scope="module")
 def unthrottled(stack: Stack) -> Iterator[None]:
-    """The limit of /sign is for people; it is set aside while this module asks."""
+    """Raise the throttling limit of /sign while these tests send requests."""
     address = urlsplit(stack.outputs["SignUrl"])
     api, stage = address.netloc.split(".")[0], address.path.split("/")[1]
     client = stack.client("apigateway")
@@ -126,7 +128,7 @@ def unthrottled(stack: Stack) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def quiet(stack: Stack) -> Iterator[None]:
-    """Whatever was sent, the log has no key in it, no text or number, no error and no trace."""
+    """Check that the log of these tests has no key, no text, no number, no error and no traceback."""
     earlier = len(stack.logs("webhook"))
     yield
     lines = stack.logs("webhook")[earlier:]
@@ -136,10 +138,10 @@ def quiet(stack: Stack) -> Iterator[None]:
 
 
 def private(bodies: Iterable[bytes]) -> set[str]:
-    """Return the texts and numbers in events, in the form that a log line would have them in.
+    """Return the texts and numbers in events, in the form that they would have in a log line.
 
-    Not those that a line may hold for another reason: the short ones, what is an id as well, and words in ASCII, for
-    some that hypothesis tries are from this project's own code.
+    Some are left out, because a log line can contain them for another reason: short ones, those that are part of an
+    id, and words in ASCII, because hypothesis takes some from this project's own code.
     """
     texts: set[str] = set()
     ids: set[str] = set()
@@ -149,13 +151,13 @@ def private(bodies: Iterable[bytes]) -> set[str]:
         if isinstance(event, dict):
             texts.update(leaves([value for name, value in event.items() if name not in IDS]))
             ids.update(leaves([envelope.get("event_id"), envelope.get("event_type"), *map(event.get, IDS)]))
-    telling = {text for text in texts if len(text) >= TELLING and (text.isdecimal() or not text.isascii())}
-    assert telling
-    return {text for text in telling if not any(text in known for known in ids)}
+    long = {text for text in texts if len(text) >= PRIVATE_LENGTH and (text.isdecimal() or not text.isascii())}
+    assert long
+    return {text for text in long if not any(text in known for known in ids)}
 
 
 def loaded(raw: bytes) -> dict[str, Any]:
-    """Return a body's object, an empty one where it has none."""
+    """Return the JSON object of a body, or an empty one if the body is something else."""
     with suppress(ValueError, RecursionError):
         found = json.loads(raw)
         return found if isinstance(found, dict) else {}
@@ -167,8 +169,8 @@ def leaves(value: object) -> Iterator[str]:
     if isinstance(value, dict):
         yield from leaves([*value.keys(), *value.values()])
     elif isinstance(value, list):
-        for each in value:
-            yield from leaves(each)
+        for item in value:
+            yield from leaves(item)
     elif value is not None:
         yield json.dumps(value, ensure_ascii=False).strip('"')
 
@@ -197,7 +199,7 @@ def test_every_signed_event_of_today_is_stored(case: Case, url: str, stack: Stac
 @SIGN.parametrize()
 @fuzzed
 def test_sign_refuses_requests_without_an_aws_signature(case: Case, url: str) -> None:
-    # The local AWS says so in words of its own; API Gateway takes the template's, as the description has them.
+    # API Gateway's response has the form of the template and of the description. The local AWS has its own.
     checks = [check for check in CHECKS if check is not response_schema_conformance]
     response = case.call_and_validate(base_url=url, checks=checks)
     assert response.status_code == 403

@@ -1,6 +1,6 @@
-"""The stack's managed policies, and who gets a body signed, with IAM enforced.
+"""What each managed policy of the stack allows, and who can use /sign, with IAM enforced.
 
-A user for each policy has nothing but that policy.
+There is a user for each policy, who has no other policy.
 """
 
 import functools
@@ -118,8 +118,8 @@ def user(stack: Stack, name: str, policy_arn: str) -> Client:
 @pytest.fixture(scope="module")
 def users(deployed: DeployedStack) -> dict[str, Client]:
     """Create a user for each policy."""
-    # Of the session's stack after its functions were configured for the tests: a message that a call sends before
-    # would be in the hands of a function that the configuration ends.
+    # Not the fixture `stack`: `deployed` has already restarted the sender with the settings of the tests. A restart
+    # could kill the invocation for a message that these tests send.
     stack = deployed.stack
     return {policy: user(stack, policy, stack.outputs[f"{policy}PolicyArn"]) for policy in POLICIES}
 
@@ -147,7 +147,7 @@ def test_a_message_of_a_producer_is_sent(deployed: DeployedStack, users: dict[st
 
 
 def test_an_operator_moves_a_dead_letter_back_to_the_queue(deployed: DeployedStack, users: dict[str, Client]) -> None:
-    deployed.dead_letters("")  # which makes those of other tests invisible
+    deployed.dead_letters("")  # makes the dead letters of other tests invisible
     deployed.send(deployed.message("moved-by-an-operator", recipient=1))
     deployed.wait_for_status("moved-by-an-operator", "INVALID")
     deployed.drain()

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gatewayapi.clock import to_text
+from gatewayapi.opt_out_record import key
 from local.stack import NAME, Stack
 from local.waiting import wait_for
 from tests.stack.command_line import CommandLine, environment, policy, user
@@ -61,22 +63,22 @@ def change(stack: Stack, reference: str, **times: datetime) -> None:
 
 
 def test_support_sees_the_messages_and_texts_of_a_person(support: CommandLine, texted: int) -> None:
-    told = support.make("person", f"NUMBER=+{texted}", f"STACK={NAME}")
-    assert told.returncode == 0, told.stdout
-    assert re.search(r"message to the number, reference to-a-person\n  DELIVERED: delivered", told.stdout)
-    assert "Where is it?" in told.stdout
+    result = support.make("person", f"NUMBER=+{texted}", f"STACK={NAME}")
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"message to the number, reference to-a-person\n  DELIVERED: delivered", result.stdout)
+    assert "Where is it?" in result.stdout
 
 
 def test_support_exports_the_records_of_a_person(support: CommandLine, texted: int) -> None:
-    told = support.make("person", f"NUMBER={texted}", "FORMAT=json")
-    records = json.loads(told.stdout)["records"]
+    result = support.make("person", f"NUMBER={texted}", "FORMAT=json")
+    records = json.loads(result.stdout)["records"]
     assert {record["record_type"] for record in records} == {"message", "event"}
 
 
 def test_support_sees_what_became_of_a_message(support: CommandLine, texted: int) -> None:
     assert texted
-    told = support.make("status", "REFERENCE=to-a-person")
-    assert re.search(r"^status +DELIVERED: delivered to the phone$", told.stdout, re.MULTILINE), told.stdout
+    result = support.make("status", "REFERENCE=to-a-person")
+    assert re.search(r"^status +DELIVERED: delivered to the phone$", result.stdout, re.MULTILINE), result.stdout
 
 
 def test_support_may_not_forget(stack: Stack, deployed: DeployedStack, support: CommandLine) -> None:
@@ -84,9 +86,9 @@ def test_support_may_not_forget(stack: Stack, deployed: DeployedStack, support: 
     deployed.wait_for_status("kept", "DELIVERED")
     deployed.drain()
     change(stack, "kept", updated_at=datetime.now(UTC) - timedelta(days=22))
-    told = support.make("forget", f"NUMBER={PERSON + 1}", "CONFIRM=yes")
-    assert told.returncode != 0
-    assert "AWS refused UpdateItem" in told.stdout
+    result = support.make("forget", f"NUMBER={PERSON + 1}", "CONFIRM=yes")
+    assert result.returncode != 0
+    assert "AWS refused UpdateItem" in result.stdout
 
 
 def test_an_operator_forgets_a_person_when_no_copy_can_be_in_a_queue(
@@ -102,8 +104,8 @@ def test_an_operator_forgets_a_person_when_no_copy_can_be_in_a_queue(
     change(stack, "forgotten", updated_at=datetime.now(UTC) - timedelta(days=22))
     listed = operator.make("forget", f"NUMBER={number}")
     assert "Nothing has been changed" in listed.stdout, listed.stdout
-    done = operator.make("forget", f"NUMBER={number}", "CONFIRM=yes")
-    assert done.returncode == 0, done.stdout
+    result = operator.make("forget", f"NUMBER={number}", "CONFIRM=yes")
+    assert result.returncode == 0, result.stdout
     assert "0 messages" in operator.make("person", f"NUMBER={number}").stdout
     # A late webhook does not bring the number back, and the reference sends no second SMS.
     deployed.simulator.deliver("forgotten", "READ")
@@ -122,30 +124,30 @@ def test_an_operator_lists_and_redrives_a_dead_letter(deployed: DeployedStack, o
     deployed.drain()
     listed = operator.make("dead-letters")
     assert re.search(r"^dead\n  there since .*\n  INVALID_MESSAGE: ", listed.stdout, re.MULTILINE), listed.stdout
-    told = operator.make("redrive", "REFERENCE=dead")
-    assert told.returncode == 0, told.stdout
-    assert "1 put back on the queue" in told.stdout
+    result = operator.make("redrive", "REFERENCE=dead")
+    assert result.returncode == 0, result.stdout
+    assert "1 put back on the queue" in result.stdout
     deployed.drain()
     again = deployed.history("dead")[-1]
     assert (again.status, again.message_id != first) == ("INVALID", True)
 
 
-def test_a_letter_that_sqs_moved_keeps_its_identity(
+def test_a_dead_letter_that_sqs_moved_is_sent_with_its_message_id_as_the_reference(
     stack: Stack, deployed: DeployedStack, operator: CommandLine
 ) -> None:
     message = deployed.message()
     dead_letter = stack.client("sqs").send_message(
         QueueUrl=stack.outputs["DeadLetterQueueUrl"], MessageBody=json.dumps(message)
     )["MessageId"]
-    told = operator.make("redrive", f"REFERENCE={dead_letter}")
-    assert told.returncode == 0, told.stdout
+    result = operator.make("redrive", f"REFERENCE={dead_letter}")
+    assert result.returncode == 0, result.stdout
     deployed.wait_for_status(dead_letter, "DELIVERED")
 
 
 def test_a_producer_sends(stack: Stack, deployed: DeployedStack, users: Users) -> None:
     producer = users(stack.outputs["ProducerPolicyArn"])
-    told = producer.make("send", "TO=+45 20 00 00 99", 'TEXT=It\'s "here" & now', "REFERENCE=by-make")
-    assert told.returncode == 0, told.stdout
+    result = producer.make("send", "TO=+45 20 00 00 99", 'TEXT=It\'s "here" & now', "REFERENCE=by-make")
+    assert result.returncode == 0, result.stdout
     deployed.wait_for_status("by-make", "DELIVERED")
     (sms,) = deployed.simulator.sms("by-make")
     assert sms["message"] == 'It\'s "here" & now'
@@ -156,6 +158,48 @@ def test_messages_without_a_webhook_are_found(stack: Stack, deployed: DeployedSt
     deployed.send(deployed.message("silent", recipient=4512399908))
     deployed.wait_for_status("silent", "ACCEPTED")
     change(stack, "silent", accepted_at=datetime.now(UTC) - timedelta(minutes=90))
-    told = reader.make("unheard", "MINUTES=60")
-    assert re.search(r"^silent  accepted .* 90 minutes ago", told.stdout, re.MULTILINE), told.stdout
-    assert "This reads the whole table" in told.stdout.splitlines()[0]
+    result = reader.make("unheard", "MINUTES=60")
+    assert re.search(r"^silent  accepted .* 90 minutes ago", result.stdout, re.MULTILINE), result.stdout
+    assert "This reads the whole table" in result.stdout.splitlines()[0]
+
+
+def opt_out_status(stack: Stack, number: int) -> str | None:
+    found = stack.client("dynamodb").get_item(
+        TableName=stack.outputs["TableName"], Key=key(number), ConsistentRead=True
+    )
+    status: str | None = found["Item"]["status"]["S"] if "Item" in found else None
+    return status
+
+
+@pytest.fixture(scope="module")
+def opt_outs(stack: Stack, users: Users) -> CommandLine:
+    return users(stack.outputs["OptOutPolicyArn"])
+
+
+def test_opt_outs_are_recorded_with_the_opt_out_policy(stack: Stack, opt_outs: CommandLine) -> None:
+    number = PERSON + 3
+    result = opt_outs.make("opt-out", f"NUMBER=+{number}")
+    assert (result.returncode, opt_out_status(stack, number)) == (0, "OUT"), result.stdout
+    result = opt_outs.make("opt-out", f"NUMBER={number}", "IN=1")
+    assert (result.returncode, opt_out_status(stack, number)) == (0, "IN"), result.stdout
+
+
+def test_a_list_of_opt_outs_is_imported_and_exported(
+    stack: Stack, opt_outs: CommandLine, users: Users, tmp_path: Path
+) -> None:
+    dated, undated = PERSON + 4, PERSON + 5
+    imported, exported = tmp_path / "imported.csv", tmp_path / "exported.csv"
+    imported.write_text(f"number,status,changed_at\n{dated},OUT,2025-04-01T12:00:00Z\n{undated}\n")
+    result = opt_outs.make("opt-out", f"IMPORT={imported}")
+    assert result.returncode == 0, result.stdout
+    assert {opt_out_status(stack, dated), opt_out_status(stack, undated)} == {"OUT"}
+    reader = users(policy("dynamodb:Scan", {"TableArn": stack.outputs["TableArn"]}))
+    result = reader.make("opt-out", f"EXPORT={exported}")
+    assert result.returncode == 0, result.stdout
+    assert f"{dated},OUT,2025-04-01T12:00:00.000000+00:00,make opt-out" in exported.read_text().splitlines()
+
+
+def test_opt_out_without_values_prints_its_usage(opt_outs: CommandLine) -> None:
+    result = opt_outs.make("opt-out")
+    assert result.returncode == 2
+    assert "Usage: make opt-out NUMBER=number" in result.stdout

@@ -6,7 +6,8 @@ import pytest
 
 from tests.stack.deployed_stack import DeployedStack
 
-COPIES = 8
+COPIES = 4
+CONCURRENT, REDELIVERED, BOTH_QUEUES = "concurrent-copies", "delivered-twice", "on-both-queues"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -14,43 +15,35 @@ def ended(deployed: DeployedStack) -> None:
     """Send all of them, and wait for the end."""
     deployed.begin()
     deployed.simulator.order(
-        *({"kind": "latency", "seconds": 2, "reference": reference} for reference in ("crowded", "delivered-twice"))
+        *({"kind": "latency", "seconds": 2, "reference": reference} for reference in (CONCURRENT, REDELIVERED))
     )
     deliver_twice(deployed)
-    crowded = deployed.message("crowded")
-    with deployed.sender_function.paused():  # so that they are taken at once
+    message = deployed.message(CONCURRENT)
+    with deployed.sender_function.paused():  # so that all copies are received at once, in batches of one
         for _ in range(COPIES):
-            deployed.send(crowded)
-    twins = deployed.message("twins")
-    deployed.send_batch(twins, deployed.message("stranger-1"), twins, deployed.message("stranger-2"))
-    early = deployed.message("repeated")
-    deployed.send(early)
-    deployed.wait_for_status("repeated", "DELIVERED")
-    deployed.send(early)
-    deployed.send(early, urgent=True)
+            deployed.send(message)
+    message = deployed.message(BOTH_QUEUES)
+    deployed.send(message)
+    deployed.wait_for_status(BOTH_QUEUES, "DELIVERED")
+    deployed.send(message)
+    deployed.send(message, urgent=True)
     deployed.drain()
 
 
 def deliver_twice(deployed: DeployedStack) -> None:
-    """Deliver one message a second time while the first delivery is at work, and a third time after it."""
-    with deployed.sender_function.paused(), ThreadPoolExecutor() as beside:
-        records = deployed.sender_function.receive([deployed.send(deployed.message("delivered-twice"))])
-        first = beside.submit(deployed.sender_function.invoke, records)
-        deployed.simulator.wait_until_hit("latency", "delivered-twice")
+    """Deliver one message a second time during the first delivery, and a third time after it."""
+    with deployed.sender_function.paused(), ThreadPoolExecutor() as threads:
+        records = deployed.sender_function.receive([deployed.send(deployed.message(REDELIVERED))])
+        first = threads.submit(deployed.sender_function.invoke, records)
+        deployed.simulator.wait_until_hit("latency", REDELIVERED)
         assert deployed.sender_function.invoke(records) == [records[0]["messageId"]]
         assert first.result() == []
         assert deployed.sender_function.deliver(records) == []
 
 
-@pytest.mark.parametrize("reference", ["delivered-twice", "crowded", "twins", "repeated"])
+@pytest.mark.parametrize("reference", [CONCURRENT, REDELIVERED, BOTH_QUEUES])
 def test_one_reference_is_one_sms(deployed: DeployedStack, reference: str) -> None:
     assert len(deployed.simulator.sms(reference)) == 1
     assert deployed.statuses(reference).count("SENDING") == 1
     assert deployed.statuses(reference)[-1] == "DELIVERED"
     assert deployed.dead_letters(reference) == []
-
-
-@pytest.mark.parametrize("reference", ["stranger-1", "stranger-2"])
-def test_duplicates_do_not_delay_the_other_messages_of_a_batch(deployed: DeployedStack, reference: str) -> None:
-    (request,) = deployed.simulator.requests(reference)
-    assert sorted(request["references"]) == ["stranger-1", "stranger-2", "twins"]

@@ -1,4 +1,4 @@
-"""The policy Resend: an uncertain message that no webhook settles is sent once more."""
+"""UncertainSends is Resend: a message with an unknown outcome is sent once more if no webhook settles it."""
 
 import pytest
 
@@ -7,47 +7,30 @@ from tests.stack.deployed_stack import DeployedStack
 
 @pytest.fixture(scope="module", autouse=True)
 def ended(deployed: DeployedStack) -> None:
-    """Set the policy as the parameter UncertainSends would, and wait for the end of all messages."""
+    """Set the policy as the parameter UncertainSends does, send two messages, and wait for the end of both."""
     deployed.begin()
     before = deployed.sender_function.configure(UNCERTAIN_SENDS="Resend")
     try:
         deployed.simulator.order(
-            {"kind": "reset", "when": "before", "reference": "missed"},
-            {"kind": "reset", "reference": "taken"},
-            {"kind": "webhook-drop", "reference": "taken"},
-            {"kind": "reset", "when": "before", "reference": "hopeless", "count": 3},
-            {"kind": "reset", "reference": "settled"},
-            {"kind": "webhook-drop", "reference": "settled"},
+            {"kind": "reset", "when": "before", "reference": "not accepted"},
+            {"kind": "reset", "reference": "accepted"},
+            {"kind": "webhook-drop", "reference": "accepted"},
         )
-        for reference in ("settled", "missed", "taken", "hopeless"):
-            deployed.send(deployed.message(reference))
-        deployed.wait_for_status("settled", "UNCERTAIN")
-        deployed.simulator.deliver("settled", "DELIVERED")
+        deployed.send(deployed.message("not accepted"))
+        deployed.send(deployed.message("accepted"))
         deployed.drain()
     finally:
         deployed.sender_function.configure(**before)
 
 
 def test_a_message_that_was_not_accepted_is_sent_again(deployed: DeployedStack) -> None:
-    statuses = deployed.statuses("missed")
+    statuses = deployed.statuses("not accepted")
     assert statuses[:3] == ["SENDING", "UNCERTAIN", "SENDING"]
     assert statuses[-1] == "DELIVERED"
-    assert len(deployed.simulator.sms("missed")) == 1
+    assert len(deployed.simulator.sms("not accepted")) == 1
 
 
 def test_a_message_whose_acceptance_was_lost_is_sent_twice(deployed: DeployedStack) -> None:
-    assert len(deployed.simulator.requests("taken")) == 2
-    assert deployed.statuses("taken")[-1] == "DELIVERED"
-    assert deployed.dead_letters("taken") == []
-
-
-def test_a_message_is_held_after_a_second_unknown_outcome(deployed: DeployedStack) -> None:
-    assert deployed.statuses("hopeless") == ["SENDING", "UNCERTAIN", "SENDING", "UNCERTAIN", "HELD"]
-    assert len(deployed.simulator.requests("hopeless")) == 2
-    (dead_letter,) = deployed.dead_letters("hopeless")
-    assert dead_letter.attribute_values()["ErrorCode"] == "UNCERTAIN"
-
-
-def test_a_message_that_a_webhook_settles_is_not_sent_again(deployed: DeployedStack) -> None:
-    assert deployed.statuses("settled") == ["SENDING", "UNCERTAIN", "DELIVERED"]
-    assert len(deployed.simulator.requests("settled")) == 1
+    assert len(deployed.simulator.requests("accepted")) == 2
+    assert deployed.statuses("accepted")[-1] == "DELIVERED"
+    assert deployed.dead_letters("accepted") == []

@@ -44,8 +44,8 @@ def fill(series: Series, filler: str) -> Series:
     return Series(tuple(filled))
 
 
-def rings(accepted: list[int | None], stored: list[int | None], duplicate: list[int | None]) -> list[bool]:
-    """Return whether the alarm rings at the end of each period."""
+def in_alarm(accepted: list[int | None], stored: list[int | None], duplicate: list[int | None]) -> list[bool]:
+    """Return whether the alarm is in the state ALARM at the end of each period."""
     alarm = properties("WebhookSilentAlarm")
     (expression,) = (it["Expression"] for it in alarm["Metrics"] if "Expression" in it)
     names = {"accepted": accepted, "stored": stored, "duplicate": duplicate}
@@ -78,12 +78,12 @@ def rings(accepted: list[int | None], stored: list[int | None], duplicate: list[
         "a message that was accepted a moment ago",
         "one message without an event, and nothing after it",
         "an event in the next period",
-        "an event at last",
+        "an event after two periods",
         "events that were stored before",
         "a message after an hour of silence",
     ],
 )
-def test_it_rings_only_while_accepted_messages_have_no_event_for_two_periods(
+def test_the_alarm_is_on_only_while_accepted_messages_have_no_event_for_two_periods(
     accepted: list[int | None], stored: list[int | None], duplicate: list[int | None], expected: list[bool]
 ) -> None:
-    assert rings(accepted, stored, duplicate) == expected
+    assert in_alarm(accepted, stored, duplicate) == expected

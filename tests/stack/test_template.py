@@ -83,8 +83,8 @@ def test_a_webhook_key_is_generated_unless_one_is_given() -> None:
     condition, generated, given = key["GenerateSecretString"]["Fn::If"]
     assert (condition, given) == ("GenerateWebhookKey", {"Ref": "AWS::NoValue"})
     assert generated == {"PasswordLength": 32, "ExcludePunctuation": True}
-    answers = [{"Fn::Equals": [{"Ref": "WebhookKey"}, answer]} for answer in ("", "generate")]
-    assert TEMPLATE["Conditions"]["GenerateWebhookKey"] == {"Fn::Or": answers}
+    values = [{"Fn::Equals": [{"Ref": "WebhookKey"}, value]} for value in ("", "generate")]
+    assert TEMPLATE["Conditions"]["GenerateWebhookKey"] == {"Fn::Or": values}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -141,7 +141,7 @@ def test_a_malformed_parameter_is_refused_by_the_deployment(name: str, value: st
     assert (re.fullmatch(PARAMETERS[name]["AllowedPattern"], value) is not None) is allowed
 
 
-def test_a_default_sender_keeps_the_rule_of_a_message_s_sender() -> None:
+def test_the_default_sender_has_the_pattern_of_a_message_s_sender() -> None:
     assert PARAMETERS["DefaultSender"]["AllowedPattern"] == f"^({SENDER})?$"
 
 

@@ -1,4 +1,4 @@
-"""The template against the design: what each role and policy allows, who reaches the API, and what is encrypted."""
+"""What each role and policy of the template allows, who can call the API, and what is encrypted."""
 
 import json
 from typing import Any
@@ -116,8 +116,8 @@ def test_a_policy_allows_exactly_its_task(policy: str) -> None:
         *((name, {"kms:Decrypt"}) for name in ("WebhookRole", "ConsumerPolicy", "SupportPolicy", "OptOutPolicy")),
     ],
 )
-def test_an_own_key_may_be_used_where_there_is_one(name: str, actions: set[str]) -> None:
-    # Who sends to an encrypted queue needs a data key; who uses an encrypted table or secret decrypts with its key.
+def test_a_customer_managed_key_may_be_used_if_there_is_one(name: str, actions: set[str]) -> None:
+    # Sending to an encrypted queue needs a data key. Using an encrypted table or secret needs decryption alone.
     assert granted(name, "HasOwnKey") == {"KmsKeyArn": actions}
 
 
@@ -186,7 +186,9 @@ def test_every_log_has_a_retention() -> None:
         ("Table", ["SSESpecification", "KMSMasterKeyId"]),
     ],
 )
-def test_stored_data_is_encrypted_with_the_own_key_where_there_is_one(resource: str, names: list[str]) -> None:
+def test_stored_data_is_encrypted_with_the_customer_managed_key_if_there_is_one(
+    resource: str, names: list[str]
+) -> None:
     value: Any = properties(resource)
     for name in names:
         value = value[name]
@@ -194,5 +196,5 @@ def test_stored_data_is_encrypted_with_the_own_key_where_there_is_one(resource: 
 
 
 @pytest.mark.parametrize("queue", ["Queue", "UrgentQueue", "DeadLetterQueue"])
-def test_queues_are_encrypted_with_a_key_of_sqs_where_there_is_no_own_key(queue: str) -> None:
+def test_queues_are_encrypted_with_a_key_of_sqs_if_there_is_no_customer_managed_key(queue: str) -> None:
     assert properties(queue)["SqsManagedSseEnabled"] == {"Fn::If": ["HasOwnKey", {"Ref": "AWS::NoValue"}, True]}

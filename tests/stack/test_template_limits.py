@@ -45,7 +45,7 @@ def test_the_dead_letter_queue_takes_the_largest_message_with_its_attributes(que
     assert largest + attributes <= limit
 
 
-def test_a_message_in_doubt_can_be_invisible_until_its_time_is_over() -> None:
+def test_the_longest_reconciliation_time_fits_into_the_longest_visibility_timeout() -> None:
     assert PARAMETERS["ReconcileAfter"]["MaxValue"] < 12 * 3600
 
 

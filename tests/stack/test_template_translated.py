@@ -1,4 +1,4 @@
-"""Both templates as the SAM translator hands them to CloudFormation."""
+"""The CloudFormation templates that the SAM translator makes of both templates."""
 
 import graphlib
 import itertools
@@ -149,7 +149,7 @@ def test_only_lambda_may_assume_a_role() -> None:
             assert statement["Action"] == "sts:AssumeRole"
 
 
-def test_a_deletion_keeps_table_and_layer_and_a_failed_first_deployment_nothing() -> None:
+def test_deleting_the_stack_keeps_the_table_and_the_layer_and_a_failed_first_deployment_keeps_nothing() -> None:
     policies = {name: it.get("DeletionPolicy", "Delete") for name, it in RESOURCES.items()}
     kept = {"Table", "GatewayApiLayer"}
     assert policies == {name: "RetainExceptOnCreate" if name in kept else "Delete" for name in RESOURCES}
