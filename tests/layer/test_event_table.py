@@ -27,8 +27,6 @@ from tests.layer.stored_records import (
 )
 from tests.moto_aws import Aws
 
-__all__ = ["event"]
-
 ACCEPTED = message(status=state.ACCEPTED, msg_id=MSG_ID)
 ACCEPTED_OR_FURTHER = [status for status in state.RANKS if state.is_settled(status)]
 NEVER_ACCEPTED = [state.RETRYING, state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD]

@@ -8,7 +8,7 @@ import pytest
 from gatewayapi.clock import to_text
 from tests.stack.deployed_stack import DeployedStack
 
-BATCH = ("batch-1", "batch-2", "batch-3", "batch-4")
+BATCH = ("refusal-1", "refusal-2", "refusal-3", "refusal-4")
 REFUSED = BATCH[1]
 REASON = "sender: Value error, refused by an ordered fault"
 HOUR = timedelta(hours=1)
