@@ -11,7 +11,7 @@ from completion import complete
 from gatewayapi import clock
 from last_delivery import retry_or_dead_letter
 from opt_out_check import check_opt_outs
-from outcome import Name, Retry
+from outcome import OutcomeName, Retry
 from result import Expired, Result, outcome_of
 
 if TYPE_CHECKING:
@@ -42,18 +42,22 @@ def process(
 ) -> list[Outcome]:
     """Send a batch, and return the outcome of each delivery. The caller reports each `Retry` to SQS as failed.
 
-    Copies of one message are handled one after the other, so that a copy finds the result of the previous one. No
-    message raises an error, because one message that cannot be handled must not stop the others.
+    Copies of one message are handled one after the other, so that a copy finds the result of the previous one. A
+    message that cannot be handled raises no error, because it must not stop the others.
     """
     outcomes: list[Outcome] = []
-    waiting, opted_out, unchecked = check_opt_outs(
+    remaining, opted_out, unchecked = check_opt_outs(
         deliveries, settings=settings, table=clients.table, now=clients.now()
     )
-    while waiting:
-        group, waiting = _distinct(waiting)
-        if outcomes and timing.request_s(remaining_s()) is None:
+    while remaining:
+        group, remaining = _distinct(remaining)
+        # The first round always runs, because it also decides about the messages that are not sent.
+        if outcomes and timing.request_timeout_s(remaining_s()) is None:
             outcomes += _complete(
-                [_waits(copy, settings, clients.now()) for copy in (*group, *waiting)], settings, clients, remaining_s
+                [_retry_without_time(copy, settings, clients.now()) for copy in (*group, *remaining)],
+                settings,
+                clients,
+                remaining_s,
             )
             break
         claimed, ended = claim(
@@ -68,10 +72,10 @@ def process(
         ended = _complete(ended, settings, clients, remaining_s)
         outcomes += ended
         retries = {outcome.delivery.reference: outcome for outcome in ended if isinstance(outcome, Retry)}
-        copies = [copy for copy in waiting if copy.reference in retries]
-        waiting = [copy for copy in waiting if copy.reference not in retries]
+        copies = [copy for copy in remaining if copy.reference in retries]
+        remaining = [copy for copy in remaining if copy.reference not in retries]
         outcomes += _complete(
-            [_follows(copy, retries[copy.reference], settings, clients.now()) for copy in copies],
+            [_retry_with_first(copy, retries[copy.reference], settings, clients.now()) for copy in copies],
             settings,
             clients,
             remaining_s,
@@ -117,16 +121,20 @@ def _send(
     ]
 
 
-def _follows(copy: Delivery, first: Retry, settings: Settings, now: datetime) -> Outcome:
+def _retry_with_first(copy: Delivery, first: Retry, settings: Settings, now: datetime) -> Outcome:
     """Return the outcome of a copy of a message that is retried. The copy is retried at the same time."""
-    retry = Retry(copy, Name.WAITING, first.at, f"another copy of the message came first: {first.details}")
+    retry = Retry(copy, OutcomeName.WAITING, first.at, f"another copy of the message came first: {first.details}")
     record = first.write.record if first.write else None
     return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
 
 
-def _waits(copy: Delivery, settings: Settings, now: datetime) -> Outcome:
+def _retry_without_time(copy: Delivery, settings: Settings, now: datetime) -> Outcome:
+    """Return the outcome of a copy for which the invocation has no time left."""
     retry = Retry(
-        copy, Name.WAITING, now + timing.BUSY_PAUSE, "the invocation has no time left for another copy of the message"
+        copy,
+        OutcomeName.WAITING,
+        now + timing.BUSY_PAUSE,
+        "the invocation has no time left for another copy of the message",
     )
     return retry_or_dead_letter(retry, None, max_receive_count=settings.max_receive_count, now=now)
 

@@ -1,7 +1,7 @@
 """Claim the messages of a batch, so that no other invocation sends them.
 
-The claim is written before the request. If the invocation ends in between, the record shows that the message may have
-been sent, so the next delivery does not send it again.
+The claim is written before the request. If the invocation ends before it records the result, the record is still
+SENDING. So the next delivery finds that the message may have been sent, and does not send it again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import timing
 from delivery import Content
 from gatewayapi import segments, state
 from gatewayapi.message_record import MessageRecord
-from gatewayapi.message_table import Unwritten, Write
-from judgement import UNSETTLED, Doubt, Duplicate, Hold, Proceed, Reused, Wait, judge
+from gatewayapi.message_table import PutFailure, Write
+from judgement import NO_ANSWER_DETAILS, Doubt, Duplicate, Hold, Proceed, Reused, Wait, judge
 from last_delivery import retry_or_dead_letter
-from outcome import REFERENCE_REUSED, UNCERTAIN, Acknowledge, DeadLetter, Name, Outcome, Retry
-from stop import Stop, stop_for
+from not_sendable import NotSendable, reason_not_to_send
+from outcome import REFERENCE_REUSED, UNCERTAIN, Acknowledge, DeadLetter, Outcome, OutcomeName, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gatewayapi.message_table import MessageTable
     from settings import Settings
 
-# How often the claims of a batch are tried, if other writes keep changing the records.
+# How many times the claims of a batch are tried, if other writes keep changing the records.
 ROUNDS = 5
 
 
@@ -45,7 +45,7 @@ class _Candidate(NamedTuple):
 
     delivery: Delivery
     record: MessageRecord
-    stop: Stop | None
+    reason: NotSendable | None
 
 
 def claim(
@@ -59,24 +59,25 @@ def claim(
 ) -> tuple[list[Claimed], list[Outcome]]:
     """Put a record for each delivery. Return the messages to send now, and the outcomes of all others.
 
-    This takes one call unless a reference already has a record. All `deliveries` have different references.
+    This takes one call to DynamoDB unless a reference already has a record. All `deliveries` have different
+    references.
     """
     lease_until = timing.lease_until(now, remaining_s)
     candidates: dict[str, _Candidate] = {}
     for delivery in deliveries:
-        stop = stop_for(delivery, settings, now, opted_out)
+        reason = reason_not_to_send(delivery, settings, now, opted_out)
         record = _first_record(delivery, settings, now, table.expiry(now), lease_until)
-        candidates[delivery.reference] = _Candidate(delivery, record, stop)
+        candidates[delivery.reference] = _Candidate(delivery, record, reason)
     put: list[tuple[_Candidate, Write]] = []
     unconfirmed: list[MessageRecord] = []
     outcomes: list[Outcome] = []
-    writes = [Write(_stopped(candidate.record, candidate.stop)) for candidate in candidates.values()]
+    writes = [Write(_record_to_write(candidate.record, candidate.reason)) for candidate in candidates.values()]
     for _ in range(ROUNDS):
         if not writes:
             break
         obstacles = table.put(writes, patience_s=timing.CLAIM_PATIENCE_S)
         unconfirmed += [
-            write.record for write in writes if obstacles.get(write.record.reference) is Unwritten.UNAVAILABLE
+            write.record for write in writes if obstacles.get(write.record.reference) is PutFailure.UNAVAILABLE
         ]
         again = []
         for write in writes:
@@ -93,15 +94,17 @@ def claim(
         writes = again
     for write in writes:
         delivery = candidates[write.record.reference].delivery
-        outcomes.append(_last(_not_claimed(delivery, Unwritten.CONTENDED, now), None, settings, now))
+        outcomes.append(_retry_or_dead_letter(_not_claimed(delivery, PutFailure.CONTENDED, now), None, settings, now))
     _withdraw(unconfirmed, table)
     claimed = [
         Claimed(candidate.delivery, candidate.delivery.content, write.record, write.existing)
         for candidate, write in put
-        if candidate.stop is None and isinstance(candidate.delivery.content, Content)
+        if candidate.reason is None and isinstance(candidate.delivery.content, Content)
     ]
     outcomes += [
-        _stop_outcome(candidate.delivery, candidate.stop) for candidate, _ in put if candidate.stop is not None
+        _outcome_of_reason(candidate.delivery, candidate.reason)
+        for candidate, _ in put
+        if candidate.reason is not None
     ]
     return claimed, outcomes
 
@@ -127,7 +130,7 @@ def _first_record(
     content: dict[str, Any] = {}
     if isinstance(delivery.content, Content):
         message = delivery.content.message
-        taken = segments.count(message.message)
+        size = segments.count(message.message)
         content = {
             "attempts": 1,
             "fingerprint": delivery.content.fingerprint,
@@ -137,8 +140,8 @@ def _first_record(
             "priority": message.priority or "normal",
             "message_type": message.message_type,
             "context": message.context,
-            "segments": taken.count,
-            "encoding": taken.encoding,
+            "segments": size.count,
+            "encoding": size.encoding,
             "lease_until": lease_until,
         }
     return MessageRecord(
@@ -152,58 +155,68 @@ def _first_record(
     )
 
 
-def _stopped(claim: MessageRecord, stop: Stop | None) -> MessageRecord:
+def _record_to_write(claim: MessageRecord, reason: NotSendable | None) -> MessageRecord:
     """Return the record to put: the claim, or a record of why the message is not sent."""
-    if stop is None:
+    if reason is None:
         return claim
-    error = None if stop.code is None else {"code": stop.code, "details": stop.details}
+    error = None if reason.code is None else {"code": reason.code, "details": reason.details}
     # There is no request, so the claim is not an attempt.
-    return claim._replace(status=stop.status, attempts=max(claim.attempts - 1, 0), lease_until=None, error=error)
+    return claim._replace(status=reason.status, attempts=max(claim.attempts - 1, 0), lease_until=None, error=error)
 
 
-def _stop_outcome(delivery: Delivery, stop: Stop) -> Outcome:
-    if stop.dead_letter and stop.code is not None:
-        return DeadLetter(delivery, stop.name, stop.code, stop.details)
-    return Acknowledge(delivery, stop.name, stop.details)
+def _outcome_of_reason(delivery: Delivery, reason: NotSendable) -> Outcome:
+    if reason.dead_letter and reason.code is not None:
+        return DeadLetter(delivery, reason.name, reason.code, reason.details)
+    return Acknowledge(delivery, reason.name, reason.details)
 
 
-def _decide(candidate: _Candidate, obstacle: MessageRecord | Unwritten, settings: Settings) -> Write | Outcome:
+def _decide(candidate: _Candidate, obstacle: MessageRecord | PutFailure, settings: Settings) -> Write | Outcome:
     """Return the write that replaces the existing record, or the outcome of the delivery."""
-    delivery, claim, stop = candidate.delivery, candidate.record, candidate.stop
+    delivery, claim, reason = candidate.delivery, candidate.record, candidate.reason
     now = claim.updated_at
-    if isinstance(obstacle, Unwritten):
-        return _last(_not_claimed(delivery, obstacle, now), None, settings, now)
-    if stop is not None and not isinstance(delivery.content, Content):
-        # An invalid message has no fingerprint to compare. It replaces a record only if that was neither sent nor
-        # held.
+    if isinstance(obstacle, PutFailure):
+        return _retry_or_dead_letter(_not_claimed(delivery, obstacle, now), None, settings, now)
+    if reason is not None and not isinstance(delivery.content, Content):
+        # An invalid message has no fingerprint to compare with the record. So it replaces only the record of a
+        # message that is not sent any more, and not of one that waits in the queue or is held.
         replaceable = (
             obstacle.status in {state.INVALID, state.LAPSED, state.SUPPRESSED} and obstacle.forgotten_at is None
         )
-        return Write(_stopped(claim, stop), obstacle) if replaceable else _stop_outcome(delivery, stop)
-    unsettled = UNSETTLED if stop is None else f"{UNSETTLED}; it is not sent again now: {stop.details}"
+        return (
+            Write(_record_to_write(claim, reason), obstacle) if replaceable else _outcome_of_reason(delivery, reason)
+        )
+    unsettled = (
+        NO_ANSWER_DETAILS if reason is None else f"{NO_ANSWER_DETAILS}; it is not sent again now: {reason.details}"
+    )
     match judge(obstacle, claim, delivery, reconcile_after=settings.reconcile_after, resend=settings.resend):
-        case Proceed(record) if stop is not None and record.in_doubt:
+        # The message may have been sent before, so its record must not state that it was not sent.
+        case Proceed(record) if reason is not None and record.in_doubt:
             return _held(delivery, unsettled, obstacle, claim)
         case Proceed(record):
-            return Write(_stopped(record, stop), obstacle)
+            return Write(_record_to_write(record, reason), obstacle)
         case Hold(record):
             return _held(delivery, unsettled, record, claim)
         case Doubt(record, until):
             details = f"the invocation that claimed it has ended; waiting for a webhook until {_clock(until)}"
-            retry = Retry(delivery, Name.UNCERTAIN, until, details, Write(record, obstacle))
-            return _last(retry, record, settings, now)
+            retry = Retry(delivery, OutcomeName.UNCERTAIN, until, details, Write(record, obstacle))
+            return _retry_or_dead_letter(retry, record, settings, now)
         case Wait(until):
             details = f"its record is {obstacle.status}; trying again at {_clock(until)}"
-            return _last(Retry(delivery, Name.WAITING, until, details), obstacle, settings, now)
+            return _retry_or_dead_letter(
+                Retry(delivery, OutcomeName.WAITING, until, details), obstacle, settings, now
+            )
         case Reused():
             details = "the reference was used for another message"
-            return DeadLetter(delivery, Name.REFERENCE_REUSED, REFERENCE_REUSED, details)
+            return DeadLetter(delivery, OutcomeName.REFERENCE_REUSED, REFERENCE_REUSED, details)
         case Duplicate():
-            # A webhook settled our own claim before we saw the acceptance.
+            # This message sent the request itself, and a webhook came before the answer was recorded. So it is no
+            # duplicate.
             own = obstacle.message_id == delivery.message_id and obstacle.accepted_at is None
             settled = own and state.is_settled(obstacle.status)
             return Acknowledge(
-                delivery, Name.SETTLED if settled else Name.DUPLICATE, f"its record is {obstacle.status}"
+                delivery,
+                OutcomeName.SETTLED if settled else OutcomeName.DUPLICATE,
+                f"its record is {obstacle.status}",
             )
 
 
@@ -211,20 +224,21 @@ def _held(delivery: Delivery, details: str, existing: MessageRecord | None, clai
     write = None
     if existing is not None:
         record = state.hold(existing, delivery.message_id, claim.updated_at, claim.expires_at, UNCERTAIN, details)
-        write = Write(state.hold_again(record, existing), existing)
-    return DeadLetter(delivery, Name.HELD, UNCERTAIN, details, write)
+        # A record of version 0.1.0 has no `in_doubt`.
+        write = Write(state.keep_hold_time(record._replace(in_doubt=True), existing), existing)
+    return DeadLetter(delivery, OutcomeName.HELD, UNCERTAIN, details, write)
 
 
-def _not_claimed(delivery: Delivery, reason: Unwritten, now: datetime) -> Retry:
-    if reason is Unwritten.UNAVAILABLE:
+def _not_claimed(delivery: Delivery, reason: PutFailure, now: datetime) -> Retry:
+    if reason is PutFailure.UNAVAILABLE:
         wait = timing.back_off(delivery.receive_count, random.random())  # noqa: S311 - jitter
-        return Retry(delivery, Name.TABLE_UNAVAILABLE, now + wait, "DynamoDB did not write the claim")
-    contended = reason is Unwritten.CONTENDED
+        return Retry(delivery, OutcomeName.TABLE_UNAVAILABLE, now + wait, "DynamoDB did not write the claim")
+    contended = reason is PutFailure.CONTENDED
     details = "other writes to its record are under way" if contended else "its record cannot be read"
-    return Retry(delivery, Name.WAITING, now + timing.BUSY_PAUSE, details)
+    return Retry(delivery, OutcomeName.WAITING, now + timing.BUSY_PAUSE, details)
 
 
-def _last(retry: Retry, record: MessageRecord | None, settings: Settings, now: datetime) -> Outcome:
+def _retry_or_dead_letter(retry: Retry, record: MessageRecord | None, settings: Settings, now: datetime) -> Outcome:
     return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
 
 

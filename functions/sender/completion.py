@@ -13,9 +13,9 @@ import timing
 from gatewayapi import state
 from gatewayapi.errors import StorageError
 from gatewayapi.message_record import MessageRecord
-from gatewayapi.message_table import Unwritten, Write
+from gatewayapi.message_table import PutFailure, Write
 from last_delivery import retry_or_dead_letter
-from outcome import Acceptance, Acknowledge, DeadLetter, Name, Outcome, Retry
+from outcome import Acceptance, Acknowledge, DeadLetter, Outcome, OutcomeName, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,17 +38,18 @@ def complete(
     dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
     others = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
     completed, unrecorded = _record(others, table, now, remaining_s)
-    ended = [_not_recorded(outcome, max_receive_count, now) for outcome in unrecorded]
-    dead_letters += [outcome for outcome in ended if isinstance(outcome, DeadLetter)]
-    completed += [outcome for outcome in ended if not isinstance(outcome, DeadLetter)]
+    replacements = [_not_recorded(outcome, max_receive_count, now) for outcome in unrecorded]
+    dead_letters += [outcome for outcome in replacements if isinstance(outcome, DeadLetter)]
+    completed += [outcome for outcome in replacements if not isinstance(outcome, DeadLetter)]
 
     sent = _send_dead_letters(dead_letters, queues, now, remaining_s)
     recorded, unrecorded = _record(sent, table, now, remaining_s)
     completed += recorded
     for outcome in unrecorded:
-        retry = _not_recorded(outcome, max_receive_count, now)
-        # At the last delivery, a message whose copy was sent leaves the queue. If no copy was sent, SQS moves it.
-        completed.append(outcome if isinstance(retry, DeadLetter) else retry)
+        replacement = _not_recorded(outcome, max_receive_count, now)
+        # At the last delivery, the outcome is final: a DeadLetter, whose copy was sent, is acknowledged. A Retry,
+        # whose copy could not be sent, is moved to the dead-letter queue by SQS.
+        completed.append(outcome if isinstance(replacement, DeadLetter) else replacement)
     retries = [outcome for outcome in completed if isinstance(outcome, Retry)]
     queues.set_visibility_timeouts(retries, now, remaining_s)
     return completed
@@ -62,10 +63,10 @@ def _send_dead_letters(
     return [
         Retry(
             dead_letter.delivery,
-            Name.DEAD_LETTER_FAILED,
+            OutcomeName.DEAD_LETTER_FAILED,
             now + timing.BUSY_PAUSE,
             "no copy could be sent to the dead-letter queue",
-            dead_letter.write_without_copy,
+            dead_letter.write_if_copy_fails,
         )
         if dead_letter.delivery.message_id in failed
         else dead_letter
@@ -79,8 +80,8 @@ def _record(
     """Write the records. Return the outcomes whose records are written, and the others.
 
     This takes one call unless a record has changed since the claim. If an event has moved the record of an accepted
-    message meanwhile, the acceptance is added to the changed record. Writes are retried while the invocation has
-    time, so an acceptance is recorded whenever DynamoDB can be written to.
+    message meanwhile, the acceptance is added to the changed record. Writes are retried until the invocation has no
+    time left. So an acceptance is not recorded only if DynamoDB is unavailable for all of that time.
     """
     completed: list[Outcome] = [outcome for outcome in outcomes if outcome.write is None]
     pending = [outcome for outcome in outcomes if outcome.write is not None]
@@ -93,7 +94,7 @@ def _record(
             obstacle = obstacles.get(outcome.delivery.reference)
             if obstacle is None:
                 completed.append(outcome)
-            elif isinstance(obstacle, Unwritten):
+            elif isinstance(obstacle, PutFailure):
                 unrecorded.append(outcome)
             else:
                 decided = _after_change(outcome, obstacle)
@@ -110,7 +111,10 @@ def _record(
 
 
 def _after_change(outcome: Outcome, existing: MessageRecord) -> Outcome | None:
-    """Return the outcome for a record that has changed since the claim, or None if no event changed it."""
+    """Return the outcome for a record that has changed since the claim.
+
+    Returns None if an event has not settled the message. An acceptance always has an outcome.
+    """
     if isinstance(outcome, Acceptance):
         accepted, was_in_doubt = outcome.write.record, outcome.was_in_doubt
         record = state.accept(
@@ -122,15 +126,16 @@ def _after_change(outcome: Outcome, existing: MessageRecord) -> Outcome | None:
     if outcome.write is not None and not outcome.write.record.in_doubt and existing.accepted_at is None:
         # The provider certainly did not accept our request, so the event belongs to another system.
         return outcome._replace(write=Write(outcome.write.record, existing))
-    return Acknowledge(outcome.delivery, Name.SETTLED, f"an event moved its record to {existing.status}")
+    return Acknowledge(outcome.delivery, OutcomeName.SETTLED, f"an event moved its record to {existing.status}")
 
 
 def _apply_stored_events(
     acceptance: Acceptance, table: MessageTable, now: datetime, remaining_s: Callable[[], float]
 ) -> None:
-    """Apply events that were stored while the record had the msg_id of another system.
+    """Apply the stored events of a message whose record had the msg_id of another system.
 
-    Such events did not move the record. Later events do, because the record has the right msg_id now.
+    Before the acceptance, an event of another system with the same reference can have set the msg_id. Our own events
+    were then stored, but did not move the record. Later events do, because the record has the right msg_id now.
     """
     existing, record = acceptance.write.existing, acceptance.write.record
     if existing is None or existing.msg_id in {None, record.msg_id}:
@@ -151,10 +156,10 @@ def _apply_stored_events(
 
 
 def _not_recorded(outcome: Outcome, max_receive_count: int, now: datetime) -> Outcome:
-    """Return the outcome of a message whose result could not be recorded. It is tried again when its claim ends."""
+    """Return the outcome of a message whose result could not be recorded: SQS delivers it again after its lease."""
     claim = outcome.write.existing if outcome.write else None
     lease_until = claim.lease_until if claim else None
     details = f"the result ({outcome.name}) could not be recorded"
     at = max(lease_until or now, now + timing.BUSY_PAUSE)
-    retry = Retry(outcome.delivery, Name.NOT_RECORDED, at, details)
+    retry = Retry(outcome.delivery, OutcomeName.NOT_RECORDED, at, details)
     return retry_or_dead_letter(retry, None, max_receive_count=max_receive_count, now=now)

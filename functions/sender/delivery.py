@@ -19,7 +19,10 @@ REFERENCE, ERROR_CODE, ERROR_MESSAGE = "Reference", "ErrorCode", "ErrorMessage"
 
 
 class Content(NamedTuple):
-    """A message that is valid in itself, with its deadline and its fingerprint. `stop` checks the stack's rules."""
+    """A message that is valid in itself, with its deadline and its fingerprint.
+
+    `not_sendable` checks the rules of the stack.
+    """
 
     message: Message
     deadline: datetime | None

@@ -85,7 +85,7 @@ def send(
 def _send(
     messages: Sequence[Fields], provider: Client, token: str, remaining_s: float
 ) -> Mapping[str, Accepted | SendError]:
-    timeout_s = timing.request_s(remaining_s)
+    timeout_s = timing.request_timeout_s(remaining_s)
     if timeout_s is None:
         raise UnreachableError("no time left in this invocation")
     if len(messages) == 1:

@@ -1,23 +1,26 @@
 """Decide what to do with a delivery, given the existing record of its reference.
 
-| record                   | the same content                                          | other content    |
-| ------------------------ | --------------------------------------------------------- | ---------------- |
-| SENDING                  | Wait until the lease ends, then Doubt                     | Reused           |
-| UNCERTAIN                | Wait for a webhook, then Hold; under `Resend`, Proceed    | Reused           |
-|                          | once, then Hold                                           |                  |
-| RETRYING                 | Proceed                                                   | Reused           |
-| HELD, in doubt           | a redrive: Proceed; its own redelivery: Duplicate;        | Reused           |
-|                          | any other copy: Hold                                      |                  |
-| HELD                     | its own redelivery: Duplicate; enqueued after the hold or | Proceed          |
-|                          | a redrive: Proceed; any other copy: Duplicate             |                  |
-| INVALID                  | Proceed                                                   | Proceed          |
-| refused by the provider, | its own redelivery: Duplicate; any other: Proceed         | the same         |
-| LAPSED, SUPPRESSED       |                                                           |                  |
-| ACCEPTED or further      | Duplicate                                                 | Reused           |
-| forgotten                | Reused                                                    | Reused           |
+| existing record             | the same content                                          | other content    |
+| --------------------------- | --------------------------------------------------------- | ---------------- |
+| SENDING                     | Wait until the lease ends, then Doubt                     | Reused           |
+| UNCERTAIN                   | Wait for a webhook, then Hold; under `Resend`, Proceed    | Reused           |
+|                             | once, then Hold                                           |                  |
+| RETRYING                    | Proceed                                                   | Reused           |
+| HELD, in doubt              | own redelivery: Duplicate; redriven after the hold:       | Reused           |
+|                             | Proceed; any other message: Hold                          |                  |
+| HELD                        | own redelivery: Duplicate; enqueued after the hold, or    | Proceed          |
+|                             | redriven: Proceed; any other message: Duplicate           |                  |
+| INVALID, by a rule of ours  | Proceed                                                   | Proceed          |
+| INVALID, refused by the     | own redelivery: Duplicate; any other message: Proceed     | the same         |
+| provider; LAPSED;           |                                                           |                  |
+| SUPPRESSED                  |                                                           |                  |
+| ACCEPTED or further         | Duplicate                                                 | Reused           |
+| forgotten                   | Reused                                                    | Reused           |
 
-The words with a capital letter are the classes below. A message in doubt that is sent again stays in doubt until it
-is settled.
+Own redelivery: SQS delivers the message that wrote the record again. Other message: another SQS message with the same
+reference. The words with a capital letter are the classes below.
+
+A message in doubt that is sent again stays in doubt until it is settled.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from delivery import Delivery
     from gatewayapi.message_record import MessageRecord
 
-UNSETTLED = "the request got no usable answer and no webhook arrived: the message may have been sent"
+NO_ANSWER_DETAILS = "the request got no usable answer and no webhook arrived: the message may have been sent"
 
 
 class Proceed(NamedTuple):
@@ -53,14 +56,14 @@ class Wait(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """The invocation that claimed the message has ended: put this record, and wait for a webhook until `until`."""
+    """The invocation that claimed the message has ended: write this record, and wait for a webhook until `until`."""
 
     record: MessageRecord
     until: datetime
 
 
 class Hold(NamedTuple):
-    """Send a copy to the dead-letter queue as UNCERTAIN. `record` becomes HELD. It is None if it is HELD already."""
+    """Send a copy to the dead-letter queue as UNCERTAIN. `record` becomes HELD; None if it is HELD already."""
 
     record: MessageRecord | None
 
@@ -78,7 +81,7 @@ def judge(
     """Return what to do with a delivery. `claim` is the record of a first delivery."""
     if existing.forgotten_at is not None:
         return Reused()
-    if _is_final(existing) and existing.message_id == delivery.message_id:
+    if _needs_nothing_on_redelivery(existing) and existing.message_id == delivery.message_id:
         return Duplicate()
     if existing.fingerprint != claim.fingerprint:
         replaceable = existing.status in {state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD}
@@ -92,8 +95,8 @@ def judge(
     return Proceed(_again(existing, claim, resent=existing.resent))
 
 
-def _is_final(existing: MessageRecord) -> bool:
-    """Return whether the message that wrote the record was finished, so that a redelivery of it has nothing to do.
+def _needs_nothing_on_redelivery(existing: MessageRecord) -> bool:
+    """Return whether the sender has finished the message that wrote the record, so that a redelivery needs no work.
 
     INVALID for a rule of ours is not final: its record is written before its copy is sent to the dead-letter queue,
     so the copy can be missing. INVALID because the provider refused the message is final: its copy is sent first.
@@ -112,9 +115,9 @@ def _judge_unsettled(
         if now < lease_until:
             return Wait(lease_until)
         return Doubt(state.put_in_doubt(existing, lease_until, now, claim.expires_at), now + reconcile_after)
-    settled_by = existing.updated_at + reconcile_after
-    if now < settled_by:
-        return Wait(settled_by)
+    webhook_deadline = existing.updated_at + reconcile_after
+    if now < webhook_deadline:
+        return Wait(webhook_deadline)
     if resend and not existing.resent:
         return Proceed(_again(existing, claim, resent=True))
     return Hold(existing)
@@ -128,7 +131,7 @@ def _judge_held(existing: MessageRecord, claim: MessageRecord, delivery: Deliver
         # It was certainly not sent, so a redrive is sent even if the clocks of SQS and Lambda differ.
         send = enqueued_after_hold or delivery.from_dead_letter_queue
         return Proceed(_again(existing, claim, resent=existing.resent)) if send else Duplicate()
-    # The attribute alone is not enough, because SQS keeps it when it delivers the redriven message again.
+    # `ErrorCode` alone is not enough, because a redriven message keeps it in every delivery, also after a later hold.
     if delivery.from_dead_letter_queue and enqueued_after_hold:
         return Proceed(_again(existing, claim, resent=True))
     return Hold(None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import timing
 from gatewayapi import state
 from gatewayapi.message_table import Write
-from outcome import RETRIES_EXHAUSTED, UNCERTAIN, DeadLetter, Name, Retry
+from outcome import RETRIES_EXHAUSTED, UNCERTAIN, DeadLetter, OutcomeName, Retry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,4 +45,4 @@ def retry_or_dead_letter(
     if record is not None and record.status != state.SENDING:  # SENDING: the record belongs to another invocation
         existing = retry.write.existing if retry.write else record
         write = Write(state.hold(record, delivery.message_id, now, record.expires_at, code, details), existing)
-    return DeadLetter(delivery, Name.HELD, code, details, write, write_without_copy=retry.write)
+    return DeadLetter(delivery, OutcomeName.HELD, code, details, write, write_if_copy_fails=retry.write)

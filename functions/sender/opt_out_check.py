@@ -14,7 +14,7 @@ from delivery import Content
 from gatewayapi.errors import StorageError
 from gatewayapi.message import PROMOTIONAL
 from last_delivery import retry_or_dead_letter
-from outcome import Name, Retry
+from outcome import OutcomeName, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,5 +50,5 @@ def check_opt_outs(
 
 def _waits(delivery: Delivery, error: StorageError, settings: Settings, now: datetime) -> Outcome:
     at = now + timing.back_off(delivery.receive_count, random.random())  # noqa: S311 - jitter
-    retry = Retry(delivery, Name.TABLE_UNAVAILABLE, at, str(error))
+    retry = Retry(delivery, OutcomeName.TABLE_UNAVAILABLE, at, str(error))
     return retry_or_dead_letter(retry, None, max_receive_count=settings.max_receive_count, now=now)

@@ -22,7 +22,7 @@ DRY_RUN = "DRY_RUN"
 OPTED_OUT = "OPTED_OUT"
 
 
-class Name(StrEnum):
+class OutcomeName(StrEnum):
     """What happened, for logs and metrics. docs/operations.md explains each."""
 
     ACCEPTED = "accepted"
@@ -50,7 +50,7 @@ class Acknowledge(NamedTuple):
     """The record is written, then SQS deletes the message."""
 
     delivery: Delivery
-    name: Name
+    name: OutcomeName
     details: str = ""
     write: Write | None = None
 
@@ -68,7 +68,7 @@ class Acceptance(NamedTuple):
     msg_id: str
     write: Write
     was_in_doubt: bool
-    name: Name = Name.ACCEPTED
+    name: OutcomeName = OutcomeName.ACCEPTED
     details: str = ""
 
 
@@ -76,7 +76,7 @@ class Retry(NamedTuple):
     """The message is delivered again at `at`."""
 
     delivery: Delivery
-    name: Name
+    name: OutcomeName
     at: datetime
     details: str = ""
     write: Write | None = None
@@ -88,7 +88,7 @@ class DeadLetter(NamedTuple):
     Arguments:
         code, details: the reason, which is sent with the copy.
         write: the record that is written after the copy is sent.
-        write_without_copy: the record that is written instead if SQS does not take the copy. The message is then
+        write_if_copy_fails: the record that is written instead if SQS does not take the copy. The message is then
             delivered again.
         details_are_ours: whether this project wrote the details. The provider's details can quote the message, so
             they are not logged.
@@ -96,11 +96,11 @@ class DeadLetter(NamedTuple):
     """
 
     delivery: Delivery
-    name: Name
+    name: OutcomeName
     code: str
     details: str
     write: Write | None = None
-    write_without_copy: Write | None = None
+    write_if_copy_fails: Write | None = None
     details_are_ours: bool = True
 
 

@@ -20,7 +20,7 @@ from gatewayapi.errors import (
 )
 from gatewayapi.message_table import Write
 from last_delivery import retry_or_dead_letter
-from outcome import PROVIDER_REFUSED, UNCERTAIN, Acceptance, Acknowledge, DeadLetter, Name, Outcome, Retry
+from outcome import PROVIDER_REFUSED, UNCERTAIN, Acceptance, Acknowledge, DeadLetter, Outcome, OutcomeName, Retry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,11 +40,11 @@ class Expired:
 Result = Accepted | Expired | SendError | SecretError
 
 # For each failure after which the message is sent later: the code in its record, and the outcome's name.
-_NOT_SENT_YET: dict[type[Exception], tuple[str, Name]] = {
-    UnreachableError: ("UNREACHABLE", Name.UNREACHABLE),
-    TryLaterError: ("TRY_LATER", Name.THROTTLED),
-    TokenRefusedError: ("TOKEN_REFUSED", Name.TOKEN_REFUSED),
-    SecretError: ("TOKEN_UNREADABLE", Name.TOKEN_UNREADABLE),
+_NOT_SENT_YET: dict[type[Exception], tuple[str, OutcomeName]] = {
+    UnreachableError: ("UNREACHABLE", OutcomeName.UNREACHABLE),
+    TryLaterError: ("TRY_LATER", OutcomeName.THROTTLED),
+    TokenRefusedError: ("TOKEN_REFUSED", OutcomeName.TOKEN_REFUSED),
+    SecretError: ("TOKEN_UNREADABLE", OutcomeName.TOKEN_UNREADABLE),
 }
 
 
@@ -63,7 +63,7 @@ def outcome_of(
             record = state.put_in_doubt(claim, now, now, expires_at)._replace(
                 error={"code": UNCERTAIN, "details": details}
             )
-            retry = Retry(delivery, Name.UNCERTAIN, until, details, Write(record, claim))
+            retry = Retry(delivery, OutcomeName.UNCERTAIN, until, details, Write(record, claim))
         case RefusedError():
             if _expired(claimed, result, now):
                 return _lapsed(claimed, now, expires_at)
@@ -92,18 +92,18 @@ def _expired(claimed: Claimed, refused: RefusedError, now: datetime) -> bool:
 def _lapsed(claimed: Claimed, now: datetime, expires_at: datetime) -> Outcome:
     details = "its deadline expired before the provider accepted it"
     if claimed.record.in_doubt:
-        return _held(claimed, Name.HELD, details, now, expires_at)
+        return _held(claimed, OutcomeName.HELD, details, now, expires_at)
     record = claimed.record._replace(
         status=state.LAPSED, updated_at=now, expires_at=expires_at, lease_until=None, error=None
     )
-    return Acknowledge(claimed.delivery, Name.LAPSED, details, Write(record, claimed.record))
+    return Acknowledge(claimed.delivery, OutcomeName.LAPSED, details, Write(record, claimed.record))
 
 
 def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at: datetime) -> Outcome:
     findings = "; ".join(f"{refusal.field}: {refusal.reason}" for refusal in refused.refusals)
     details = storable(findings) or str(refused)
     if claimed.record.in_doubt:
-        return _held(claimed, Name.HELD, details, now, expires_at)
+        return _held(claimed, OutcomeName.HELD, details, now, expires_at)
     record = claimed.record._replace(
         status=state.INVALID,
         updated_at=now,
@@ -113,7 +113,7 @@ def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at:
     )
     return DeadLetter(
         claimed.delivery,
-        Name.PROVIDER_REFUSED,
+        OutcomeName.PROVIDER_REFUSED,
         PROVIDER_REFUSED,
         details,
         Write(record, claimed.record),
@@ -122,11 +122,11 @@ def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at:
     )
 
 
-def _held(claimed: Claimed, name: Name, cause: str, now: datetime, expires_at: datetime) -> DeadLetter:
+def _held(claimed: Claimed, name: OutcomeName, cause: str, now: datetime, expires_at: datetime) -> DeadLetter:
     """Return the dead letter of a message that cannot be sent again and may have been sent before."""
     details = f"an earlier request may have been accepted; this one was not: {cause}"
     held = state.hold(claimed.record, claimed.delivery.message_id, now, expires_at, UNCERTAIN, details)
-    record = state.hold_again(held, claimed.replaced)
+    record = state.keep_hold_time(held, claimed.replaced)
     without_copy = state.retry_later(claimed.record, now, expires_at, UNCERTAIN, details)
     return DeadLetter(
         claimed.delivery,

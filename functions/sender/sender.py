@@ -19,7 +19,7 @@ from gatewayapi import aws
 from gatewayapi.client import Client
 from gatewayapi.message_table import MessageTable
 from gatewayapi.secrets import Secret
-from outcome import Acceptance, DeadLetter, Name, Retry
+from outcome import Acceptance, DeadLetter, OutcomeName, Retry
 from queues import Queues
 
 if TYPE_CHECKING:
@@ -40,25 +40,25 @@ CLIENTS = Clients(
 )
 # The CloudWatch metric of each outcome; docs/operations.md explains them.
 METRICS = {
-    Name.ACCEPTED: "MessageAccepted",
-    Name.DUPLICATE: "MessageDuplicate",
-    Name.SETTLED: "MessageSettledByWebhook",
-    Name.INVALID: "MessageInvalid",
-    Name.REFERENCE_REUSED: "MessageReferenceReused",
-    Name.LAPSED: "MessageLapsed",
-    Name.SUPPRESSED: "MessageSuppressed",
-    Name.DRY_RUN: "MessageDryRun",
-    Name.UNCERTAIN: "MessageUncertain",
-    Name.HELD: "MessageHeld",
-    Name.PROVIDER_REFUSED: "ProviderRefused",
-    Name.THROTTLED: "ProviderThrottled",
-    Name.UNREACHABLE: "ProviderUnreachable",
-    Name.TOKEN_REFUSED: "TokenRefused",
-    Name.TOKEN_UNREADABLE: "TokenUnreadable",
-    Name.TABLE_UNAVAILABLE: "TableUnavailable",
-    Name.NOT_RECORDED: "ResultNotRecorded",
-    Name.DEAD_LETTER_FAILED: "DeadLetterFailed",
-    Name.WAITING: "MessageWaiting",
+    OutcomeName.ACCEPTED: "MessageAccepted",
+    OutcomeName.DUPLICATE: "MessageDuplicate",
+    OutcomeName.SETTLED: "MessageSettledByWebhook",
+    OutcomeName.INVALID: "MessageInvalid",
+    OutcomeName.REFERENCE_REUSED: "MessageReferenceReused",
+    OutcomeName.LAPSED: "MessageLapsed",
+    OutcomeName.SUPPRESSED: "MessageSuppressed",
+    OutcomeName.DRY_RUN: "MessageDryRun",
+    OutcomeName.UNCERTAIN: "MessageUncertain",
+    OutcomeName.HELD: "MessageHeld",
+    OutcomeName.PROVIDER_REFUSED: "ProviderRefused",
+    OutcomeName.THROTTLED: "ProviderThrottled",
+    OutcomeName.UNREACHABLE: "ProviderUnreachable",
+    OutcomeName.TOKEN_REFUSED: "TokenRefused",
+    OutcomeName.TOKEN_UNREADABLE: "TokenUnreadable",
+    OutcomeName.TABLE_UNAVAILABLE: "TableUnavailable",
+    OutcomeName.NOT_RECORDED: "ResultNotRecorded",
+    OutcomeName.DEAD_LETTER_FAILED: "DeadLetterFailed",
+    OutcomeName.WAITING: "MessageWaiting",
 }
 
 logger = Logger()

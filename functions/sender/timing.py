@@ -11,7 +11,7 @@
   the lease. Source: "Configuring a queue to use with Lambda" in the Lambda developer guide.
 - A retried message gets its own visibility timeout, of at most 12 hours from its receipt.
 
-tests/stack/test_template.py compares the template with these.
+tests/stack/test_template_limits.py compares the template with these.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def lease_until(now: datetime, remaining_s: float) -> datetime:
     return now + timedelta(seconds=remaining_s) + LEASE_MARGIN
 
 
-def request_s(remaining_s: float) -> float | None:
+def request_timeout_s(remaining_s: float) -> float | None:
     """Return the seconds that a request to the provider may take, or None if there is no time for one."""
     spare_s = remaining_s - RESERVE_S
     return spare_s if spare_s >= MIN_REQUEST_S else None

@@ -1,8 +1,8 @@
 """Recognise stop and start words in inbound texts, and return their opt-out records.
 
-A text counts only if it is nothing but such a word. A text such as "stop 12345" can mean something else.
-Upper and lower case are equal, and spaces and punctuation around the word are ignored: people write "Stop." and
-"STOP!".
+A text counts only if it is such a word, alone or after a keyword. Keywords are for numbers that several services
+share: with the keyword PIZZA, "PIZZA STOP" is an opt-out. A text such as "stop 12345" can mean something else. Upper
+and lower case are equal, and spaces and punctuation around the word are ignored: people write "Stop." and "STOP!".
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from gatewayapi.event_record import EventRecord
 
-TEXT = "user-message.text."
-_AROUND = "PSZC"  # Unicode's categories of punctuation, symbols, separators and control characters
+TEXT_EVENT = "user-message.text."
+_IGNORED_CATEGORIES = "PSZC"  # Unicode's categories of punctuation, symbols, separators and control characters
 _EMOJI_VARIANT = "\ufe0f"  # the selector that turns a symbol into an emoji
 
 
 class UnreadableTextError(Exception):
-    """The sender or the content of an inbound text cannot be read, so it may be an opt-out."""
+    """The sender or the content of an inbound text cannot be read, and it may have been an opt-out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ def words(stop: str, start: str, keywords: str) -> Words:
 
 def recognise(text: str, known: Words) -> str | None:
     """Return OUT for a stop word and IN for a start word, else None. A keyword may precede the word."""
-    whole = _compared(text)
+    whole = _normalised(text)
     candidates = {whole} | {
-        _compared(whole.removeprefix(keyword)) for keyword in known.keywords if _leads(keyword, whole)
+        _normalised(whole.removeprefix(keyword)) for keyword in known.keywords if _starts_with_keyword(keyword, whole)
     }
     if candidates & known.stop:
         return OUT
@@ -57,11 +57,13 @@ def recognise(text: str, known: Words) -> str | None:
 
 
 def opt_out(event: EventRecord, known: Words) -> OptOutRecord | None:
-    """Return the opt-out record of an event, or None if its text is not a stop or start word.
+    """Return the opt-out record of an event, or None if it is not an inbound text with a stop or start word.
+
+    The content of a very large body is not read, so it counts as another text.
 
     Raises UnreadableTextError if its text or its sender cannot be read.
     """
-    if not event.event_type.startswith(TEXT) or len(event.body.encode()) > MAX_PARSED_BODY:
+    if not event.event_type.startswith(TEXT_EVENT) or len(event.body.encode()) > MAX_PARSED_BODY:
         return None
     content = event.content.get("message") if isinstance(event.content, dict) else event.content
     if not isinstance(content, str):
@@ -86,24 +88,24 @@ def _sent_at(event: EventRecord) -> datetime:
 
 
 def _listed(text: str) -> frozenset[str]:
-    return frozenset(word for word in map(_compared, text.split(",")) if word)
+    return frozenset(word for word in map(_normalised, text.split(",")) if word)
 
 
-def _leads(keyword: str, text: str) -> bool:
+def _starts_with_keyword(keyword: str, text: str) -> bool:
     following = text.removeprefix(keyword)[:1]
-    return text.startswith(keyword) and following != "" and _is_around(following)
+    return text.startswith(keyword) and following != "" and _is_ignored(following)
 
 
-def _compared(text: str) -> str:
+def _normalised(text: str) -> str:
     """Return a text in one case and one Unicode form, with single spaces, without punctuation around it."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     first, last = 0, len(folded)
-    while first < last and _is_around(folded[first]):
+    while first < last and _is_ignored(folded[first]):
         first += 1
-    while first < last and _is_around(folded[last - 1]):
+    while first < last and _is_ignored(folded[last - 1]):
         last -= 1
     return " ".join(folded[first:last].split())
 
 
-def _is_around(character: str) -> bool:
-    return character == _EMOJI_VARIANT or unicodedata.category(character)[0] in _AROUND
+def _is_ignored(character: str) -> bool:
+    return character == _EMOJI_VARIANT or unicodedata.category(character)[0] in _IGNORED_CATEGORIES

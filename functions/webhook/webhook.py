@@ -1,4 +1,4 @@
-"""The function behind the REST API: it receives the provider's signed webhooks, and signs bodies for IAM principals.
+"""The function behind the REST API: it receives the provider's signed webhooks, and signs test webhooks.
 
 API Gateway throttles requests and authenticates callers of /sign.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gatewayapi.event_record import EventRecord
 
-MAX_LIFE_S = 6 * 86_400  # the provider tries for up to five days, and the last status can arrive a day later
+MAX_SECONDS_TO_FINAL_STATUS = 6 * 86_400  # an SMS is tried for up to five days, and its last status can arrive later
 SETTINGS = intake.Settings(
     max_age=timedelta(seconds=int(os.environ["MAX_EVENT_AGE_S"])),
     words=stop_words.words(os.environ["STOP_WORDS"], os.environ["START_WORDS"], os.environ["KEYWORDS"]),
@@ -77,7 +77,7 @@ def receive(body: bytes, signature: str) -> Answer:
 
 
 def sign_for(principal: str, body: bytes) -> Answer:
-    """Answer POST /sign for an IAM principal. Other callers could sign a forged webhook, so they are refused."""
+    """Answer POST /sign, with which `make smoke` signs a test webhook. Only IAM principals may use it."""
     if not principal:
         return refuse(403, "FORBIDDEN", "only IAM principals may have a body signed", "SignRefused")
     if len(body) > MAX_BODY:
@@ -98,7 +98,7 @@ def measure_delivery(event: EventRecord) -> None:
     if event.status not in FINAL or event.status_at is None or accepted_at is None:
         return
     seconds = (event.status_at - accepted_at).total_seconds()
-    if seconds < MAX_LIFE_S:  # a test event's msg_id can be years old, and would distort the metric
+    if seconds < MAX_SECONDS_TO_FINAL_STATUS:  # a test event's msg_id can be years old, and would distort the metric
         metrics.add_metric("AcceptToFinalSeconds", MetricUnit.Seconds, max(0.0, seconds))
 
 
@@ -134,7 +134,7 @@ def answer(status_code: int, body: Mapping[str, object]) -> Answer:
 
 
 def raw_body(event: Mapping[str, Any]) -> bytes:
-    """Return the bytes that were sent. They are empty if the body is unreadable, so that no signature verifies."""
+    """Return the bytes that were sent, or none if they cannot be decoded. The signature is then refused."""
     body = event.get("body")
     if not isinstance(body, str):
         return b""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gatewayapi import state
-from gatewayapi.message_table import MessageTable, Unwritten, Write
+from gatewayapi.message_table import MessageTable, PutFailure, Write
 from tests.aws_calls import Refusal, cancelled
 from tests.layer.stored_records import (
     NOW,
@@ -75,14 +75,14 @@ def test_a_record_that_has_changed_is_not_replaced(aws: Aws, table: MessageTable
 
 
 def test_a_record_that_was_deleted_is_not_written_again(aws: Aws, table: MessageTable) -> None:
-    assert table.put([Write(message(status=state.HELD), message())]) == {"order-1": Unwritten.UNREADABLE}
+    assert table.put([Write(message(status=state.HELD), message())]) == {"order-1": PutFailure.UNREADABLE}
     assert stored_records(aws) == []
 
 
 def test_an_unreadable_record_affects_only_its_own_message(aws: Aws, table: MessageTable) -> None:
     damaged = {"pk": {"S": "order-1"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
     aws.dynamodb.put_item(TableName=TABLE, Item=damaged)
-    assert table.put(NEW) == {"order-1": Unwritten.UNREADABLE}
+    assert table.put(NEW) == {"order-1": PutFailure.UNREADABLE}
     assert stored_messages(aws).keys() == {"order-2"}
 
 
@@ -120,7 +120,7 @@ def test_a_record_that_is_always_in_conflict_does_not_delay_the_others(aws: Aws,
         return cancelled(*codes).response() if "order-1" in references else None
 
     aws.calls.before("TransactWriteItems", conflict, count=None)
-    assert table.put([*NEW, Write(message("order-3"))], patience_s=1) == {"order-1": Unwritten.CONTENDED}
+    assert table.put([*NEW, Write(message("order-3"))], patience_s=1) == {"order-1": PutFailure.CONTENDED}
     assert stored_messages(aws).keys() == {"order-2", "order-3"}
 
 

@@ -45,8 +45,8 @@ def test_holding_keeps_the_rest_of_the_record() -> None:
 def test_a_message_that_is_held_again_without_a_request_keeps_the_time_of_its_hold() -> None:
     first = state.hold(RECORD, "first", NOW, EXPIRES, "UNCERTAIN", "why")
     second = state.hold(RECORD, "second", LATER, EXPIRES, "UNCERTAIN", "why")
-    assert state.hold_again(second, first) == second._replace(status_at=NOW)
-    assert state.hold_again(second, RECORD) == second
+    assert state.keep_hold_time(second, first) == second._replace(status_at=NOW)
+    assert state.keep_hold_time(second, RECORD) == second
 
 
 def test_a_record_that_is_put_in_doubt_twice_keeps_the_later_time() -> None:

@@ -7,7 +7,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 
 from gatewayapi.errors import StorageError, UnstorableError
 from gatewayapi.event_table import EventTable
-from gatewayapi.message_table import MessageTable, Unwritten, Write
+from gatewayapi.message_table import MessageTable, PutFailure, Write
 from tests.aws_calls import Refusal, cancelled
 from tests.layer.stored_records import event, message, quarantined, stored_records
 from tests.moto_aws import Aws
@@ -16,7 +16,7 @@ URL = "https://dynamodb.invalid"
 
 
 def assert_nothing_is_written(aws: Aws, table: MessageTable, event_table: EventTable, error: type[Exception]) -> None:
-    assert table.put([Write(message())], patience_s=1) == {"order-1": Unwritten.UNAVAILABLE}
+    assert table.put([Write(message())], patience_s=1) == {"order-1": PutFailure.UNAVAILABLE}
     with pytest.raises(error):
         event_table.store(event("DELIVERED"))
     with pytest.raises(error):

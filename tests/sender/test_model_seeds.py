@@ -21,10 +21,10 @@ import timing
 from gatewayapi import client, event_move, event_table, message_table, record, segments, state
 from gatewayapi.client import Client
 from gatewayapi.message_record import MessageRecord
-from gatewayapi.message_table import MessageTable, Unwritten, Write
+from gatewayapi.message_table import MessageTable, PutFailure, Write
 from gatewayapi.secrets import Secret
 from judgement import Duplicate, Judgement, Proceed
-from outcome import RETRIES_EXHAUSTED, Acknowledge, DeadLetter, Name, Retry
+from outcome import RETRIES_EXHAUSTED, Acknowledge, DeadLetter, OutcomeName, Retry
 from queues import Queues
 from settings import Settings
 from tests.sender.model import scenarios
@@ -112,7 +112,9 @@ def a_message_whose_dead_letter_failed_is_acknowledged(patch: Patch) -> None:
 
 
 def an_unrecorded_result_is_acknowledged(patch: Patch) -> None:
-    patch.setattr(completion, "_not_recorded", lambda outcome, *_: Acknowledge(outcome.delivery, Name.NOT_RECORDED))
+    patch.setattr(
+        completion, "_not_recorded", lambda outcome, *_: Acknowledge(outcome.delivery, OutcomeName.NOT_RECORDED)
+    )
 
 
 def a_lease_that_has_not_ended_is_ignored(patch: Patch) -> None:
@@ -236,7 +238,7 @@ def one_contended_record_stops_all(patch: Patch) -> None:
         done, conflicts, reason = real(self, group, obstacles)
         if not conflicts:
             return done, conflicts, reason
-        obstacles |= {write.record.reference: Unwritten.CONTENDED for write in group}
+        obstacles |= {write.record.reference: PutFailure.CONTENDED for write in group}
         return [write.record.reference for write in group], set(), reason
 
     patch.setattr(MessageTable, "_put_group", put_group)
@@ -319,9 +321,11 @@ def the_longest_expiration_is_sent_unchanged(patch: Patch) -> None:
 
 
 def a_second_copy_in_a_batch_is_exhausted(patch: Patch) -> None:
-    patch.setattr(batch, "timing", SimpleNamespace(**{**vars(timing), "request_s": lambda _: None}))
+    patch.setattr(batch, "timing", SimpleNamespace(**{**vars(timing), "request_timeout_s": lambda _: None}))
     patch.setattr(
-        batch, "_waits", lambda copy, *_: DeadLetter(copy, Name.HELD, RETRIES_EXHAUSTED, "delivered too often")
+        batch,
+        "_retry_without_time",
+        lambda copy, *_: DeadLetter(copy, OutcomeName.HELD, RETRIES_EXHAUSTED, "delivered too often"),
     )
 
 
@@ -329,9 +333,9 @@ def a_stop_overwrites_a_message_in_doubt(patch: Patch) -> None:
     real = vars(claims)["_decide"]
 
     def decide(candidate: Given, obstacle: Given, settings: Given) -> Given:
-        if candidate.stop is None or not isinstance(obstacle, MessageRecord):
+        if candidate.reason is None or not isinstance(obstacle, MessageRecord):
             return real(candidate, obstacle, settings)
-        return Write(vars(claims)["_stopped"](candidate.record, candidate.stop), obstacle)
+        return Write(vars(claims)["_record_to_write"](candidate.record, candidate.reason), obstacle)
 
     patch.setattr(claims, "_decide", decide)
 
@@ -340,9 +344,9 @@ def a_message_in_doubt_gets_a_dead_letter_of_another_code(patch: Patch) -> None:
     real = vars(claims)["_decide"]
 
     def decide(candidate: Given, obstacle: Given, settings: Given) -> Given:
-        if candidate.stop is None or not isinstance(obstacle, MessageRecord):
+        if candidate.reason is None or not isinstance(obstacle, MessageRecord):
             return real(candidate, obstacle, settings)
-        return vars(claims)["_stop_outcome"](candidate.delivery, candidate.stop)
+        return vars(claims)["_outcome_of_reason"](candidate.delivery, candidate.reason)
 
     patch.setattr(claims, "_decide", decide)
 
@@ -358,7 +362,7 @@ def a_refusal_of_a_batch_refuses_all(patch: Patch) -> None:
 
 def a_damaged_record_raises(patch: Patch) -> None:
     for module in (event_table, message_table):
-        patch.setattr(module, "readable", lambda item: record.from_item(item) if item else None)
+        patch.setattr(module, "record_or_none", lambda item: record.from_item(item) if item else None)
 
 
 def an_unreadable_retry_after_raises(patch: Patch) -> None:
@@ -407,7 +411,7 @@ def an_event_of_a_forgotten_message_is_stored_with_its_number(patch: Patch) -> N
 
 
 def a_copy_that_is_not_sent_makes_the_hold_newer(patch: Patch) -> None:
-    patch.setattr(state, "hold_again", lambda record, _previous: record)
+    patch.setattr(state, "keep_hold_time", lambda record, _previous: record)
 
 
 def max_segments_is_ignored(patch: Patch) -> None:

@@ -25,13 +25,13 @@ def test_the_visibility_timeout_is_longer_than_the_lease() -> None:
 
 
 def test_a_request_ends_before_the_reserve() -> None:
-    assert timing.request_s(30) == 30 - timing.RESERVE_S
-    assert timing.request_s(timing.RESERVE_S + timing.MIN_REQUEST_S) == timing.MIN_REQUEST_S
+    assert timing.request_timeout_s(30) == 30 - timing.RESERVE_S
+    assert timing.request_timeout_s(timing.RESERVE_S + timing.MIN_REQUEST_S) == timing.MIN_REQUEST_S
 
 
 @pytest.mark.parametrize("remaining_s", [timing.RESERVE_S + timing.MIN_REQUEST_S - 0.001, timing.RESERVE_S, 0, -1])
 def test_a_request_without_enough_time_is_not_begun(remaining_s: float) -> None:
-    assert timing.request_s(remaining_s) is None
+    assert timing.request_timeout_s(remaining_s) is None
 
 
 @given(st.integers(1, 50), jitters)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gatewayapi import event_move, state, transaction
 from gatewayapi.errors import StorageError
 from gatewayapi.message_record import MessageRecord
-from gatewayapi.record import Record, readable
+from gatewayapi.record import Record, record_or_none
 from gatewayapi.transaction import Cancellation
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ TRIES = 4
 
 
 class EventTable:
-    """The table by name. Time-outs and botocore's own retries are settings of `client`."""
+    """The stack's table, as the webhook function writes it. `client` has the time-outs and botocore's own retries."""
 
     def __init__(
         self, client: DynamoDBClient, name: str, retention_days: int, *, sleep: Callable[[float], None] = time.sleep
@@ -47,9 +47,10 @@ class EventTable:
     def store(self, event: EventRecord, opt_out: OptOutRecord | None = None) -> bool:
         """Store an event and what it changes, in one transaction. Returns False if the event is stored already.
 
-        A status event moves its message's record (see `event_move`), and an inbound text can lead to an opt-out. If
-        the condition of such a change fails, the event is stored without it. An event that belongs to no message
-        record is in the index by_phone_number. An event of a forgotten message is stored without the person's data.
+        A status event moves its message's record, that is, it sets a later status (see `event_move`). An inbound text
+        can lead to an opt-out. If the condition of such a change fails, the event is stored and the change is not
+        made. An event that belongs to no message record is in the index by_phone_number. An event of a forgotten
+        message is stored without the person's data.
 
         Raises StorageError if trying again later can help, and UnstorableError if it cannot.
         """
@@ -58,13 +59,13 @@ class EventTable:
         about_message = move or (event_move.check(self._name, event) if event.reference else None)
         about_person = {"Put": opt_out.to_put(self._name)} if opt_out else None
         stored = event if move else replace(event, by_phone_number=True)
-        contested = False
+        may_be_corrected = False
         for _ in self._tries():
             put = self._new(stored.to_item())
             items = [item for item in (put, about_message, about_person) if item]
             cancellations = transaction.write(self._client, items)
             if not cancellations:
-                if contested:
+                if may_be_corrected:
                     self._move_again(move)
                 return True
             for item, (why, found) in zip(items, cancellations, strict=True):
@@ -75,9 +76,9 @@ class EventTable:
                 if item is about_person:
                     about_person = None
                     continue
-                existing, forgotten = readable(found), bool(found and "forgotten_at" in found)
+                existing, forgotten = record_or_none(found), bool(found and "forgotten_at" in found)
                 stored = _unmoved(event, existing, forgotten=forgotten)
-                contested = not forgotten and _is_contested(existing, event)
+                may_be_corrected = not forgotten and _may_be_corrected(existing, event)
                 about_message = None if forgotten else event_move.check(self._name, event)
         raise StorageError("other writes to the same records are under way")
 
@@ -93,9 +94,11 @@ class EventTable:
         raise StorageError("another write to the same record is under way")
 
     def _move_again(self, move: dict[str, Any] | None) -> None:
-        """Try the move once more: the sender can have corrected the record's msg_id just before the event was stored.
+        """Try the move once more.
 
-        If the sender corrects it later, it reads the stored events itself.
+        Another system's event can have set the record's msg_id. The sender corrects it when it gets the provider's
+        answer. If it did so before this event was stored, the move can succeed now. If it does so later, it reads the
+        stored events itself.
         """
         try:
             transaction.write(self._client, [move])
@@ -114,8 +117,8 @@ class EventTable:
             yield number
 
 
-def _is_contested(existing: Record | None, event: EventRecord) -> bool:
-    """Return whether the record has another event's msg_id, and has no answer to our own request yet."""
+def _may_be_corrected(existing: Record | None, event: EventRecord) -> bool:
+    """Return whether the record's msg_id came from another event, and our own request has no answer yet."""
     return (
         isinstance(existing, MessageRecord)
         and existing.msg_id not in {None, event.msg_id}

@@ -1,7 +1,7 @@
 """The table as the sender uses it: it writes message records, and reads opt-outs and events.
 
-Message records are written with optimistic locking: a record is put only if there is none, or if the record that was
-read is unchanged.
+Message records are written with optimistic locking: a new record is put only if the table has none, and a changed one
+only if the stored record is still the one that was read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gatewayapi.clock import to_text
 from gatewayapi.errors import StorageError, UnstorableError
 from gatewayapi.event_record import EVENT_SK, EventRecord
 from gatewayapi.message_record import MessageRecord
-from gatewayapi.record import readable
+from gatewayapi.record import record_or_none
 from gatewayapi.transaction import Cancellation
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class Write(NamedTuple):
-    """A message record to put: in place of `existing` if that is unchanged, or as a new one if it is None."""
+    """A message record to put. It is new, or replaces `existing`, which must be unchanged in the table."""
 
     record: MessageRecord
     existing: MessageRecord | None = None
 
 
-class Unwritten(Enum):
-    """Why a record was not put, if there is no readable record in its place."""
+class PutFailure(Enum):
+    """Why a put was not confirmed. If a readable record is in its place, `put` returns that record instead."""
 
     CONTENDED = auto()  # other writes to the same record kept conflicting
     UNREADABLE = auto()  # the existing record is damaged, or it was deleted since it was read
@@ -44,7 +44,7 @@ class Unwritten(Enum):
 
 
 class MessageTable:
-    """The table by name. Time-outs and botocore's own retries are settings of `client`."""
+    """The stack's table, as the sender uses it. `client` has the time-outs and botocore's own retries."""
 
     def __init__(
         self,
@@ -63,8 +63,10 @@ class MessageTable:
         """Return when the table's TTL may delete a record that is written now."""
         return now + self._retention
 
-    def put(self, writes: Sequence[Write], *, patience_s: float = 0.0) -> dict[str, MessageRecord | Unwritten]:
-        """Put message records. Return by reference why some were not put: the existing record, or `Unwritten`.
+    def put(self, writes: Sequence[Write], *, patience_s: float = 0.0) -> dict[str, MessageRecord | PutFailure]:
+        """Put message records. Return those that were not put.
+
+        The keys of the result are references. A value is the existing record, or the reason if there is none.
 
         One transaction contains all of them. If some cannot be put, the others are tried again at once. The records
         that were contended are tried again after a pause, which grows. If DynamoDB throttles or does not answer, all
@@ -76,7 +78,7 @@ class MessageTable:
 
         """
         waiting = _Waiting(patience_s, self._sleep)
-        obstacles: dict[str, MessageRecord | Unwritten] = {}
+        obstacles: dict[str, MessageRecord | PutFailure] = {}
         pending = {write.record.reference: write for write in writes}
         contended: set[str] = set()
         while pending:
@@ -88,8 +90,8 @@ class MessageTable:
             if (finished or conflicts) and pending.keys() - contended:
                 continue  # some records neither conflict nor are finished: try them again without the others
             if pending and not waiting.pause():
-                unavailable = dict.fromkeys(pending, Unwritten.UNAVAILABLE)
-                return obstacles | unavailable | dict.fromkeys(contended, Unwritten.CONTENDED)
+                unavailable = dict.fromkeys(pending, PutFailure.UNAVAILABLE)
+                return obstacles | unavailable | dict.fromkeys(contended, PutFailure.CONTENDED)
             contended.clear()
         return obstacles
 
@@ -113,21 +115,22 @@ class MessageTable:
                 page = self._client.query(**request)
             except (ClientError, BotoCoreError) as error:
                 raise StorageError(f"DynamoDB did not read the events: {transaction.code_of(error)}") from error
-            records = (readable(item) for item in page["Items"])
+            records = (record_or_none(item) for item in page["Items"])
             found += [record for record in records if isinstance(record, EventRecord)]
             if "LastEvaluatedKey" not in page:
                 return found
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _put_group(
-        self, group: Sequence[Write], obstacles: dict[str, MessageRecord | Unwritten]
+        self, group: Sequence[Write], obstacles: dict[str, MessageRecord | PutFailure]
     ) -> tuple[list[str], set[str]]:
         """Try one transaction.
 
         Returns the references that are finished (put, or blocked by an existing record), and those with a conflicting
-        write. Existing records are added to `obstacles`.
+        write. Both are empty if DynamoDB did not answer, or refused the transaction as a whole. Existing records are
+        added to `obstacles`.
         """
-        items = [self._put(write) for write in group]
+        items = [self._put_item(write) for write in group]
         try:
             cancellations = transaction.write(self._client, items)
         except (StorageError, UnstorableError):
@@ -141,13 +144,13 @@ class MessageTable:
                 finished.append(reference)
                 # After a lost answer, the existing record can be the one that was put.
                 if found != item["Put"]["Item"]:
-                    record = readable(found)
-                    obstacles[reference] = record if isinstance(record, MessageRecord) else Unwritten.UNREADABLE
+                    record = record_or_none(found)
+                    obstacles[reference] = record if isinstance(record, MessageRecord) else PutFailure.UNREADABLE
             elif why is Cancellation.CONFLICT:
                 conflicts.add(reference)
         return finished, conflicts
 
-    def _put(self, write: Write) -> dict[str, Any]:
+    def _put_item(self, write: Write) -> dict[str, Any]:
         put: dict[str, Any] = {
             "TableName": self._name,
             "Item": write.record.to_item(),
@@ -155,7 +158,8 @@ class MessageTable:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         if write.existing is not None:
-            # Every write of a message record sets updated_at, to the microsecond, so these two identify a version.
+            # Every write of a message record sets updated_at, to the microsecond, so it and status identify a
+            # version.
             put["ConditionExpression"] = (
                 "#status = :status AND updated_at = :updated_at AND attribute_not_exists(forgotten_at)"
             )
@@ -179,6 +183,7 @@ class _Waiting:
 
     def pause(self) -> bool:
         """Pause, and return whether to try again. Returns False at once if no time is left."""
+        # The pauses count even if `sleep` does not wait, as in tests.
         left_s = self._patience_s - max(self._paused_s, time.monotonic() - self._started)
         if left_s <= 0:
             return False

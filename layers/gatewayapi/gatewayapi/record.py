@@ -43,7 +43,7 @@ def from_item(item: Mapping[str, Any]) -> Record | None:
         raise RecordError(f"not a record of this table: {error!r}") from error
 
 
-def readable(item: dict[str, Any] | None) -> Record | None:
+def record_or_none(item: dict[str, Any] | None) -> Record | None:
     """Return the record of an item, or None if it is absent or damaged.
 
     A record that was damaged by hand then affects only its own message, not the rest of the batch.

@@ -55,11 +55,12 @@ def hold(
     )
 
 
-def hold_again(record: MessageRecord, previous: MessageRecord | None) -> MessageRecord:
-    """Return the HELD record of a message that was not sent now. If `previous` is HELD too, its time is kept.
+def keep_hold_time(record: MessageRecord, previous: MessageRecord | None) -> MessageRecord:
+    """Return a HELD record with the hold time of `previous`, if that is HELD too.
 
-    Only a redrive that is newer than the hold is sent. Several copies can be redriven together. If one of them is not
-    sent, because its deadline has expired for example, a new time would make the other copies older than the hold.
+    A redriven copy is sent only if it was enqueued after the hold. If two copies are redriven together and one cannot
+    be sent, for example because its deadline has expired, a new hold time would be later than the other copy, and the
+    other copy would not be sent either.
     """
     return record._replace(status_at=held_since(previous)) if previous and previous.status == HELD else record
 
@@ -81,7 +82,7 @@ def retry_later(record: MessageRecord, now: datetime, expires_at: datetime, code
 
 
 def put_in_doubt(record: MessageRecord, until: datetime, now: datetime, expires_at: datetime) -> MessageRecord:
-    """Return the record as UNCERTAIN: a request, sent at `until` at the latest, got no usable answer."""
+    """Return the record as UNCERTAIN: a request, sent at `until` or earlier, got no usable answer."""
     return record._replace(
         status=UNCERTAIN,
         updated_at=now,
@@ -97,9 +98,10 @@ def accept(
 ) -> MessageRecord:
     """Return the record with the provider's answer to our request.
 
-    An event may have moved the record since the request was sent. If that event has another msg_id, the answer
-    replaces it, because the event is about a message of another system. If the message had been in doubt before this
-    request (`was_in_doubt`), both ids can be ours, and the higher status is kept.
+    An event may have moved the record since the request was sent. If that event has another msg_id, it is about a
+    message of another system, so the answer replaces what it changed. The exception is a message that was in doubt
+    before this request (`was_in_doubt`): both ids can be ours, so a status of ACCEPTED or higher is kept with its
+    msg_id.
     """
     ours = record.msg_id == msg_id or (was_in_doubt and record.msg_id is not None)
     keep = is_settled(record.status) and ours
@@ -118,7 +120,7 @@ def accept(
 
 
 def apply(record: MessageRecord, events: Iterable[EventRecord], now: datetime) -> MessageRecord:
-    """Return the accepted record after the stored status event that has the highest rank."""
+    """Return the accepted record with the highest-ranked of its stored status events applied."""
     furthest = max(
         (event for event in events if event.msg_id == record.msg_id and moves(event)),
         key=lambda event: (rank(event.status or ""), event.status_at, event.status),

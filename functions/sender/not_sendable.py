@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gatewayapi import message, state
 from gatewayapi.errors import MessageError
-from outcome import DRY_RUN, OPTED_OUT, Name
+from outcome import DRY_RUN, OPTED_OUT, OutcomeName
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 
-class Stop(NamedTuple):
+class NotSendable(NamedTuple):
     """Why a message is not sent now.
 
     Arguments:
@@ -31,15 +31,15 @@ class Stop(NamedTuple):
     """
 
     status: str
-    name: Name
+    name: OutcomeName
     code: str | None
     details: str
     dead_letter: bool = False
 
 
-def stop_for(
+def reason_not_to_send(
     delivery: Delivery, settings: Settings, now: datetime, opted_out: Collection[str] = frozenset()
-) -> Stop | None:
+) -> NotSendable | None:
     """Return the reason not to send a message now, or None. `opted_out` contains phone numbers as digits."""
     content = delivery.content
     if isinstance(content, MessageError):
@@ -49,14 +49,14 @@ def stop_for(
     except MessageError as error:
         return _invalid(error)
     if content.deadline is not None and content.deadline <= now:
-        return Stop(state.LAPSED, Name.LAPSED, None, "its deadline expired before it was sent")
+        return NotSendable(state.LAPSED, OutcomeName.LAPSED, None, "its deadline expired before it was sent")
     if content.message.message_type == message.PROMOTIONAL and str(content.message.recipient) in opted_out:
-        return Stop(state.SUPPRESSED, Name.SUPPRESSED, OPTED_OUT, "the recipient has opted out")
+        return NotSendable(state.SUPPRESSED, OutcomeName.SUPPRESSED, OPTED_OUT, "the recipient has opted out")
     if not settings.may_send_to(content.message.recipient):
         details = f"SendMode is {settings.send_mode}: nothing is sent to this recipient"
-        return Stop(state.HELD, Name.DRY_RUN, DRY_RUN, details)
+        return NotSendable(state.HELD, OutcomeName.DRY_RUN, DRY_RUN, details)
     return None
 
 
-def _invalid(error: MessageError) -> Stop:
-    return Stop(state.INVALID, Name.INVALID, error.code, str(error), dead_letter=True)
+def _invalid(error: MessageError) -> NotSendable:
+    return NotSendable(state.INVALID, OutcomeName.INVALID, error.code, str(error), dead_letter=True)
