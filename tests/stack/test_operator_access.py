@@ -80,7 +80,7 @@ CALLS = [
     Call("dynamodb", "query", TABLE, BY_NUMBER, (SUPPORT, OPERATOR)),
     # The local AWS does not evaluate the condition by which OptOutPolicy allows opt-outs only;
     # tests/stack/test_template_access.py checks that it is there.
-    Call("dynamodb", "update_item", TABLE, {"Key": OPT_OUT, **TOUCH}, (OPT_OUTS, OPERATOR)),
+    Call("dynamodb", "update_item", TABLE, {"Key": OPT_OUT, **TOUCH}, (OPERATOR,)),
     Call("dynamodb", "put_item", TABLE, {"Item": OPT_OUT}, (OPT_OUTS,)),
     Call("dynamodb", "get_item", TABLE, {"Key": RECORD}),
     Call("dynamodb", "delete_item", TABLE, {"Key": RECORD}),

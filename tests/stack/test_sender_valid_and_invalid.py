@@ -89,19 +89,21 @@ def test_an_invalid_message_is_in_the_dead_letter_queue_unchanged_with_its_reaso
 ) -> None:
     body, code, reason = INVALID[name]
     reference = "odd" if name == "unknown-field" else ids[name]
-    (dead_letter,) = deployed.dead_letters(reference)
-    assert dead_letter.body == body
-    assert dead_letter.attribute_values() == {"ErrorCode": code, "ErrorMessage": reason, "Reference": reference}
-    (record,) = deployed.history(reference)
+    # There can be more than one: on a busy machine, an invocation can time out, and SQS delivers the message again.
+    dead_letters = deployed.dead_letters(reference)
+    assert {dead_letter.body for dead_letter in dead_letters} == {body}
+    attributes = {"ErrorCode": code, "ErrorMessage": reason, "Reference": reference}
+    assert all(dead_letter.attribute_values() == attributes for dead_letter in dead_letters)
+    record = deployed.history(reference)[-1]
     assert (record.status, record.error) == ("INVALID", {"code": code, "details": reason})
 
 
 def test_an_invalid_message_of_the_urgent_queue_is_in_the_dead_letter_queue(
     deployed: DeployedStack, ids: dict[str, str]
 ) -> None:
-    (dead_letter,) = deployed.dead_letters(ids["invalid-urgent"])
-    assert dead_letter.body == "no JSON"
-    assert dead_letter.attribute_values()["ErrorCode"] == "INVALID_JSON"
+    dead_letters = deployed.dead_letters(ids["invalid-urgent"])
+    codes = {(dead_letter.body, dead_letter.attribute_values()["ErrorCode"]) for dead_letter in dead_letters}
+    assert codes == {("no JSON", "INVALID_JSON")}
 
 
 def test_the_table_does_not_contain_the_text(deployed: DeployedStack) -> None:
@@ -139,7 +141,7 @@ def test_every_batch_writes_a_log_line_and_metrics(
         batches = [line["outcomes"] for line in lines() if line.get("message") == "batch"]
         written = [sum(batch.get(outcome, 0) for batch in batches) for outcome in ("accepted", "invalid")]
         assert written[0] >= 4
-        assert written[1] == len(INVALID) + 1
+        assert written[1] >= len(INVALID) + 1
         if [sum(counted(lines(), metric)) for metric in ("MessageAccepted", "MessageInvalid")] == written:
             return True
         # The local AWS may take a process's last line for one of its next invocation's.
