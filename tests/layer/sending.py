@@ -36,40 +36,40 @@ ENTRY = {"msg_id": "m-1", "recipient": 4512345678, "reference": "a"}  # the prov
 ACCEPTED = Accepted("m-1", 4512345678, "a")
 
 
-class FixedProvider:
-    """A provider that answers every request with the same bytes, which a test sets, and its client."""
+class AnsweringProvider:
+    """A provider that answers every request with bytes that a test chooses, and its client."""
 
     client: Client
 
     def __init__(self) -> None:
-        self.raw = b""
+        self.answer = b""
         self.keeps_connections = True
 
     def serve(self, connection: Connection) -> None:
         """Answer the requests of a connection."""
         while connection.request():
-            connection.send(self.raw)
+            connection.send(self.answer)
             if not self.keeps_connections:
                 return
 
-    def send(self, raw: bytes) -> Accepted:
-        """Return what the client makes of these bytes as the answer to one message."""
-        self.raw = raw
+    def result_of_one(self, answer: bytes) -> Accepted:
+        """Send MESSAGE, answer with these bytes, and return the client's result."""
+        self.answer = answer
         return self.client.send(MESSAGE)
 
-    def send_many(self, raw: bytes) -> list[Accepted | None]:
-        """Return what the client makes of these bytes as the answer to two messages."""
-        self.raw = raw
+    def results_of_two(self, answer: bytes) -> list[Accepted | None]:
+        """Send MESSAGE and a message "b", answer with these bytes, and return the client's results."""
+        self.answer = answer
         return self.client.send_many([MESSAGE, message("b")])
 
 
 @pytest.fixture(scope="module")
-def fixed_provider() -> Iterator[FixedProvider]:
-    """A provider whose answers a test sets."""
-    fixed = FixedProvider()
-    with RawServer(fixed.serve) as server:
-        fixed.client = Client(TOKEN, server.url, timeout_s=10)
-        yield fixed
+def answering_provider() -> Iterator[AnsweringProvider]:
+    """A provider whose answers a test chooses."""
+    provider = AnsweringProvider()
+    with RawServer(provider.serve) as server:
+        provider.client = Client(TOKEN, server.url, timeout_s=10)
+        yield provider
 
 
 def answering(raw: bytes) -> Callable[[Connection], None]:

@@ -1,4 +1,8 @@
-"""How the client reads answers: accepted, refused, try later, token refused, or unknown."""
+"""How the client reads answers: accepted, refused, try later, token refused, or unknown.
+
+`result_of_one` sends the message "a". `results_of_two` sends the messages "a" and "b". The provider answers with the
+given bytes.
+"""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,9 +15,9 @@ from hypothesis import strategies as st
 from gatewayapi.client import Accepted
 from gatewayapi.errors import Refusal, RefusedError, TokenRefusedError, TryLaterError, UnknownOutcomeError
 from tests.layer.raw_server import answer
-from tests.layer.sending import ACCEPTED, ENTRY, FixedProvider, fixed_provider
+from tests.layer.sending import ACCEPTED, ENTRY, AnsweringProvider, answering_provider
 
-__all__ = ["fixed_provider"]
+__all__ = ["answering_provider"]
 
 
 def document(status: int, content: object, **headers: str) -> bytes:
@@ -21,19 +25,23 @@ def document(status: int, content: object, **headers: str) -> bytes:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
-def test_an_acceptance_counts_under_every_success_status(fixed_provider: FixedProvider, status: int) -> None:
-    assert fixed_provider.send(document(status, ENTRY)) == ACCEPTED
+def test_an_acceptance_is_read_from_an_answer_with_any_success_status(
+    answering_provider: AnsweringProvider, status: int
+) -> None:
+    assert answering_provider.result_of_one(document(status, ENTRY)) == ACCEPTED
 
 
-def test_unknown_fields_of_an_acceptance_are_ignored(fixed_provider: FixedProvider) -> None:
-    assert fixed_provider.send(document(202, {**ENTRY, "price": 0.07})).msg_id == "m-1"
+def test_unknown_fields_of_an_acceptance_are_ignored(answering_provider: AnsweringProvider) -> None:
+    assert answering_provider.result_of_one(document(202, {**ENTRY, "price": 0.07})).msg_id == "m-1"
     many = {"responses": [{**ENTRY, "price": 0.07}], "total": 1}
-    assert fixed_provider.send_many(document(202, many)) == [ACCEPTED, None]
+    assert answering_provider.results_of_two(document(202, many)) == [ACCEPTED, None]
 
 
-def test_a_missing_or_unreadable_recipient_is_none(fixed_provider: FixedProvider) -> None:
+def test_a_missing_or_unreadable_recipient_is_none(answering_provider: AnsweringProvider) -> None:
     for recipient in (None, "4512345678", [1]):
-        assert fixed_provider.send(document(202, {**ENTRY, "recipient": recipient})) == Accepted("m-1", None, "a")
+        assert answering_provider.result_of_one(document(202, {**ENTRY, "recipient": recipient})) == Accepted(
+            "m-1", None, "a"
+        )
 
 
 UNREADABLE: list[object] = [
@@ -60,82 +68,94 @@ UNREADABLE: list[object] = [
 
 @pytest.mark.parametrize("content", UNREADABLE)
 def test_a_success_without_the_acceptance_is_an_unknown_outcome(
-    fixed_provider: FixedProvider, content: object
+    answering_provider: AnsweringProvider, content: object
 ) -> None:
     with pytest.raises(UnknownOutcomeError):
-        fixed_provider.send(document(202, content))
+        answering_provider.result_of_one(document(202, content))
     with pytest.raises(UnknownOutcomeError):
-        fixed_provider.send_many(document(202, {"responses": content} if isinstance(content, dict) else content))
+        answering_provider.results_of_two(
+            document(202, {"responses": content} if isinstance(content, dict) else content)
+        )
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff", b"<html></html>", b"[" * 100_000, b'{"msg_id": ' + b"9" * 5000 + b"}"]
 )
-def test_a_success_that_is_not_json_is_an_unknown_outcome(fixed_provider: FixedProvider, body: bytes) -> None:
-    for send in (fixed_provider.send, fixed_provider.send_many):
+def test_a_success_that_is_not_json_is_an_unknown_outcome(answering_provider: AnsweringProvider, body: bytes) -> None:
+    for send in (answering_provider.result_of_one, answering_provider.results_of_two):
         with pytest.raises(UnknownOutcomeError):
             send(answer(202, body))
 
 
-def test_entries_of_other_messages_and_unreadable_entries_are_ignored(fixed_provider: FixedProvider) -> None:
+def test_entries_of_other_messages_and_unreadable_entries_are_ignored(answering_provider: AnsweringProvider) -> None:
     entries = [None, 7, {}, {**ENTRY, "reference": "z"}, {**ENTRY, "reference": ["a"]}, {**ENTRY, "reference": "b"}]
-    assert fixed_provider.send_many(document(202, {"responses": entries})) == [None, Accepted("m-1", 4512345678, "b")]
+    assert answering_provider.results_of_two(document(202, {"responses": entries})) == [
+        None,
+        Accepted("m-1", 4512345678, "b"),
+    ]
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_401_and_403_refuse_the_token(fixed_provider: FixedProvider, status: int) -> None:
+def test_401_and_403_refuse_the_token(answering_provider: AnsweringProvider, status: int) -> None:
     with pytest.raises(TokenRefusedError) as caught:
-        fixed_provider.send(document(status, {"description": "Unauthorized", "detail": []}))
+        answering_provider.result_of_one(document(status, {"description": "Unauthorized", "detail": []}))
     assert caught.value.status == status
 
 
 @pytest.mark.parametrize("status", [402, 404, 405, 408, 429, 503])
-def test_other_answers_that_accept_nothing_are_tried_later(fixed_provider: FixedProvider, status: int) -> None:
+def test_after_another_status_that_accepts_nothing_the_message_is_tried_later(
+    answering_provider: AnsweringProvider, status: int
+) -> None:
     with pytest.raises(TryLaterError) as caught:
-        fixed_provider.send(answer(status, b"<html>"))
+        answering_provider.result_of_one(answer(status, b"<html>"))
     assert (caught.value.status, caught.value.retry_after_s) == (status, None)
 
 
 @pytest.mark.parametrize("status", [400, 413])
-def test_400_and_413_refuse_the_request_without_naming_a_message(fixed_provider: FixedProvider, status: int) -> None:
+def test_400_and_413_refuse_the_request_without_naming_a_message(
+    answering_provider: AnsweringProvider, status: int
+) -> None:
     with pytest.raises(RefusedError) as caught:
-        fixed_provider.send_many(answer(status, b"<html>"))
+        answering_provider.results_of_two(answer(status, b"<html>"))
     assert (caught.value.status, caught.value.refusals) == (status, ())
 
 
 @pytest.mark.parametrize("status", [102, 103])
-def test_an_interim_response_is_an_unknown_outcome(fixed_provider: FixedProvider, status: int) -> None:
+def test_an_interim_response_is_an_unknown_outcome(answering_provider: AnsweringProvider, status: int) -> None:
     before = f"HTTP/1.1 {status} Wait\r\n\r\n".encode()
     with pytest.raises(UnknownOutcomeError, match=str(status)):
-        fixed_provider.send(before + document(202, ENTRY))
+        answering_provider.result_of_one(before + document(202, ENTRY))
 
 
 @pytest.mark.parametrize("status", [500, 501, 502, 504, 505, 507])
-def test_a_server_error_is_an_unknown_outcome(fixed_provider: FixedProvider, status: int) -> None:
+def test_a_server_error_is_an_unknown_outcome(answering_provider: AnsweringProvider, status: int) -> None:
     with pytest.raises(UnknownOutcomeError, match=str(status)):
-        fixed_provider.send(document(status, ENTRY))
+        answering_provider.result_of_one(document(status, ENTRY))
 
 
-def retry_after_s(fixed_provider: FixedProvider, header: str) -> float | None:
+def retry_after_s(answering_provider: AnsweringProvider, header: str) -> float | None:
     with pytest.raises(TryLaterError) as caught:
-        fixed_provider.send(answer(429, Retry_After=header))
+        answering_provider.result_of_one(answer(429, Retry_After=header))
     return caught.value.retry_after_s
 
 
+# Only the first 12 digits count.
 @pytest.mark.parametrize(
     ("header", "seconds"), [("0", 0), ("3", 3), (" 120 ", 120), ("9" * 50, 999_999_999_999), ("\x0b" * 12 + "3", 3)]
 )
-def test_retry_after_in_seconds_is_read(fixed_provider: FixedProvider, header: str, seconds: float) -> None:
-    assert retry_after_s(fixed_provider, header) == seconds
+def test_retry_after_in_seconds_is_read(answering_provider: AnsweringProvider, header: str, seconds: float) -> None:
+    assert retry_after_s(answering_provider, header) == seconds
 
 
 @pytest.mark.parametrize("gmt", [True, False])
-def test_retry_after_with_a_date_is_the_seconds_until_then(fixed_provider: FixedProvider, *, gmt: bool) -> None:
+def test_retry_after_with_a_date_is_the_seconds_until_then(
+    answering_provider: AnsweringProvider, *, gmt: bool
+) -> None:
     moment = datetime.now(UTC) + timedelta(hours=1)
     before = datetime.now(UTC)
     # HTTP dates are in UTC, so one without a time zone is too.
     seconds = retry_after_s(
-        fixed_provider, format_datetime(moment, usegmt=True) if gmt else f"{moment:%a, %d %b %Y %H:%M:%S}"
+        answering_provider, format_datetime(moment, usegmt=True) if gmt else f"{moment:%a, %d %b %Y %H:%M:%S}"
     )
     assert seconds is not None
     whole = moment.replace(microsecond=0)
@@ -143,8 +163,8 @@ def test_retry_after_with_a_date_is_the_seconds_until_then(fixed_provider: Fixed
 
 
 @pytest.mark.parametrize("header", ["Mon, 01 Jan 2024 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +0200"])
-def test_retry_after_with_a_past_date_is_zero(fixed_provider: FixedProvider, header: str) -> None:
-    assert retry_after_s(fixed_provider, header) == 0
+def test_retry_after_with_a_past_date_is_zero(answering_provider: AnsweringProvider, header: str) -> None:
+    assert retry_after_s(answering_provider, header) == 0
 
 
 @pytest.mark.parametrize(
@@ -155,37 +175,37 @@ def test_retry_after_with_a_past_date_is_zero(fixed_provider: FixedProvider, hea
         *("1 Jan 2024 00:00:00 +99999999999999999999", "1 Jan 2024 00:00:00 +9999"),
     ],
 )
-def test_an_unreadable_retry_after_is_ignored(fixed_provider: FixedProvider, header: str) -> None:
-    assert retry_after_s(fixed_provider, header) is None
+def test_an_unreadable_retry_after_is_ignored(answering_provider: AnsweringProvider, header: str) -> None:
+    assert retry_after_s(answering_provider, header) is None
 
 
 @given(st.one_of(st.text(st.characters(max_codepoint=255)), st.text("0123456789:+-, JanMoGTUC")))
-def test_every_retry_after_is_read_or_ignored(fixed_provider: FixedProvider, header: str) -> None:
+def test_every_retry_after_is_read_or_ignored(answering_provider: AnsweringProvider, header: str) -> None:
     header = "".join(character for character in header if character.isprintable())
-    seconds = retry_after_s(fixed_provider, header)
+    seconds = retry_after_s(answering_provider, header)
     assert seconds is None or seconds >= 0
 
 
-NAMED = {"loc": ["body", "messages", 1, "sender"], "msg": "too short", "type": "string_too_short"}
+REFUSAL_OF_B = {"loc": ["body", "messages", 1, "sender"], "msg": "too short", "type": "string_too_short"}
 
 
 @pytest.mark.parametrize(
     ("detail", "refusals"),
     [
-        ([NAMED], [Refusal(1, "sender", "too short")]),
+        ([REFUSAL_OF_B], [Refusal(1, "sender", "too short")]),
         (
-            [NAMED, {**NAMED, "loc": ["body", "messages", 0]}],
+            [REFUSAL_OF_B, {**REFUSAL_OF_B, "loc": ["body", "messages", 0]}],
             [Refusal(1, "sender", "too short"), Refusal(0, "0", "too short")],
         ),
-        ([{**NAMED, "loc": ["body", "sender"]}], [Refusal(None, "sender", "too short")]),
-        ([{**NAMED, "loc": ["body"]}], [Refusal(None, "body", "too short")]),
-        ([{**NAMED, "loc": []}], [Refusal(None, "", "too short")]),
-        ([{**NAMED, "loc": "sender"}], [Refusal(None, "", "too short")]),
-        ([{**NAMED, "loc": ["body", True, 1.5, {}]}], [Refusal(None, "{}", "too short")]),
-        ([{**NAMED, "msg": None}], [Refusal(1, "sender", "refused without a reason")]),
+        ([{**REFUSAL_OF_B, "loc": ["body", "sender"]}], [Refusal(None, "sender", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": ["body"]}], [Refusal(None, "body", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": []}], [Refusal(None, "", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": "sender"}], [Refusal(None, "", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": ["body", True, 1.5, {}]}], [Refusal(None, "{}", "too short")]),
+        ([{**REFUSAL_OF_B, "msg": None}], [Refusal(1, "sender", "refused without a reason")]),
         ([{"loc": ["body", "messages", 1]}], [Refusal(1, "1", "refused without a reason")]),
         ([{}], [Refusal(None, "", "refused without a reason")]),
-        ([None, 7, "text", [], NAMED], [Refusal(1, "sender", "too short")]),
+        ([None, 7, "text", [], REFUSAL_OF_B], [Refusal(1, "sender", "too short")]),
         ([], []),
         ({}, []),
         (None, []),
@@ -193,15 +213,15 @@ NAMED = {"loc": ["body", "messages", 1, "sender"], "msg": "too short", "type": "
     ],
 )
 def test_the_readable_parts_of_a_refusal_are_read(
-    fixed_provider: FixedProvider, detail: object, refusals: list[Refusal]
+    answering_provider: AnsweringProvider, detail: object, refusals: list[Refusal]
 ) -> None:
     with pytest.raises(RefusedError) as caught:
-        fixed_provider.send_many(document(422, {"detail": detail}))
+        answering_provider.results_of_two(document(422, {"detail": detail}))
     assert list(caught.value.refusals) == refusals
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"7", b"{}", b"null", b'"x"', b"[" * 100_000])
-def test_an_unreadable_refusal_names_no_message(fixed_provider: FixedProvider, body: bytes) -> None:
+def test_an_unreadable_refusal_names_no_message(answering_provider: AnsweringProvider, body: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
-        fixed_provider.send(answer(422, body))
+        answering_provider.result_of_one(answer(422, body))
     assert caught.value.refusals == ()

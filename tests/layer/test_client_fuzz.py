@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from gatewayapi.errors import Refusal, RefusedError, SendError, UnknownOutcomeError
 from tests.layer.raw_server import answer
-from tests.layer.sending import FixedProvider, fixed_provider
+from tests.layer.sending import AnsweringProvider, answering_provider
 
-__all__ = ["fixed_provider"]
+__all__ = ["answering_provider"]
 
 
 json_values = st.recursive(
@@ -49,11 +49,11 @@ def as_bytes(documents: st.SearchStrategy[object]) -> st.SearchStrategy[bytes]:
 @example(status=202, body=b"[" * 990 + b"]" * 990, many=True)
 @example(status=202, body=b'{"responses": ' + b"[" * 980 + b"]" * 980 + b"}", many=True)
 def test_a_success_is_an_acceptance_of_the_message_or_an_unknown_outcome(
-    fixed_provider: FixedProvider, status: int, body: bytes, *, many: bool
+    answering_provider: AnsweringProvider, status: int, body: bytes, *, many: bool
 ) -> None:
     raw = answer(status, body) if status != 299 else answer(200, body).replace(b"200", b"299", 1)
     try:
-        accepted = fixed_provider.send_many(raw) if many else [fixed_provider.send(raw)]
+        accepted = answering_provider.results_of_two(raw) if many else [answering_provider.result_of_one(raw)]
     except UnknownOutcomeError:
         return
     for entry, reference in zip(accepted, "ab", strict=False):
@@ -66,8 +66,8 @@ def test_a_success_is_an_acceptance_of_the_message_or_an_unknown_outcome(
 
 @given(body=as_bytes(refusals), many=st.booleans())
 @example(body=b'{"detail": [{"loc": ' + b"[" * 980 + b"]" * 980 + b"}]}", many=True)
-def test_every_422_is_a_refusal(fixed_provider: FixedProvider, body: bytes, *, many: bool) -> None:
-    send = fixed_provider.send_many if many else fixed_provider.send
+def test_every_422_is_a_refusal(answering_provider: AnsweringProvider, body: bytes, *, many: bool) -> None:
+    send = answering_provider.results_of_two if many else answering_provider.result_of_one
     with pytest.raises(RefusedError) as caught:
         send(answer(422, body))
     for refusal in caught.value.refusals:
@@ -108,10 +108,10 @@ lines = st.one_of(
 @example(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}")
 @example(b"HTTP/1.1 202 Accepted\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}")
 @example(b"HTTP/1.1 99999 What\r\n\r\n")
-def test_invalid_http_leads_to_an_error_of_the_client(fixed_provider: FixedProvider, raw: bytes) -> None:
-    fixed_provider.keeps_connections = False
+def test_invalid_http_leads_to_an_error_of_the_client(answering_provider: AnsweringProvider, raw: bytes) -> None:
+    answering_provider.keeps_connections = False
     try:
         with pytest.raises(SendError):
-            fixed_provider.send(raw)
+            answering_provider.result_of_one(raw)
     finally:
-        fixed_provider.keeps_connections = True
+        answering_provider.keeps_connections = True

@@ -8,6 +8,7 @@ import pytest
 
 from gatewayapi import clock, state
 from gatewayapi.errors import StorageError
+from gatewayapi.event_move import MAX_ACCEPTANCE_DELAY, MAX_CLOCK_DIFFERENCE
 from gatewayapi.event_table import TRIES, EventTable
 from gatewayapi.record import EventRecord, MessageRecord
 from tests.aws_calls import cancelled
@@ -29,8 +30,13 @@ from tests.moto_aws import Aws
 
 ACCEPTED = message(status=state.ACCEPTED, msg_id=MSG_ID)
 ACCEPTED_OR_FURTHER = [status for status in state.RANKS if state.is_settled(status)]
-NEVER_ACCEPTED = [state.RETRYING, state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD]
-IN_DOUBT = [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD]
+# The statuses that a record can have while it is not in doubt and not accepted, and those that it can have in doubt.
+CAN_BE_NOT_ACCEPTED = [state.RETRYING, state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD]
+CAN_BE_IN_DOUBT = [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD]
+# The latest possible enqueue time, and the earliest possible end of the doubt or lease.
+LATEST_QUEUED_S = MAX_CLOCK_DIFFERENCE.total_seconds()
+EARLIEST_END_S = -MAX_ACCEPTANCE_DELAY.total_seconds()
+LONG_BEFORE_S = -3600.0
 
 
 def test_an_event_is_stored_and_moves_its_message_in_one_call(aws: Aws, event_table: EventTable) -> None:
@@ -80,7 +86,7 @@ def test_an_event_moves_the_record_with_its_msg_id_forward(aws: Aws, event_table
     assert stored_message(aws).status == ("DELIVERED" if lower else status)
 
 
-@pytest.mark.parametrize("status", IN_DOUBT)
+@pytest.mark.parametrize("status", CAN_BE_IN_DOUBT)
 def test_an_event_moves_a_record_in_doubt_with_the_same_recipient(
     aws: Aws, event_table: EventTable, status: str
 ) -> None:
@@ -90,7 +96,7 @@ def test_an_event_moves_a_record_in_doubt_with_the_same_recipient(
     assert (moved.status, moved.msg_id, moved.in_doubt) == ("DELIVERED", MSG_ID, False)
 
 
-@pytest.mark.parametrize("status", NEVER_ACCEPTED)
+@pytest.mark.parametrize("status", CAN_BE_NOT_ACCEPTED)
 def test_no_event_moves_a_message_that_was_not_accepted(aws: Aws, event_table: EventTable, status: str) -> None:
     before = message(status=status)
     put_item(aws, before)
@@ -99,24 +105,25 @@ def test_no_event_moves_a_message_that_was_not_accepted(aws: Aws, event_table: E
 
 
 @pytest.mark.parametrize(
+    # Seconds relative to the time in the msg_id. None: the attribute is absent.
     ("queued_s", "doubt_s", "lease_s", "moves"),
     [
-        (60, 60, None, True),
-        (61, 61, None, False),
-        (-3600, -300, None, True),
-        (-3600, -301, None, False),
-        (-3600, None, -300, True),
-        (-3600, -301, -301, False),
-        (-3600, None, None, False),
+        (LATEST_QUEUED_S, LATEST_QUEUED_S, None, True),
+        (LATEST_QUEUED_S + 1, LATEST_QUEUED_S + 1, None, False),
+        (LONG_BEFORE_S, EARLIEST_END_S, None, True),
+        (LONG_BEFORE_S, EARLIEST_END_S - 1, None, False),
+        (LONG_BEFORE_S, None, EARLIEST_END_S, True),
+        (LONG_BEFORE_S, EARLIEST_END_S - 1, EARLIEST_END_S - 1, False),
+        (LONG_BEFORE_S, None, None, False),
     ],
 )
 def test_the_time_in_the_msg_id_must_be_possible_for_the_request(
-    aws: Aws, event_table: EventTable, queued_s: int, doubt_s: int | None, lease_s: int | None, *, moves: bool
+    aws: Aws, event_table: EventTable, queued_s: float, doubt_s: float | None, lease_s: float | None, *, moves: bool
 ) -> None:
     accepted_at = clock.from_ulid(MSG_ID)
     assert accepted_at is not None
 
-    def after(seconds: int | None) -> datetime | None:
+    def after(seconds: float | None) -> datetime | None:
         return None if seconds is None else accepted_at + timedelta(seconds=seconds)
 
     put_item(
@@ -173,7 +180,7 @@ def event_without_a_status(**fields: Any) -> EventRecord:  # noqa: ANN401 - the 
         event_without_a_status(),
         event_without_a_status(msg_id=None, sender=4512345678, content="Hello"),
     ],
-    ids=["a status", "a status of this stack", "no status", "no status and no msg_id"],
+    ids=["a status", "a status that only the sender sets", "no status", "no status and no msg_id"],
 )
 def test_an_event_of_a_forgotten_message_is_stored_without_the_persons_data(
     aws: Aws, event_table: EventTable, late: EventRecord, msg_id: str | None
@@ -215,7 +222,7 @@ def test_an_event_that_is_stored_while_its_message_is_forgotten_has_no_personal_
     assert (stored.body, stored.recipient) == ("", None)
 
 
-@pytest.mark.parametrize("status", [*IN_DOUBT, state.ACCEPTED])
+@pytest.mark.parametrize("status", [*CAN_BE_IN_DOUBT, state.ACCEPTED])
 def test_an_event_of_another_system_with_our_reference_moves_no_record(
     aws: Aws, event_table: EventTable, status: str
 ) -> None:
@@ -238,7 +245,7 @@ def test_an_event_whose_recipient_is_not_an_integer_moves_a_record_by_msg_id_onl
 
 
 @pytest.mark.parametrize("status", [status for status in state.RANKS if not state.is_settled(status)])
-def test_an_event_with_a_status_of_this_stack_is_stored_and_moves_no_record(
+def test_an_event_with_a_status_that_only_the_sender_sets_is_stored_and_moves_no_record(
     aws: Aws, event_table: EventTable, status: str
 ) -> None:
     before = message(status=state.ACCEPTED)
@@ -250,6 +257,7 @@ def test_an_event_with_a_status_of_this_stack_is_stored_and_moves_no_record(
 
 def test_an_event_with_an_unknown_status_has_the_rank_of_enroute(aws: Aws, event_table: EventTable) -> None:
     put_item(aws, ACCEPTED)
+    # Both statuses have the same rank, so the later event wins.
     for after_s, status in enumerate(("QUEUED_AT_OPERATOR", "ENROUTE")):
         assert event_table.store(event(status, after_s))
         assert stored_message(aws).status == status

@@ -32,7 +32,7 @@ WEBHOOKS: list[tuple[Webhooks, int]] = [
 ]
 SETTINGS = [Setting(resend, webhooks, most) for resend in (False, True) for webhooks, most in WEBHOOKS]
 TWO_INVOCATIONS = [Setting(max_receive_count=2), Setting(resend=True)]
-TROUBLE = frozenset({"killed", "reset+", "429", "answer lost", "others", "another system's webhook"})
+TROUBLE = frozenset({"killed", "reset+", "429", "answer lost", "redelivered", "another system's webhook"})
 SHORT = [Setting(resend=True), Setting(webhooks="late", max_receive_count=2)]
 SCENARIOS = [
     scenarios.one_without_a_reference,

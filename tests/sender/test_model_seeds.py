@@ -29,7 +29,15 @@ from queues import Queues
 from settings import Settings
 from tests.sender.model import scenarios
 from tests.sender.model.exhaustive import Setting, explore
-from tests.sender.model.laws import BackwardsError, FalseError, HarmedError, LawError, LostError, TwiceError
+from tests.sender.model.laws import (
+    FailureSpreadError,
+    FalseStatementError,
+    ForbiddenChangeError,
+    ForbiddenSendError,
+    LawError,
+    LostError,
+    PersonalDataError,
+)
 from tests.sender.model.queue import Queue
 from tests.sender.model.system import System
 
@@ -377,7 +385,7 @@ def an_sqs_move_is_redriven_without_attributes(patch: Patch) -> None:
 
 def plain_redrive(system: System, letters: Sequence[Given]) -> None:
     for letter in list(letters):
-        system.laws.redriven(letter)
+        system.laws.on_redriven(letter)
         system.queue.dead.remove(letter)
         system.queue.send(letter.body, system.clock.now(), letter.identity, letter.attributes)
 
@@ -439,36 +447,36 @@ LATE = Setting(webhooks="late")
 FOREIGN = "another system's webhook"
 
 SEEDS = [
-    Seed(claim_after_the_request, FalseError),
-    Seed(an_unknown_outcome_means_not_sent, FalseError),
+    Seed(claim_after_the_request, FalseStatementError),
+    Seed(an_unknown_outcome_means_not_sent, FalseStatementError),
     Seed(a_hold_is_recorded_before_its_dead_letter, LostError, invocations=2, only=("reset+", "killed")),
     Seed(
         a_message_whose_dead_letter_failed_is_acknowledged, LostError, invocations=2, only=("reset+", "unavailable")
     ),
     Seed(an_unrecorded_result_is_acknowledged, LostError),
-    Seed(a_lease_that_has_not_ended_is_ignored, BackwardsError),
-    Seed(an_ended_lease_means_not_sent, FalseError),
+    Seed(a_lease_that_has_not_ended_is_ignored, ForbiddenChangeError),
+    Seed(an_ended_lease_means_not_sent, FalseStatementError),
     Seed(an_uncertain_message_is_dropped, LostError),
     Seed(copies_of_a_held_message_are_sent, LawError, prepare=scenarios.duplicates_apart),
-    Seed(a_retry_does_not_keep_resent, BackwardsError, RESEND, invocations=3, only=("429", "reset+")),
+    Seed(a_retry_does_not_keep_resent, ForbiddenChangeError, RESEND, invocations=3, only=("429", "reset+")),
     Seed(a_retry_does_not_keep_in_doubt, LawError, RESEND, invocations=3, only=("429", "reset+")),
-    Seed(answers_are_matched_by_position, FalseError, prepare=scenarios.a_pair),
-    Seed(a_result_overwrites_an_event, BackwardsError, Setting(webhooks="fast")),
-    Seed(an_event_for_another_number_moves_a_record, FalseError, only=("429", FOREIGN), invocations=2),
-    Seed(other_content_takes_over_a_message_in_doubt, BackwardsError, prepare=scenarios.another_content_later),
+    Seed(answers_are_matched_by_position, FalseStatementError, prepare=scenarios.a_pair),
+    Seed(a_result_overwrites_an_event, ForbiddenChangeError, Setting(webhooks="fast")),
+    Seed(an_event_for_another_number_moves_a_record, FalseStatementError, only=("429", FOREIGN), invocations=2),
+    Seed(other_content_takes_over_a_message_in_doubt, ForbiddenChangeError, prepare=scenarios.another_content_later),
     Seed(
         an_event_with_our_number_moves_a_record_that_was_never_sent,
-        FalseError,
+        FalseStatementError,
         only=("429", FOREIGN),
         invocations=2,
     ),
     Seed(writing_results_is_not_retried, LostError, only=("throttled",)),
-    Seed(one_contended_record_stops_all, HarmedError, prepare=scenarios.several),
+    Seed(one_contended_record_stops_all, FailureSpreadError, prepare=scenarios.several),
     Seed(keys_are_read_again_by_a_monotonic_clock, LostError, LATE, scenarios.a_rotated_key),
-    Seed(a_held_message_is_sent_when_enqueued_again, TwiceError, prepare=scenarios.once_more_later),
+    Seed(a_held_message_is_sent_when_enqueued_again, ForbiddenSendError, prepare=scenarios.once_more_later),
     Seed(
         the_last_delivery_of_a_message_in_doubt_is_exhausted,
-        FalseError,
+        FalseStatementError,
         Setting(resend=True, max_receive_count=3),
         invocations=3,
         only=("429", "reset+"),
@@ -476,25 +484,28 @@ SEEDS = [
     Seed(a_refused_message_in_doubt_is_invalid, LawError, RESEND, invocations=3, only=("reset+", "422 naming none")),
     Seed(
         an_event_with_our_number_moves_a_record_with_another_msg_id,
-        FalseError,
+        FalseStatementError,
         prepare=scenarios.duplicates_apart,
         invocations=2,
         only=(FOREIGN,),
     ),
-    Seed(the_first_msg_id_stays, FalseError, only=(FOREIGN,)),
-    Seed(stored_events_are_not_applied, FalseError, Setting(webhooks="fast"), only=(FOREIGN,)),
+    Seed(the_first_msg_id_stays, FalseStatementError, only=(FOREIGN,)),
+    Seed(stored_events_are_not_applied, FalseStatementError, Setting(webhooks="fast"), only=(FOREIGN,)),
     Seed(
         an_expired_message_is_refused,
-        FalseError,
+        FalseStatementError,
         Setting(skew_s=0.5),
         scenarios.one_about_to_expire_at_the_provider,
     ),
     Seed(
-        the_longest_expiration_is_sent_unchanged, FalseError, Setting(skew_s=-0.5), scenarios.the_longest_expiration
+        the_longest_expiration_is_sent_unchanged,
+        FalseStatementError,
+        Setting(skew_s=-0.5),
+        scenarios.the_longest_expiration,
     ),
     Seed(
         a_second_copy_in_a_batch_is_exhausted,
-        FalseError,
+        FalseStatementError,
         Setting(max_receive_count=1),
         scenarios.duplicates,
     ),
@@ -504,47 +515,49 @@ SEEDS = [
         invocations=2,
         only=("reset+", "the rules change"),
     ),
-    Seed(messages_in_doubt_are_sent_together, HarmedError, prepare=scenarios.a_poisonous_one),
-    Seed(a_refusal_of_a_batch_refuses_all, FalseError, prepare=scenarios.several),
-    Seed(a_damaged_record_raises, HarmedError, prepare=scenarios.a_damaged_record),
-    Seed(an_unreadable_retry_after_raises, HarmedError),
+    Seed(messages_in_doubt_are_sent_together, FailureSpreadError, prepare=scenarios.a_poisonous_one),
+    Seed(a_refusal_of_a_batch_refuses_all, FalseStatementError, prepare=scenarios.several),
+    Seed(a_damaged_record_raises, FailureSpreadError, prepare=scenarios.a_damaged_record),
+    Seed(an_unreadable_retry_after_raises, FailureSpreadError),
     Seed(
         a_redrive_is_recognised_by_its_attribute_alone,
-        TwiceError,
+        ForbiddenSendError,
         Setting(max_receive_count=2),
         invocations=4,
         only=("reset+", "killed"),
     ),
     Seed(
         an_sqs_move_is_redriven_without_attributes,
-        FalseError,
+        ForbiddenSendError,
         Setting(max_receive_count=2),
         scenarios.one_without_a_reference,
         invocations=2,
         only=("killed",),
     ),
-    Seed(a_stop_overwrites_a_message_in_doubt, BackwardsError, prepare=scenarios.an_expiring_one),
+    Seed(a_stop_overwrites_a_message_in_doubt, ForbiddenChangeError, prepare=scenarios.an_expiring_one),
 ]
 
 SEEDS += [
-    Seed(opt_outs_are_not_read, FalseError, prepare=scenarios.an_offer_after_stop),
+    Seed(opt_outs_are_not_read, ForbiddenSendError, prepare=scenarios.an_offer_after_stop),
     Seed(a_suppressed_message_is_never_sent_again, LostError, prepare=scenarios.an_offer_once_more_after_start),
     Seed(
         messages_that_need_no_check_wait_for_the_opt_outs,
-        HarmedError,
+        FailureSpreadError,
         prepare=scenarios.an_offer_after_stop,
         only=("unavailable",),
     ),
     Seed(
         a_copy_that_is_not_sent_makes_the_hold_newer,
-        HarmedError,
+        FailureSpreadError,
         prepare=scenarios.a_copy_that_expires,
         only=("hang",),
     ),
-    Seed(max_segments_is_ignored, FalseError, prepare=scenarios.a_long_one),
-    Seed(listed_recipients_are_ignored, FalseError, prepare=scenarios.one_to_a_person_who_is_not_listed),
+    Seed(max_segments_is_ignored, ForbiddenSendError, prepare=scenarios.a_long_one),
+    Seed(listed_recipients_are_ignored, ForbiddenSendError, prepare=scenarios.one_to_a_person_who_is_not_listed),
     Seed(a_forgotten_message_is_sent_again, LawError, prepare=scenarios.a_forgotten_one),
-    Seed(an_event_of_a_forgotten_message_is_stored_with_its_number, FalseError, LATE, scenarios.a_forgotten_one),
+    Seed(
+        an_event_of_a_forgotten_message_is_stored_with_its_number, PersonalDataError, LATE, scenarios.a_forgotten_one
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""An ordered fault is understood, or refused with a reason."""
+"""The simulator reads a request for a fault, or refuses it with a reason."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def test_the_same_seed_applies_a_fault_to_the_same_requests() -> None:
 
 
 @pytest.mark.parametrize(
-    "order",
+    "fault_request",
     [
         [],
         {},
@@ -39,9 +39,9 @@ def test_the_same_seed_applies_a_fault_to_the_same_requests() -> None:
         {"kind": "status", "status": 42},
     ],
 )
-def test_an_invalid_fault_is_refused(order: object) -> None:
+def test_an_invalid_request_for_a_fault_is_refused(fault_request: object) -> None:
     with pytest.raises(ControlError):
-        validated(Fault, order)
+        validated(Fault, fault_request)
 
 
 @given(
@@ -54,9 +54,9 @@ def test_an_invalid_fault_is_refused(order: object) -> None:
         },
     )
 )
-def test_any_order_is_a_fault_or_is_refused(order: dict[str, Any]) -> None:
+def test_any_request_for_a_fault_is_read_or_refused(fault_request: dict[str, Any]) -> None:
     try:
-        fault = validated(Fault, order)
+        fault = validated(Fault, fault_request)
     except ControlError:
         return
-    assert fault.kind == order["kind"]
+    assert fault.kind == fault_request["kind"]

@@ -6,22 +6,25 @@ from tests.stack.deployed_stack import DeployedStack
 
 LOST_ANSWER, TIMED_OUT = "lost-answer", "timed-out"
 NO_WEBHOOK, NOT_ACCEPTED = "no-webhook", "not-accepted"
-EARLY_WEBHOOK = "early-webhook"
+WEBHOOK_DURING_REQUEST = "webhook-during-request"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def ended(deployed: DeployedStack) -> None:
-    """Send a message for each fault of the provider, deliver the webhooks of two by hand, and wait for the end."""
+def all_messages_handled(deployed: DeployedStack) -> None:
+    """Send a message for each fault of the provider, and wait until all are handled.
+
+    The webhooks of three messages are dropped. Two of these are delivered when their message is UNCERTAIN.
+    """
     deployed.begin()
     deployed.simulator.order(
         {"kind": "reset", "reference": LOST_ANSWER},
         {"kind": "hang", "reference": TIMED_OUT},
         {"kind": "500", "reference": NO_WEBHOOK},
         {"kind": "reset", "when": "before", "reference": NOT_ACCEPTED},
-        {"kind": "hang", "reference": EARLY_WEBHOOK},
+        {"kind": "hang", "reference": WEBHOOK_DURING_REQUEST},
         *({"kind": "webhook-drop", "reference": reference} for reference in (LOST_ANSWER, TIMED_OUT, NO_WEBHOOK)),
     )
-    for reference in (LOST_ANSWER, TIMED_OUT, NO_WEBHOOK, NOT_ACCEPTED, EARLY_WEBHOOK):
+    for reference in (LOST_ANSWER, TIMED_OUT, NO_WEBHOOK, NOT_ACCEPTED, WEBHOOK_DURING_REQUEST):
         deployed.send(deployed.message(reference))
     unsettled = {LOST_ANSWER, TIMED_OUT}
 
@@ -52,6 +55,6 @@ def test_without_a_webhook_an_uncertain_message_is_held_and_not_sent_again(
     assert len(deployed.simulator.sms(reference)) == sms
 
 
-def test_a_webhook_before_the_answer_settles_the_message(deployed: DeployedStack) -> None:
-    assert deployed.statuses_without_enroute(EARLY_WEBHOOK) == ["SENDING", "DELIVERED"]
-    assert len(deployed.simulator.sms(EARLY_WEBHOOK)) == 1
+def test_a_webhook_during_a_request_that_hangs_settles_the_message(deployed: DeployedStack) -> None:
+    assert deployed.statuses_without_enroute(WEBHOOK_DURING_REQUEST) == ["SENDING", "DELIVERED"]
+    assert len(deployed.simulator.sms(WEBHOOK_DURING_REQUEST)) == 1

@@ -1,4 +1,4 @@
-"""Which signatures and keys are accepted, and how many calls the others cause."""
+"""Which signatures and keys are accepted, and how many calls to Secrets Manager a refused one causes."""
 
 from collections import Counter
 from datetime import timedelta
@@ -77,7 +77,7 @@ def test_a_key_from_two_rotations_ago_is_refused(function: Webhook) -> None:
 def test_the_events_of_each_key_are_counted(function: Webhook) -> None:
     assert "KeyCurrent" in function.post(envelope(event_id="a")).metrics()
     function.rotate("the second key")
-    # The key that was read before the rotation counts as current until a signature does not verify.
+    # The function still has the old key as its current key, until a signature does not match and it reads the keys.
     assert "KeyCurrent" in function.post(envelope(event_id="b"), key=KEY).metrics()
     assert "KeyCurrent" in function.post(envelope(event_id="c"), key="the second key").metrics()
     assert "KeyPrevious" in function.post(envelope(event_id="d"), key=KEY).metrics()
@@ -92,7 +92,7 @@ def test_many_wrong_signatures_cause_one_refresh_of_the_keys(function: Webhook, 
         answer = function.post(BODY, f"v1={number:064x}")
         assert answer.status == 401
         calls.update(answer.calls)
-    # Both keys are read once. After a cold start, the current key is read once more.
+    # The refresh reads both keys. A cold function has read the current key before that, to verify the signature.
     assert calls == {READ_KEY: 2 if warm else 3}
 
 
@@ -115,6 +115,6 @@ def test_the_current_key_is_accepted_after_a_refresh_that_failed_midway(function
     function.calls.refuse(READ_KEY, Refusal("InternalServiceError"), skip=1)
     assert function.post(envelope(event_id="b"), key="a forged key").status == 503
     assert function.post(envelope(event_id="c"), key="the second key").status == 200
-    assert function.post(envelope(event_id="d"), key=KEY).status == 401  # until the next refresh
+    assert function.post(envelope(event_id="d"), key=KEY).status == 401  # the previous key was not read
     function.wall_clock_s += timedelta(minutes=1).total_seconds()
     assert function.post(envelope(event_id="d"), key=KEY).status == 200

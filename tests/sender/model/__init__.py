@@ -1,5 +1,6 @@
-"""The sender and the webhook code in a simulated AWS, with a simulated provider, on a simulated clock.
+"""The sender and the webhook code in a simulated AWS, with a simulated provider and a simulated clock.
 
-`system` is one run: every call of the code is a point at which the run can be paused, fail, or be ended. `laws` holds
-what must be true in every run. `exhaustive` and `random_search` look for a run in which it is not.
+`system` is one run. At each call that the code makes, the run can pause the code, make the call fail, or kill the
+invocation. `laws` and `record_laws` are the invariants of every run. `exhaustive` and `random_search` look for a run
+that breaks one.
 """

@@ -1,6 +1,7 @@
 """Search at random for as long as you like: `python -m tests.sender.model --minutes 20`.
 
-It draws other runs each time. A run that breaks a law is made small and printed with its log, and the exit code is 1.
+The runs are different each time. If a run breaks a law, hypothesis shortens it, its log is printed, and the exit code
+is 1.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.database import InMemoryExampleDatabase
 from hypothesis.stateful import run_state_machine_as_test
 
-RUNS = 300  # hypothesis draws better in some runs of this size than in a single one
+RUNS = 300  # hypothesis finds more in several searches of this size than in a single long one
 
 
 def main() -> int:
@@ -31,10 +32,10 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(prog="python -m tests.sender.model", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--steps", type=int, default=50, help="of a run, at most (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=50, help="steps of a run, at most (default: %(default)s)")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    how = settings(
+    search_settings = settings(
         max_examples=RUNS,
         stateful_step_count=arguments.steps,
         deadline=None,
@@ -47,7 +48,7 @@ def main() -> int:
     until, runs = time.monotonic() + arguments.minutes * 60, 0
     while time.monotonic() < until:
         try:
-            run_state_machine_as_test(Search, settings=how)
+            run_state_machine_as_test(Search, settings=search_settings)
         except LawError as error:
             log = getattr(error, "__notes__", [""])[0]
             print(f"{type(error).__name__}: {error}\n{log}")  # noqa: T201

@@ -1,4 +1,4 @@
-"""Every call that leaves the code. At each of them the run can pause it, make it fail, or end its invocation."""
+"""The calls that the code makes. At each, the run can pause the code, make the call fail, or kill the invocation."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 AWS_FAULTS = ("unavailable", "answer lost")
 TABLE_FAULTS = (*AWS_FAULTS, "request throttled", "throttled", "long throttled", "conflict", "long conflict")
-READ_FAULTS = ("unavailable", "request throttled", "half of it")
+READ_FAULTS = ("unavailable", "request throttled", "half processed")
 A_WHILE_S = 0.6
 AWS_CALL_S = 0.01
-SILENT_S = 4.0  # until botocore gives a call up
+NO_ANSWER_S = 4.0  # until botocore stops waiting for an answer
 REQUEST_S = 0.2
 ACCEPTED = 202
 
@@ -54,7 +54,7 @@ class Calls:
         )
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, in the code's thread: others go on meanwhile."""
+        """Sleep in the code's thread. Other invocations can run meanwhile."""
         self._pause("sleep")
         self._system.clock.run(seconds)
 
@@ -83,7 +83,7 @@ class Calls:
         if "new token" in fault:
             system.tokens += 1
         sent, answer = system.provider.answer(raw, fault)
-        system.laws.sent(invocation, sent)
+        system.laws.on_sent(invocation, sent)
         read = _read(sent, answer, system.laws.claimed_in_doubt)
         self._pause("answer")
         if isinstance(answer, ReadTimeoutError):
@@ -91,7 +91,7 @@ class Calls:
         system.clock.run(REQUEST_S)
         if (system.clock.wall - began).total_seconds() > timeout_s:
             self._end_if_overdue()
-            system.laws.doubtable |= {each.reference for each in sent}
+            system.laws.may_have_unknown_outcome |= {message.reference for message in sent}
             raise ReadTimeoutError(None, "", "the answer came too late")  # type: ignore[arg-type] # no pool
         self._end_if_overdue()
         if isinstance(answer, Exception):
@@ -109,7 +109,7 @@ class Calls:
                 store.contended[store.key_to_contend(request)] = until
             elif fault in {"throttled", "long throttled"}:
                 store.throttled_until = deadline if "long" in fault else now + timedelta(seconds=A_WHILE_S)
-            elif fault == "half of it":
+            elif fault == "half processed":
                 store.half_processed = True
             elif fault == "request throttled":
                 raise error("ThrottlingException", 400, name)
@@ -134,15 +134,16 @@ class Calls:
         def send() -> None:
             identity = MessageAttributes["Reference"]["StringValue"]
             system = self._system
-            known = [
-                each for each in system.active.messages if each.body == MessageBody and each.identity == identity
+            sources = [
+                message
+                for message in system.active.messages
+                if message.body == MessageBody and message.identity == identity
             ]
-            letter = DeadLetter(
-                MessageBody, MessageAttributes, identity, known[0].text if known else "?", system.clock.wall
-            )
+            text = sources[0].text if sources else "?"
+            letter = DeadLetter(MessageBody, MessageAttributes, identity, text, system.clock.wall)
             system.queue.dead.append(letter)
             system.note(f"dead letter for {identity}: {letter.code}")
-            system.laws.dead_lettered(system.active, letter, known)
+            system.laws.on_dead_lettered(system.active, letter, sources)
 
         self._aws(fault, "SendMessage", send)
 
@@ -164,7 +165,7 @@ class Calls:
             raise error("InternalServerError", 500, name)
         answer = make()
         if fault == "answer lost":
-            clock.run(SILENT_S)
+            clock.run(NO_ANSWER_S)
             self._end_if_overdue()
             raise AwsTimeoutError(endpoint_url="http://model.invalid")
         return answer
@@ -178,12 +179,16 @@ class Calls:
 
 
 def _read(sent: Sequence[Sent], answer: Answer | Exception, in_doubt: Collection[str]) -> list[tuple[str, str, bool]]:
-    """Return what the code can read from an answer: reference, msg_id, and if the message was in doubt before."""
+    """Return the acceptances that the code can read: reference, msg_id, and if the message was in doubt before."""
     if not isinstance(answer, Answer) or answer.status != ACCEPTED or not answer.text.startswith("{"):
         return []
     fields = answer.json()
     read = {entry["msg_id"] for entry in fields.get("responses", [fields])}
-    return [(each.reference, each.msg_id, each.reference in in_doubt) for each in sent if each.msg_id in read]
+    return [
+        (message.reference, message.msg_id, message.reference in in_doubt)
+        for message in sent
+        if message.msg_id in read
+    ]
 
 
 class _NotFoundError(ClientError):

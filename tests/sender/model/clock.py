@@ -1,4 +1,4 @@
-"""The time of a run. It passes because a call takes some, or because the run lets it pass. Nothing waits."""
+"""The time of a run. A call or the run itself moves it forward, so a test never waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Clock:
         self.monotonic_s = 1000.0
 
     def now(self) -> datetime:
-        """Return the time. It goes on a little with each call, so that no two writes have the same time."""
+        """Return the time. Each call moves it forward a little, so that no two writes have the same time."""
         self.run(TICK_S)
         return self.wall
 
@@ -26,7 +26,7 @@ class Clock:
         self.monotonic_s += seconds
 
     def freeze(self, seconds: float) -> None:
-        """Let time pass while all processes are frozen: their monotonic clocks stand still."""
+        """Let time pass while all processes are frozen. Their monotonic clocks do not move."""
         self.wall += timedelta(seconds=seconds)
 
     def time_s(self) -> float:
@@ -34,5 +34,5 @@ class Clock:
         return self.wall.timestamp()
 
     def text(self) -> str:
-        """Return the time as the log has it: seconds since the run began."""
+        """Return the time for the log: the seconds since the run began."""
         return f"{(self.wall - START).total_seconds():10.3f}"

@@ -1,33 +1,33 @@
-"""How a run ends: the trouble stops, the queue is delivered, and dead letters are redriven."""
+"""The end of a run: faults stop, the queue is delivered until it is empty, and dead letters are redriven."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.sender.model.laws import HarmedError, LostError
+from tests.sender.model.laws import FailureSpreadError, LostError
 
 if TYPE_CHECKING:
     from tests.sender.model.system import System
 
 MAX_INVOCATIONS = 400
 MAX_REDRIVES = 12
-PROVIDER_PAUSE_S = 61  # before the provider tries a webhook again
+WEBHOOK_RETRY_S = 61  # from a failed webhook to the provider's next try
 
 
 def drain(system: System) -> None:
-    """Deliver the queue until it is empty; time passes as it must."""
+    """Deliver the messages of the queue until it is empty. Time passes until the next message is visible."""
     for _ in range(MAX_INVOCATIONS):
         due = system.queue.next_visible_at()
         if due is None:
             return system.check()
         system.clock.freeze(max(0.0, (due - system.clock.wall).total_seconds()))
         system.deliver(system.queue.visible(system.clock.wall))
-    system.laws.broken(HarmedError("the queue never becomes empty"))
+    system.laws.report(FailureSpreadError("the queue never becomes empty"))
     return system.check()
 
 
 def settle(system: System) -> None:
-    """Finish what runs, end the trouble, and redrive until every healthy message is accepted."""
+    """Finish the invocations, end all faults, and redrive until every healthy message is accepted."""
     for invocation in list(system.running):
         system.finish(invocation)
     system.store.contended.clear()
@@ -36,22 +36,24 @@ def settle(system: System) -> None:
         allowed_prefixes=(), default_sender="Shop", send_mode="Live", enforce_opt_outs=False, max_segments=255
     )
     drain(system)
-    tell_unstored(system)
+    deliver_unstored_webhooks(system)
     for _ in range(MAX_REDRIVES):
         if not system.laws.unsent():
             break
         system.redrive(system.queue.dead)
         drain(system)
-    system.laws.ended()
+    system.laws.check_at_end()
     system.check()
 
 
-def tell_unstored(system: System) -> None:
-    """Deliver the webhooks again that were not stored. The provider does so too, after a while."""
-    system.clock.freeze(PROVIDER_PAUSE_S)
-    for event in list(system.unstored):
-        system.unstored.remove(event)
-        system.tell(event)
-    if system.unstored:
-        system.laws.broken(LostError(f"a webhook is refused, and nothing fails: {system.unstored[0]}"))
+def deliver_unstored_webhooks(system: System) -> None:
+    """Deliver the webhooks that were not stored again, as the provider does after a while."""
+    system.clock.freeze(WEBHOOK_RETRY_S)
+    for event in list(system.unstored_webhooks):
+        system.unstored_webhooks.remove(event)
+        system.deliver_webhook(event)
+    if system.unstored_webhooks:
+        system.laws.report(
+            LostError(f"a webhook is refused although no fault is left: {system.unstored_webhooks[0]}")
+        )
     system.check()

@@ -1,7 +1,7 @@
 """Every run with at most one fault in each of its first invocations.
 
-A run is played with no fault. Then it is played again for everything that could have gone wrong at each of its calls,
-and so on for the runs that come of that, until the first invocations have been through all of it.
+The search begins with the run without a fault. For each call of a run and each fault of that call, it then plays
+another run with this fault. It ends when the first invocations have had every fault at every call.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 Webhooks = Literal["none", "fast", "late", "overdue"]
 
-# What others do while an invocation waits at a call.
+# What happens elsewhere while an invocation waits at a call.
 INTERRUPTIONS = (
-    "others",
-    "others much later",
+    "redelivered",
+    "redelivered near the time-out",
     "webhooks",
     "another system's webhook",
     "the rules change",
@@ -39,7 +39,7 @@ INTERRUPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a run does not choose: the parameters, and when the webhooks come."""
+    """The fixed conditions of a search: the parameters, and when the webhooks come."""
 
     resend: bool = False
     webhooks: Webhooks = "none"
@@ -53,7 +53,10 @@ class Setting:
 
 @dataclass(slots=True)
 class Script:
-    """The faults of one run: those prescribed, then none; it notes what could have been chosen instead."""
+    """The faults of one run: the prescribed ones, then none.
+
+    `chosen` has the fault of each call so far. `alternatives` has the faults that each call could have had instead.
+    """
 
     prescribed: tuple[str, ...]
     invocations: int
@@ -67,7 +70,7 @@ class Script:
         position = len(self.chosen)
         fault = self.prescribed[position] if position < len(self.prescribed) else ""
         possible = [*invocation.call.faults, "killed", *INTERRUPTIONS]
-        possible = [each for each in possible if self.only is None or each in self.only]
+        possible = [alternative for alternative in possible if self.only is None or alternative in self.only]
         is_open = number <= self.invocations and not any(self.chosen[self._began :])
         self.chosen.append(fault)
         self.alternatives.append(possible if is_open else [])
@@ -76,19 +79,19 @@ class Script:
     _began: int = 0
 
     def begin(self) -> None:
-        """A new invocation begins, which may have a fault of its own."""
+        """Begin a new invocation, which may have one fault."""
         self._began = len(self.chosen)
 
 
 class Run:
-    """One run: what is prepared is delivered to the end, and once more after the dead letters are redriven."""
+    """One run: the queue is delivered until it is empty, once before and once after a redrive of all dead letters."""
 
     def __init__(self, setting: Setting, script: Script) -> None:
         parameters = Parameters(resend=setting.resend, max_receive_count=setting.max_receive_count)
         self.system = System(parameters, skew=timedelta(seconds=setting.skew_s))
         self._setting = setting
         self._script = script
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._foreign = 0
         self._invocations = 0
 
@@ -99,12 +102,12 @@ class Run:
             prepare(system)
             self._drain()
             if self._setting.webhooks == "overdue":
-                self._tell()
+                self._deliver_webhooks()
             system.redrive(system.queue.dead)
             self._drain()
             settle(system)
             if self._setting.webhooks != "none":
-                self._tell()
+                self._deliver_webhooks()
             system.check()
         finally:
             system.close()
@@ -115,28 +118,28 @@ class Run:
             system.clock.freeze(max(0.0, (due - system.clock.wall).total_seconds()))
             self._deliver()
             if self._setting.webhooks == "late":
-                self._tell()
+                self._deliver_webhooks()
         system.check()
 
     def _deliver(self) -> None:
         invocation = self.system.start(self.system.queue.visible(self.system.clock.wall))
         self._invocations += 1
         self._script.begin()
-        while invocation is not None and not invocation.over:
+        while invocation is not None and not invocation.ended:
             fault = self._script.choose(invocation, self._invocations)
             if fault in INTERRUPTIONS:
                 self._interrupt(invocation, fault)
                 fault = ""
-            if not invocation.over:  # the interruption may have outlasted it
+            if not invocation.ended:  # it can time out during the interruption
                 self.system.step(invocation, fault)
             if self._setting.webhooks == "fast":
-                self._tell()
+                self._deliver_webhooks()
 
     def _interrupt(self, invocation: Invocation, interruption: str) -> None:
         system = self.system
         system.note(f"at {invocation.call and invocation.call.name}: {interruption}")
         if interruption == "webhooks":
-            self._tell()
+            self._deliver_webhooks()
         elif interruption == "the person is forgotten":
             system.finish(system.forget())
         elif interruption == "the rules change":
@@ -144,17 +147,17 @@ class Run:
         elif interruption == "another system's webhook":
             for message in invocation.messages[:1]:
                 self._foreign += 1
-                system.tell(self.foreign(message.identity))
+                system.deliver_webhook(self.foreign(message.identity))
         else:
-            if "much later" in interruption:
+            if interruption == "redelivered near the time-out":
                 left = (invocation.deadline - system.clock.wall).total_seconds()
                 system.clock.freeze(max(0.0, left - 1))
-            again = [each for each in invocation.messages if each.receives < system.queue.max_receive_count]
+            again = [message for message in invocation.messages if message.receives < system.queue.max_receive_count]
             for message in [*again, *system.queue.visible(system.clock.wall)]:
                 system.deliver([message])
 
     def foreign(self, reference: str) -> Event:
-        """Return an event of another system that uses our reference and texts the same person."""
+        """Return an event of another system with our reference and our recipient."""
         system = self.system
         return webhooks.Event(
             f"foreign {self._foreign}",
@@ -166,15 +169,15 @@ class Run:
             foreign=True,
         )
 
-    def _tell(self) -> None:
-        """Deliver all webhooks that are due, in the wrong order and one of them twice."""
+    def _deliver_webhooks(self) -> None:
+        """Deliver the webhooks of newly accepted messages, in the wrong order and one of them twice."""
         for sent in list(self.system.provider.sent):
-            if not sent.msg_id or sent.msg_id in self._told:
+            if not sent.msg_id or sent.msg_id in self._reported:
                 continue
-            self._told.add(sent.msg_id)
+            self._reported.add(sent.msg_id)
             delivered = webhooks.of(sent, "DELIVERED", START + timedelta(days=1))
             for event in (delivered, webhooks.of(sent, "ENROUTE", START), delivered):
-                self.system.tell(event)
+                self.system.deliver_webhook(event)
 
 
 def explore(
@@ -185,14 +188,14 @@ def explore(
 ) -> int:
     """Play every run, and return how many there were. Raises the first law that is broken, with the run's log.
 
-    `only` leaves all other faults out, which lets many invocations in a row be faulty.
+    `only` limits the faults, so that a search over many invocations stays small enough.
     """
     runs = 0
-    ahead: deque[tuple[str, ...]] = deque([()])
-    while ahead:  # those with the fewest faults first, so that a broken law is shown by the shortest run
-        script = Script(ahead.popleft(), invocations, only)
+    scripts: deque[tuple[str, ...]] = deque([()])
+    while scripts:  # runs with the fewest faults come first, so the run that breaks a law is a short one
+        script = Script(scripts.popleft(), invocations, only)
         run = Run(setting, script)
-        random.seed(0)  # the pauses' jitter
+        random.seed(0)  # for the jitter of pauses
         try:
             run.play(prepare)
         except AssertionError as error:
@@ -201,5 +204,5 @@ def explore(
         runs += 1
         for position in range(len(script.prescribed), len(script.chosen)):
             before = tuple(script.chosen[:position])
-            ahead += [(*before, fault) for fault in script.alternatives[position]]
+            scripts += [(*before, fault) for fault in script.alternatives[position]]
     return runs

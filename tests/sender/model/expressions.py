@@ -1,6 +1,6 @@
 """DynamoDB's condition and update expressions, as far as this project uses them.
 
-An expression is read once and kept, because a search evaluates the same few expressions a million times.
+A parsed expression is cached, because a search evaluates the same few expressions a million times.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Item = dict[str, Any]
-# A condition or an operand: given the item (empty where there is none), the names, and the values.
+# A condition or an operand. Its arguments are the item (empty if there is none), the names, and the values.
 Evaluate = "Callable[[Item, dict[str, str], dict[str, Any]], Any]"
 
 _TOKEN = re.compile(r"[#:]?[\w.#]+|<=|>=|<>|[(),<>=+-]")
@@ -31,7 +31,7 @@ _FUNCTIONS = {"attribute_exists", "attribute_not_exists", "begins_with", "contai
 
 @cache
 def condition(text: str) -> Any:  # noqa: ANN401 - Evaluate
-    """Return the function that evaluates a condition expression; raises ValueError for what it cannot read."""
+    """Return the function that evaluates a condition expression. Raises ValueError if it cannot be parsed."""
     tokens = _Tokens(text)
     evaluate = _or(tokens)
     if tokens.peek():
@@ -40,8 +40,8 @@ def condition(text: str) -> Any:  # noqa: ANN401 - Evaluate
 
 
 @cache
-def update(text: str) -> Any:  # noqa: ANN401 - given as Evaluate, but returns an item
-    """Return the function that makes the new item of an update expression."""
+def update(text: str) -> Any:  # noqa: ANN401 - as Evaluate, but it returns an item
+    """Return the function that applies an update expression to an item and returns the new item."""
     tokens = _Tokens(text)
     sets: list[tuple[str, Any]] = []
     removes: list[str] = []
@@ -70,7 +70,7 @@ def update(text: str) -> Any:  # noqa: ANN401 - given as Evaluate, but returns a
 
 
 def _remove(item: Item, path: list[str]) -> None:
-    """Remove an attribute, or one inside of a map; the map is copied, as others still have the old item."""
+    """Remove an attribute, or one inside of a map. The map is copied, so that the old item stays unchanged."""
     name, *inner = path
     if not inner:
         item.pop(name, None)

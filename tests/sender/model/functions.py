@@ -1,4 +1,4 @@
-"""The code of both functions as a run invokes it: the only module of the model that names parts of it."""
+"""The code of both functions and of `make forget`, as a run invokes it. Only this module calls it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TABLE = "model"
 
 
 class Functions:
-    """One process of either function, with the clients of a run."""
+    """One process of each function, with the simulated clients of a run."""
 
     def __init__(self, calls: Calls, clock: Clock, token: Callable[[], str], key: Callable[[str], str]) -> None:
         self._clock = clock
@@ -66,7 +66,7 @@ class Functions:
     def send(
         self, records: list[dict[str, Any]], parameters: Parameters, remaining_s: Callable[[], float]
     ) -> dict[str, str]:
-        """Take a batch through the sender; return by message id if it was acknowledged, retried or dead."""
+        """Process a batch with the sender's code. Return for each message id: acknowledged, retried or dead."""
         settings = Settings(
             rules=StackRules(
                 default_sender=parameters.default_sender,
@@ -86,16 +86,17 @@ class Functions:
         return {outcome.delivery.message_id: _word(outcome) for outcome in outcomes}
 
     def receive(self, body: bytes, key: str, now: datetime) -> str:
-        """Take a webhook that is signed with this key; return what became of it."""
+        """Receive a webhook that is signed with this key. Return the status of its receipt."""
         receipt = intake.receive(
             body, sign(body, key), settings=WEBHOOK_SETTINGS, keys=self._keys, table=self._events, now=now
         )
         return receipt.status
 
     def forget(self, number: int) -> None:
-        """Forget all that the table has of a number, as the operator's command does.
+        """Forget the messages of a number, as the operator's command does.
 
-        It waits for a minute, not until all copies have left the queues, so that they meet what is forgotten.
+        A message can be forgotten after a minute instead of 21 days. So copies of forgotten messages are still in the
+        queues, and the code must handle them.
         """
         for entry in find(self._stack, str(number)).entries:
             from_ = forgettable_from(entry)
@@ -103,19 +104,19 @@ class Functions:
                 forget(self._stack, entry, str(number))
 
     def close(self) -> None:
-        """Give the code its own time back."""
+        """Restore the real clock."""
         self._patches.close()
 
 
 class _Client(Client):
-    """The real client, whose connection ends in the model."""
+    """The real client with a connection to the simulated provider."""
 
     def __init__(self, pool: Pool) -> None:
-        self._model = pool
+        self._simulated_pool = pool
         super().__init__("", "http://provider.invalid")
 
-    def _connect(self) -> Any:  # noqa: ANN401 - what stands in for urllib3's pool
-        return self._model
+    def _connect(self) -> Any:  # noqa: ANN401 - in place of urllib3's pool
+        return self._simulated_pool
 
 
 def _word(outcome: Outcome) -> str:

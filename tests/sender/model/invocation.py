@@ -1,6 +1,6 @@
-"""One invocation of a function. It runs in a thread, but only while the run lets it: from one call to the next.
+"""One invocation of a function. Its code runs in a thread, from one call to the next, whenever the run resumes it.
 
-Between two calls nothing leaves the code, so that a pause at every call is enough to show every order of events.
+Between two calls the code has no effect outside. So pauses at the calls are enough to produce every order of events.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Killed(BaseException):
-    """The invocation is over. The code cannot handle it."""
+    """Ends the code of an invocation. It is a BaseException, so that the code does not catch it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Call:
 
 @dataclass(slots=True)
 class Invocation:
-    """A run of one function. `call` is what it waits to do; None where it is over."""
+    """An invocation of one function. `call` is the call at which it waits, or None if it has ended."""
 
     number: int
     code: Callable[[], Any]
@@ -46,20 +46,21 @@ class Invocation:
     error: BaseException | None = None
     faults: list[str] = field(default_factory=list)
     before: dict[str, Item] = field(default_factory=dict)  # its messages' records when it began
-    parameters: Parameters | None = None  # that it began with
-    event: Event | Inbound | None = None  # that of a webhook
+    parameters: Parameters | None = None  # at its begin
+    event: Event | Inbound | None = None  # for an invocation of the webhook function
     of_operator: bool = False
-    opted_out: bool | None = None  # whether the person had when it began; None where that is not certain
+    opted_out: bool | None = None  # whether the person had opted out at its begin; None: not certain
     failed_calls: list[str] = field(default_factory=list)
     interrupted: bool = False  # something else happened while it was paused
-    answers: list[tuple[str, str, bool]] = field(default_factory=list)  # reference, msg_id, in doubt before
+    # The acceptances that it has read: reference, msg_id, and if the message was in doubt before.
+    answers: list[tuple[str, str, bool]] = field(default_factory=list)
     _thread: Thread | None = None
     _fault: str = ""
     _to_code: Semaphore = field(default_factory=lambda: Semaphore(0))
     _to_run: Semaphore = field(default_factory=lambda: Semaphore(0))
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether the code has returned or was killed."""
         return self.call is None
 
@@ -84,7 +85,7 @@ class Invocation:
         self.resume()
 
     def pause(self, name: str, faults: Sequence[str] = ()) -> str:
-        """Wait at a call, in the code's thread; return the fault that it is to be made with."""
+        """Wait at a call, in the code's thread. Return the fault of the call."""
         if self.killed:
             raise Killed
         self.call = Call(name, faults)
@@ -95,7 +96,7 @@ class Invocation:
         return self._fault
 
     def remaining_s(self, now: datetime) -> float:
-        """Return the seconds that Lambda leaves it."""
+        """Return the seconds until Lambda ends it."""
         return (self.deadline - now).total_seconds()
 
     def end_at(self, now: datetime) -> None:
@@ -110,7 +111,7 @@ class Invocation:
             self.pause("return")
         except Killed:
             self.killed = True
-        except BaseException as error:  # noqa: BLE001 - the run judges it
+        except BaseException as error:  # noqa: BLE001 - the laws check it
             self.error = error
         self.call = None
         self._to_run.release()

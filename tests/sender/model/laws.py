@@ -1,7 +1,7 @@
-"""The laws that every run must keep: those of what is sent and what becomes of it.
+"""Invariants of a simulated run, called laws: which messages are sent, and what happens to each message.
 
-They follow the project's design and were written without the code that they judge. What they compare with is the
-truth, which the code does not have: what the provider accepted, and what happened to an invocation.
+record_laws.py has those of the table's records. Both compare the code's results with facts that only the simulation
+knows: what the provider accepted, and what happened to each invocation. RecordLaws.__init__ explains the sets.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from tests.sender.model.calls import TABLE_FAULTS
 from tests.sender.model.record_laws import (
-    BackwardsError,
-    FalseError,
+    FalseStatementError,
+    ForbiddenChangeError,
     LawError,
+    PersonalDataError,
     RecordLaws,
 )
 from tests.sender.model.records import flag, is_leased, is_promotional, is_settled, text
@@ -24,231 +25,257 @@ if TYPE_CHECKING:
     from tests.sender.model.provider import Sent
     from tests.sender.model.queue import DeadLetter, Queued
 
-__all__ = ["BackwardsError", "FalseError", "HarmedError", "LawError", "Laws", "LostError", "TwiceError"]
+__all__ = [
+    "FailureSpreadError",
+    "FalseStatementError",
+    "ForbiddenChangeError",
+    "ForbiddenSendError",
+    "LawError",
+    "Laws",
+    "LostError",
+    "PersonalDataError",
+]
 
 UNCERTAIN = "UNCERTAIN"
-TIME_TO_RECORD_S = 6.0  # before the end of an invocation, its results are no longer written again
-TIME_TO_SEND_S = 10.0  # before the end of an invocation, it no longer begins with another copy
+# With less time left than this, an invocation does not retry the writing of its results.
+MIN_TIME_TO_RECORD_S = 6.0
+# With less time left than this, an invocation does not process another copy of a message in its batch.
+MIN_TIME_FOR_COPY_S = 10.0
 
 
 class LostError(LawError):
-    """A message is nowhere, or where nobody is told why."""
+    """A message, a result or a webhook was lost, or a message ended without a dead letter that says why."""
 
 
-class TwiceError(LawError):
-    """A message was sent once more than anybody allowed."""
+class ForbiddenSendError(LawError):
+    """A message was sent that must not be sent, for example for a second time or against the stack's settings."""
 
 
-class HarmedError(LawError):
-    """One message's trouble is paid for by another."""
+class FailureSpreadError(LawError):
+    """A failure affected more than the message that it concerns."""
 
 
 class Laws(RecordLaws):
-    """The laws over one run."""
+    """The laws of one run. The run calls `on_…` when something happens, and `check_…` at certain times."""
 
-    def produced(self, message: Queued) -> None:
-        """A producer puts this on the queue. The same reference once more permits no second SMS."""
-        self.owed[message.identity, message.text] = message
-        self.over.discard((message.identity, message.text))
+    def on_produced(self, message: Queued) -> None:
+        """Note a message that a producer enqueued. Enqueuing the same reference again allows no second SMS."""
+        key = (message.identity, message.text)
+        self.not_yet_accepted[key] = message
+        self.need_no_send.discard(key)
         self.texts.setdefault(message.identity, set()).add(message.text)
         if message.deadline is not None:
-            self.expiring.add((message.identity, message.text))
+            self.with_deadline.add(key)
 
-    def redriven(self, letter: DeadLetter) -> None:
-        """The operator wants this sent: once more if its record is held in doubt, and not once for each copy."""
+    def on_redriven(self, letter: DeadLetter) -> None:
+        """Allow one more send if the redriven message is held in doubt. Several copies allow only one more."""
         possible = self.system.provider.possible(letter.identity)
-        # An invocation that has the message may be about to hold it, as of a moment before this one.
-        held = text(self.system.record(letter.identity), "status") == "HELD" or self._is_in_hand(letter.identity)
+        # An invocation that is processing the message may be about to hold it.
+        held = text(self.system.record(letter.identity), "status") == "HELD" or self._is_being_processed(
+            letter.identity
+        )
         same = bool(possible) and possible[0].text == letter.text
         if same and held and not self.is_forgotten(letter.identity):
-            permitted = self.permitted.get(letter.identity, 1)
-            self.permitted[letter.identity] = max(permitted, len(possible) + 1)
+            allowed = self.allowed_sends.get(letter.identity, 1)
+            self.allowed_sends[letter.identity] = max(allowed, len(possible) + 1)
 
-    def _is_in_hand(self, identity: str, but: Invocation | None = None) -> bool:
-        """Return whether a running invocation has a message, not counting one."""
-        others = (invocation for invocation in self.system.running if invocation is not but)
+    def _is_being_processed(self, identity: str, excluding: Invocation | None = None) -> bool:
+        """Return whether a running invocation has the message, not counting one invocation."""
+        others = (invocation for invocation in self.system.running if invocation is not excluding)
         return any(message.identity == identity for other in others for message in other.messages)
 
-    def sent(self, invocation: Invocation, sent: Sequence[Sent]) -> None:
-        """A request has left: nobody forbade it, and what may have been accepted once is not sent again."""
+    def on_sent(self, invocation: Invocation, sent_messages: Sequence[Sent]) -> None:
+        """Check the messages of a request to the provider."""
         identities = {message.identity for message in invocation.messages}
-        for each in sent:
-            if each.reference not in identities:
-                self.broken(FalseError(f"a message is sent as {each.reference}, which is not its reference"))
-            elif not each.refused:
-                self._allowed(invocation, each)
-                self._not_twice(each)
-                self._not_dead_meanwhile(each)
+        for sent in sent_messages:
+            if sent.reference not in identities:
+                self.report(ForbiddenSendError(f"a message is sent as {sent.reference}, which is not its reference"))
+            elif not sent.refused:
+                self._check_send_is_allowed(invocation, sent)
+                self._check_sent_once(sent)
+                self._check_not_dead_lettered_since_claim(sent)
         if self.system.clock.wall >= invocation.deadline:
-            self.broken(TwiceError("a request left after its invocation's time"))
+            self.report(ForbiddenSendError("a request was sent after its invocation's time"))
 
-    def _allowed(self, invocation: Invocation, sent: Sent) -> None:
-        """The parameters that the invocation began with, and what was certainly stored by then, let it through."""
+    def _check_send_is_allowed(self, invocation: Invocation, sent: Sent) -> None:
+        """Check a send against the facts when its invocation began: parameters, opt-outs, forgotten messages."""
         parameters = invocation.parameters
         if parameters is None or not parameters.allow(sent.recipient, sent.text):
-            self.broken(FalseError(f"{sent.reference} was sent although the stack's settings forbid it"))
+            self.report(ForbiddenSendError(f"{sent.reference} was sent although the stack's settings forbid it"))
         elif parameters.enforce_opt_outs and invocation.opted_out and self.opted_out() and is_promotional(sent.text):
-            self.broken(FalseError(f"{sent.reference} was sent to a person who opted out"))
+            self.report(ForbiddenSendError(f"{sent.reference} was sent to a person who opted out"))
         if "forgotten_at" in invocation.before[sent.reference]:
-            self.broken(TwiceError(f"{sent.reference} was forgotten, and is sent"))
+            self.report(ForbiddenSendError(f"{sent.reference} was sent although it was forgotten"))
 
-    def _not_twice(self, sent: Sent) -> None:
-        """A reference is sent once, but for the operator's redrives and policy, and with one content."""
+    def _check_sent_once(self, sent: Sent) -> None:
+        """Check that a reference is sent once and with one content. Redrives and UncertainSends allow more sends."""
         possible = self.system.provider.possible(sent.reference)
-        by_policy = 2 if self.system.resent_by_policy else 1
-        if len(possible) > max(self.permitted.get(sent.reference, 1), by_policy):
-            self.broken(TwiceError(f"{sent.reference} may have been accepted {len(possible)} times"))
+        allowed_by_policy = 2 if self.system.resent_by_policy else 1
+        if len(possible) > max(self.allowed_sends.get(sent.reference, 1), allowed_by_policy):
+            self.report(ForbiddenSendError(f"{sent.reference} may have been accepted {len(possible)} times"))
         if {other.text for other in possible} != {sent.text}:
-            self.broken(TwiceError(f"{sent.reference} was sent with two contents"))
+            self.report(ForbiddenSendError(f"{sent.reference} was sent with two contents"))
 
-    def _not_dead_meanwhile(self, sent: Sent) -> None:
-        """Since the claim, no dead letter has stated that the message was not sent."""
+    def _check_not_dead_lettered_since_claim(self, sent: Sent) -> None:
+        """Check that no dead letter since the claim states that the message was not sent."""
         claimed_at = self.claimed_at.get(sent.reference)
-        for letter in self.letters:
+        for letter in self.dead_letters:
             same = (letter.identity, letter.text) == (sent.reference, sent.text) and letter.code != UNCERTAIN
             if same and claimed_at is not None and letter.written_at >= claimed_at:
-                self.broken(FalseError(f"{sent.reference} is said to be {letter.code} while it is being sent"))
+                self.report(FalseStatementError(f"{sent.reference} is dead as {letter.code}, and is being sent"))
 
-    def dead_lettered(self, invocation: Invocation, letter: DeadLetter, known: Sequence[Queued]) -> None:
-        """A dead letter has the message's identity, and a reason that is true."""
+    def on_dead_lettered(self, invocation: Invocation, letter: DeadLetter, sources: Sequence[Queued]) -> None:
+        """Check that a dead letter has a true reason. `sources` are the invocation's messages with its body."""
         identity, code = letter.identity, letter.code
-        leased = is_leased(self.system.record(identity), invocation.began)
-        in_hand = leased or self._is_in_hand(identity, invocation)
-        self.letters.append(letter)
-        # Its record could not be read or written, or may still be in another invocation's hands.
-        left_s = invocation.remaining_s(self.system.clock.wall)
-        troubled = set(invocation.faults) & set(TABLE_FAULTS) or self.system.store.was_troubled(
-            (identity, "MESSAGE"), invocation.began
-        )
-        if in_hand or troubled or left_s < TIME_TO_SEND_S:
-            self.excused.add(letter)
-        if not known or not code:
-            self.broken(LostError(f"a dead letter of no message, or without a reason: {identity} {code}"))
-        if identity in self.damaged or (self.is_forgotten(identity) and code == "REFERENCE_REUSED"):
+        self.dead_letters.append(letter)
+        if self._is_excused(invocation, identity):
+            self.excused_dead_letters.add(letter)
+        if not sources or not code:
+            self.report(LostError(f"a dead letter without a message or a reason: {identity} {code}"))
+        if identity in self.with_damaged_record or (self.is_forgotten(identity) and code == "REFERENCE_REUSED"):
             return
         provider = self.system.provider
         if provider.possible(identity, letter.text) and code != UNCERTAIN:
-            self.broken(FalseError(f"{identity} is said to be {code}, and may have been accepted"))
-        known_doubt = provider.possible(identity) or identity in self.doubtable
-        if code == UNCERTAIN and not known_doubt and letter not in self.excused:
-            self.broken(FalseError(f"{identity} is said to be uncertain, and was certainly never accepted"))
-        if code == "PROVIDER_REFUSED" and (identity, letter.text) not in provider.refused_by_name:
-            self.broken(FalseError(f"{identity} is said to be refused by the provider for what is in it"))
+            self.report(FalseStatementError(f"{identity} is dead as {code}, and may have been accepted"))
+        excused = letter in self.excused_dead_letters
+        if code == UNCERTAIN and not self.may_have_been_accepted(identity) and not excused:
+            self.report(FalseStatementError(f"{identity} is dead as UNCERTAIN, and was certainly never accepted"))
+        if code == "PROVIDER_REFUSED" and (identity, letter.text) not in provider.refused_individually:
+            self.report(FalseStatementError(f"{identity} is dead as {code}, and its content was not refused"))
         if code == "TOO_LONG" and not (invocation.parameters and invocation.parameters.is_too_long(letter.text)):
-            self.broken(FalseError(f"{identity} is said to be too long, and MaxSegments allows it"))
+            self.report(FalseStatementError(f"{identity} is dead as TOO_LONG, and MaxSegments allows it"))
         if code == "REFERENCE_REUSED" and len(self.texts[identity]) == 1:
-            self.broken(FalseError(f"{identity} was used with one content only"))
-        if (
-            is_settled(invocation.before.get(identity, {}))
-            and self.same_content(identity, letter.text)
-            and letter not in self.excused
-        ):
-            self.broken(FalseError(f"{identity} was accepted, and is a dead letter all the same"))
+            self.report(FalseStatementError(f"{identity} is dead as {code}, and was used with one content only"))
+        was_settled = is_settled(invocation.before.get(identity, {}))
+        if was_settled and self.may_have_been_sent_with(identity, letter.text) and not excused:
+            self.report(FalseStatementError(f"{identity} is dead as {code}, and was accepted before"))
 
-    def finished(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
-        """An invocation returned: what it learned is recorded, and one message's trouble is its own."""
-        now = self.system.clock.wall
-        left_s = invocation.remaining_s(now)
+    def _is_excused(self, invocation: Invocation, identity: str) -> bool:
+        """Return whether a dead letter may be UNCERTAIN although the message was settled or never accepted.
+
+        There are three cases, in which the invocation may not have read the record: another invocation may be
+        processing the message, the table failed, or there was no time left to process a copy.
+        """
+        leased = is_leased(self.system.record(identity), invocation.began)
+        table_failed = bool(set(invocation.faults) & set(TABLE_FAULTS)) or self.system.store.had_failure_since(
+            (identity, "MESSAGE"), invocation.began
+        )
+        no_time = invocation.remaining_s(self.system.clock.wall) < MIN_TIME_FOR_COPY_S
+        return leased or self._is_being_processed(identity, excluding=invocation) or table_failed or no_time
+
+    def on_finished(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
+        """Check an invocation that returned: its results are recorded, and a failure affected only its message."""
+        left_s = invocation.remaining_s(self.system.clock.wall)
         for reference, msg_id, doubt_before in invocation.answers:
-            if reference in self.damaged or self.is_forgotten(reference) or left_s < TIME_TO_RECORD_S:
+            unchecked = reference in self.with_damaged_record or self.is_forgotten(reference)
+            if unchecked or left_s < MIN_TIME_TO_RECORD_S:
                 continue
             record = self.system.record(reference)
             if not is_settled(record):
-                self.broken(LostError(f"the acceptance of {reference} was read, and is not recorded"))
+                self.report(LostError(f"the answer that {reference} is accepted was read, and is not recorded"))
             if not doubt_before and text(record, "msg_id") != msg_id and not self.system.is_own(record):
-                self.broken(FalseError(f"{reference} is not recorded with the msg_id of the answer"))
-        self._copies_of_the_held(invocation, outcomes)
-        if invocation.failed_calls == ["batch_get_item"] and not invocation.interrupted:
-            self._neighbours_of_the_unchecked(invocation, outcomes)
-        if (
-            set(invocation.faults) <= {"conflict", "long conflict"}
-            and invocation.faults
-            and not invocation.interrupted
-        ):
-            self._neighbours_of_the_contended(invocation, outcomes)
+                self.report(FalseStatementError(f"{reference} is not recorded with the msg_id of the answer"))
+        self._check_copies_of_held_messages(invocation, outcomes)
+        if invocation.interrupted:
+            return
+        if invocation.failed_calls == ["batch_get_item"]:
+            self._check_failed_opt_out_check_affects_promotional_messages(invocation, outcomes)
+        if invocation.faults and set(invocation.faults) <= {"conflict", "long conflict"}:
+            self._check_conflict_affects_one_message(invocation, outcomes)
 
-    def _copies_of_the_held(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
-        """What is held in doubt is acknowledged only to the message that wrote the hold."""
+    def _check_copies_of_held_messages(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
+        """Check that a copy of a message that was held in doubt was not dropped.
+
+        Only the delivery that wrote the hold is acknowledged without a change of the record.
+        """
         for message in invocation.messages:
             before, now = invocation.before.get(message.identity, {}), self.system.record(message.identity)
-            if (
-                outcomes.get(message.message_id) != "acknowledged"
-                or before != now
-                or message.identity in self.damaged
-            ):
+            acknowledged = outcomes.get(message.message_id) == "acknowledged"
+            if not acknowledged or before != now or message.identity in self.with_damaged_record:
                 continue
             if not flag(now, "in_doubt") or text(now, "status") != "HELD" or len(self.texts[message.identity]) > 1:
                 continue
             if text(now, "message_id") != message.message_id:
-                self.broken(LostError(f"a copy of {message.identity}, which is in doubt, was dropped"))
+                self.report(LostError(f"a copy of {message.identity}, which is in doubt, was dropped"))
 
-    def _neighbours_of_the_contended(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
-        """One contended record costs the others neither their turn nor a delivery."""
+    def _check_conflict_affects_one_message(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
+        """Check that a write conflict at one record does not delay the new messages of the batch."""
         if self.system.store.throttled_until is not None or not self.system.parameters.let_all_through():
             return
         if not all(self.is_healthy(message) for message in invocation.messages):
             return
         contended = {pk for (pk, _) in self.system.store.contended}
         for message in invocation.messages:
-            fresh = not invocation.before.get(message.identity)
-            if fresh and message.identity not in contended and outcomes[message.message_id] == "retried":
-                self.broken(HarmedError(f"{message.identity} waits because another record is contended"))
+            is_new = not invocation.before.get(message.identity)
+            if is_new and message.identity not in contended and outcomes[message.message_id] == "retried":
+                self.report(FailureSpreadError(f"{message.identity} waits because another record is contended"))
 
-    def _neighbours_of_the_unchecked(self, invocation: Invocation, outcomes: dict[str, str]) -> None:
-        """Opt-outs that cannot be read keep promotional messages waiting, and no others."""
+    def _check_failed_opt_out_check_affects_promotional_messages(
+        self, invocation: Invocation, outcomes: dict[str, str]
+    ) -> None:
+        """Check that only promotional messages wait if the opt-outs cannot be read."""
+        if self.system.store.throttled_until is not None or not self.system.parameters.let_all_through():
+            return
         for message in invocation.messages:
-            fresh = not invocation.before.get(message.identity) and self.is_healthy(message)
-            live = self.system.parameters.let_all_through() and self.system.store.throttled_until is None
-            if live and fresh and not is_promotional(message.text) and outcomes[message.message_id] == "retried":
-                self.broken(HarmedError(f"{message.identity} waits because opt-outs cannot be read"))
+            is_new = not invocation.before.get(message.identity) and self.is_healthy(message)
+            if is_new and not is_promotional(message.text) and outcomes[message.message_id] == "retried":
+                self.report(FailureSpreadError(f"{message.identity} waits because opt-outs cannot be read"))
 
-    def quiet(self) -> None:
-        """While nothing runs, all that was put on the queue is there, accepted, dead with its reason, or over."""
+    def check_when_idle(self) -> None:
+        """Check, while no invocation runs, that no message is lost and that each record has a true status."""
+        self._check_no_message_is_lost()
+        letters = self.system.queue.dead
         in_queue = {message.identity for message in self.system.queue.messages.values()}
-        dead = {letter.identity for letter in self.system.queue.dead}
-        uncertain = {letter.identity for letter in self.system.queue.dead if letter.code == UNCERTAIN}
-        excused = {letter.identity for letter in self.letters if letter in self.excused}
-        moved = {letter.identity for letter in self.system.queue.dead if letter.moved_by_sqs}
-        here = {(each.identity, each.text) for each in self.system.queue.messages.values()}
-        here |= {
-            (letter.identity, letter.text) for letter in self.system.queue.dead if letter.code or letter.moved_by_sqs
-        }
-        for (identity, content), message in list(self.owed.items()):
-            if self.system.provider.accepted(identity, content) or identity in self.damaged | self.misled:
-                del self.owed[identity, content]
-            elif (identity, content) not in here and not self.is_over(message):
-                status = text(self.system.record(identity), "status")
-                self.broken(LostError(f"{identity} is {status}, and nowhere"))
-        for (pk, sk), record in self.system.store.items.items():
-            if sk != "MESSAGE" or pk in self.damaged or "forgotten_at" in record:
+        dead = {letter.identity for letter in letters}
+        moved_by_sqs = {letter.identity for letter in letters if letter.moved_by_sqs}
+        # An excused dead letter can be UNCERTAIN while its record still has an earlier status.
+        uncertain = {letter.identity for letter in letters if letter.code == UNCERTAIN}
+        reported = uncertain & {letter.identity for letter in self.excused_dead_letters}
+        for (identity, sk), record in self.system.store.items.items():
+            if sk != "MESSAGE" or identity in self.with_damaged_record or "forgotten_at" in record:
                 continue
             status = text(record, "status")
-            told = pk in excused & uncertain
-            if status in {"SENDING", "UNCERTAIN", "RETRYING"} and pk not in in_queue | moved and not told:
-                self.broken(LostError(f"{pk} is left {status}, and nobody is told"))
-            held = status in {"HELD", "INVALID"} and not (
-                "DRY_RUN" in str(record.get("error")) and not flag(record, "in_doubt")
-            )
-            if held and pk not in in_queue | dead:
-                self.broken(LostError(f"{pk} is {status}, and there is no dead letter"))
-            self.true_status(pk, record)
+            if status in {"SENDING", "UNCERTAIN", "RETRYING"} and identity not in in_queue | moved_by_sqs | reported:
+                self.report(LostError(f"{identity} is {status}, and is in no queue"))
+            dry_run = "DRY_RUN" in str(record.get("error")) and not flag(record, "in_doubt")
+            if status in {"HELD", "INVALID"} and not dry_run and identity not in in_queue | dead:
+                self.report(LostError(f"{identity} is {status}, and has no dead letter"))
+            self.check_against_webhooks(identity, record)
 
-    def ended(self) -> None:
-        """After the trouble and enough redrives, each healthy message was accepted, or another with its reference."""
+    def _check_no_message_is_lost(self) -> None:
+        """Check that each enqueued message is in a queue, was accepted, or need not be sent."""
+        in_a_queue = {(message.identity, message.text) for message in self.system.queue.messages.values()}
+        in_a_queue |= {
+            (letter.identity, letter.text) for letter in self.system.queue.dead if letter.code or letter.moved_by_sqs
+        }
+        unchecked = self.with_damaged_record | self.changed_by_foreign_event
+        for (identity, content), message in list(self.not_yet_accepted.items()):
+            if self.system.provider.accepted(identity, content) or identity in unchecked:
+                del self.not_yet_accepted[identity, content]
+            elif (identity, content) not in in_a_queue and not self.needs_no_send(message):
+                status = text(self.system.record(identity), "status")
+                self.report(LostError(f"{identity} is {status}, and is in no queue"))
+
+    def check_at_end(self) -> None:
+        """Check that, when the faults have ended and dead letters were redriven, healthy messages are accepted.
+
+        Of several messages with one reference, one must be accepted.
+        """
         for message in self.unsent():
-            self.broken(HarmedError(f"{message.identity} is healthy, and is never accepted"))
+            self.report(FailureSpreadError(f"{message.identity} is healthy, and is never accepted"))
 
     def unsent(self) -> list[Queued]:
         """Return the healthy messages that were not accepted and could have been."""
-        return [message for message in self.owed.values() if self._could_be_sent(message)]
+        return [message for message in self.not_yet_accepted.values() if self._could_be_sent(message)]
 
     def _could_be_sent(self, message: Queued) -> bool:
         identity = message.identity
-        if identity in self.damaged | self.misled or self.is_forgotten(identity) or self.is_over(message):
+        unchecked = identity in self.with_damaged_record | self.changed_by_foreign_event
+        if unchecked or self.is_forgotten(identity) or self.needs_no_send(message):
             return False
         others = self.texts[identity] - {message.text}
-        # Other content that is held in doubt and expires before each redrive is sent keeps the reference.
-        if any((identity, content) in self.expiring for content in others):
+        # A message with other content can keep the reference: it is held in doubt, and expires before each redrive.
+        if any((identity, content) in self.with_deadline for content in others):
             return False
         healthy = all(self.is_healthy(message, content) for content in self.texts[identity])
         return healthy and not self.system.provider.accepted(identity)

@@ -1,4 +1,4 @@
-"""What an operator sets, and may change between two deliveries of a message."""
+"""The stack's parameters. An operator may change them between two deliveries of a message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CHARACTERS_OF_ONE_SEGMENT = 160
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The stack's parameters, as far as the sender decides by them."""
+    """The stack's parameters that affect the sender's decisions."""
 
     resend: bool = False
     max_receive_count: int = 8

@@ -1,6 +1,6 @@
-"""The provider behind the real client: what it accepts, what it answers, and what it alone knows afterwards.
+"""The simulated provider: which messages it accepts, and how it answers.
 
-It stands in for urllib3's connection pool, so that the client's reading of answers is part of what is searched.
+It replaces urllib3's connection pool, so the real client reads its answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import urllib3
 
-# What can go wrong with a request, one of each kind that the client tells apart; "+": it was accepted all the same.
+# The faults of a request, one of each kind that the client handles differently. "+": the messages were accepted.
 CERTAIN_FAULTS = (
     "refused",
     "429",
@@ -30,7 +30,7 @@ REFUSALS_OF_SEVERAL = ("422 naming the first", "422 naming none", "400", "413")
 UNCERTAIN_FAULTS = ("500", "500+", "reset+", "hang", "hang+", "unreadable+")
 FAULTS_OF_SEVERAL = ("first left out+", "reversed+", "another system's entry+")
 
-POISON = "poison "  # a text that begins so makes the provider fail in the way that follows
+POISON = "poison "  # "poison 500": a text that makes the provider fail with 500, and so on
 MAX_LIFE = timedelta(days=5)
 ULID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -40,7 +40,7 @@ _POOL = cast("Any", None)  # urllib3's errors name their pool
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """One message in one request. It may have been accepted unless `refused`; it was if it has a `msg_id`."""
+    """One message of one request. `refused`: it was certainly not accepted. With a `msg_id`, it was accepted."""
 
     reference: str
     text: str
@@ -52,7 +52,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """As much of an HTTP response as the client looks at."""
+    """The part of an HTTP response that the client uses."""
 
     status: int
     text: str = "{}"
@@ -69,29 +69,30 @@ class Answer:
 
 
 class Provider:
-    """What was sent to it, in order. `skew` is how far its clock is ahead of ours."""
+    """The provider, with all messages that were sent to it. `skew` is how far its clock is ahead of ours."""
 
     def __init__(self, now: Callable[[], datetime], *, skew: timedelta, ulids: bool) -> None:
         self.sent: list[Sent] = []
         self.by_reference: dict[str, list[Sent]] = {}
-        self.refused_by_name: set[tuple[str, str]] = set()
+        # Reference and text of the messages that a refusal named, or that were alone in a refused request.
+        self.refused_individually: set[tuple[str, str]] = set()
         self._now = now
         self._skew = skew
         self._ulids = ulids
         self._count = 0
 
     def possible(self, reference: str, text: str | None = None) -> list[Sent]:
-        """Return what was sent under a reference and may have been accepted."""
+        """Return the messages with this reference that may have been accepted, for each request."""
         return [
             sent for sent in self.by_reference.get(reference, ()) if not sent.refused and text in {None, sent.text}
         ]
 
     def accepted(self, reference: str, text: str | None = None) -> list[Sent]:
-        """Return what was accepted under a reference."""
+        """Return the messages with this reference that were accepted."""
         return [sent for sent in self.possible(reference, text) if sent.msg_id]
 
     def answer(self, body: bytes, fault: str) -> tuple[list[Sent], Answer | Exception]:
-        """Take a request; return what was in it, and its answer, or what urllib3 raises where there is none."""
+        """Handle a request. Return its messages, and its answer or the exception that urllib3 raises."""
         fields = json.loads(body)
         several = fields.get("messages")
         messages = several or [fields]
@@ -103,24 +104,24 @@ class Provider:
             return self._refuse(sent), Answer(int(fault[:3]), headers=strange)
         if refusal := self._refusal(messages, fault, several=several is not None):
             return self._refuse(sent), refusal
-        poison = next((each.text.removeprefix(POISON) for each in sent if each.text.startswith(POISON)), "")
+        poison = next((one.text.removeprefix(POISON) for one in sent if one.text.startswith(POISON)), "")
         if not (fault == "" or fault.endswith("+")) or poison:
             kind = poison or fault
         else:
             kind = fault
-            for each in sent:
-                each.msg_id = self.msg_id(self._now())
+            for accepted in sent:
+                accepted.msg_id = self.msg_id(self._now())
         return sent, _failure(kind) or _acceptance(sent, kind, self, several=several is not None)
 
     def msg_id(self, at: datetime) -> str:
-        """Return a new message id, which as a ULID carries the time of acceptance."""
+        """Return a new message id. If it is a ULID, it contains the time of acceptance."""
         if self._ulids:
             return self.ulid(at)
         self._count += 1
         return f"msg-{self._count}"
 
     def ulid(self, at: datetime) -> str:
-        """Return a new ULID of a time."""
+        """Return a new ULID with this time."""
         self._count += 1
         number = int((at + self._skew).timestamp() * 1000) << 80 | self._count
         return "".join(ULID_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
@@ -132,12 +133,12 @@ class Provider:
         return sent
 
     def _refuse(self, sent: list[Sent]) -> list[Sent]:
-        for each in sent:
-            each.refused = True
+        for message in sent:
+            message.refused = True
         return sent
 
     def _refusal(self, messages: Sequence[Fields], fault: str, *, several: bool) -> Answer | None:
-        """Return the answer to a request of which nothing is accepted because of what is in it."""
+        """Return the answer if the request is refused because of its content, or because the fault is a refusal."""
         overdue = [place for place, message in enumerate(messages) if self._is_overdue(message)]
         if overdue:
             return _named([["body", "messages", place] if several else ["body"] for place in overdue], "expiration")
@@ -145,15 +146,15 @@ class Provider:
         poison = next((text.removeprefix(POISON) for text in texts if text.startswith(POISON)), "")
         if poison == "422":
             named = [place for place, text in enumerate(texts) if text == POISON + poison]
-            self.refused_by_name |= {(messages[place]["reference"], texts[place]) for place in named}
+            self.refused_individually |= {(messages[place]["reference"], texts[place]) for place in named}
             return _named([["body", "messages", place] if several else ["body"] for place in named], "message")
         if poison in {"400", "413", "422 naming none"} or fault in REFUSALS_OF_SEVERAL:
             kind = fault if fault in REFUSALS_OF_SEVERAL else poison
             if kind == "422 naming the first":
-                self.refused_by_name.add((messages[0]["reference"], texts[0]))
+                self.refused_individually.add((messages[0]["reference"], texts[0]))
                 return _named([["body", "messages", 0] if several else ["body"]], "sender")
             if len(messages) == 1:
-                self.refused_by_name.add((messages[0]["reference"], texts[0]))
+                self.refused_individually.add((messages[0]["reference"], texts[0]))
             return Answer(int(kind[:3]), json.dumps({"detail": []}))
         return None
 
@@ -165,7 +166,7 @@ class Provider:
 
 
 def _failure(kind: str) -> Answer | Exception | None:
-    """Return an answer, or none, from which nobody can know what was accepted."""
+    """Return the answer or exception of a fault after which the outcome is unknown."""
     if kind.startswith("reset"):
         return ProtocolError(kind)
     if kind.startswith("hang"):
@@ -176,7 +177,9 @@ def _failure(kind: str) -> Answer | Exception | None:
 
 
 def _acceptance(sent: list[Sent], kind: str, provider: Provider, *, several: bool) -> Answer:
-    entries = [{"msg_id": each.msg_id, "recipient": each.recipient, "reference": each.reference} for each in sent]
+    entries = [
+        {"msg_id": message.msg_id, "recipient": message.recipient, "reference": message.reference} for message in sent
+    ]
     if kind.startswith("first"):
         del entries[0]
     if kind.startswith("reversed"):
@@ -194,7 +197,7 @@ def _named(places: list[list[Any]], name: str) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Stands in for urllib3's pool. `post` is given a body, its time-out, and whether it has several messages."""
+    """Replaces urllib3's pool. `post` takes a body, its time-out, and whether it has several messages."""
 
     post: Callable[[bytes, float, bool], Answer]
 
@@ -204,4 +207,4 @@ class Pool:
         return self.post(body, float(cast("float", timeout.read_timeout)), url.endswith("/multi"))
 
     def close(self) -> None:
-        """Close nothing."""
+        """Do nothing: there is no connection."""

@@ -1,4 +1,4 @@
-"""SQS. It delivers a message until it is deleted, or until it has gone to the dead-letter queue."""
+"""The simulated SQS queue. It delivers a message until it is deleted or moved to the dead-letter queue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Attributes = dict[str, dict[str, str]]
 
 @dataclass(slots=True)
 class Queued:
-    """A message on the queue. `identity` is what its reference must be, whatever the code takes for it."""
+    """A message on the queue. `identity` is its reference, or its message id if it has none."""
 
     message_id: str
     body: str
@@ -29,19 +29,20 @@ class Queued:
     text: str
     attributes: Attributes = field(default_factory=dict)
     receives: int = 0
-    in_hand: int = 0  # of how many running invocations
-    troubled: bool = False  # an invocation that had it was killed or met a failing call, or had it beside another
+    invocation_count: int = 0  # how many running invocations have it
+    # An invocation with it was killed or had a failing call, or two invocations had it at the same time.
+    had_failure: bool = False
 
     @property
     def deadline(self) -> datetime | None:
-        """When the message expires: at a time, or a number of seconds after it was put on the queue."""
+        """When the message expires. Its expiration is a time, or the seconds after it was enqueued."""
         expiration = json.loads(self.body).get("expiration")
         if isinstance(expiration, str):
             return datetime.fromisoformat(expiration)
         return None if expiration is None else self.sent_at + timedelta(seconds=expiration)
 
     def record(self) -> dict[str, Any]:
-        """Return it as a record of the Lambda event that delivers it."""
+        """Return it as a record of a Lambda event."""
         return {
             "messageId": self.message_id,
             "receiptHandle": self.message_id,
@@ -71,7 +72,7 @@ class DeadLetter:
 
     @property
     def code(self) -> str | None:
-        """The reason that it carries; a message that SQS moved has none of its own."""
+        """Its ErrorCode. A message that SQS moved has none."""
         return None if self.moved_by_sqs else self.attributes.get("ErrorCode", {}).get("StringValue")
 
 
@@ -85,7 +86,7 @@ class Queue:
         self.dead: list[DeadLetter] = []
 
     def send(self, body: str, now: datetime, identity: str = "", attributes: Attributes | None = None) -> Queued:
-        """Put a message on the queue; without an identity it is known by its reference, else by its message id."""
+        """Enqueue a message. Its identity is the given one, else its reference, else its message id."""
         message_id = f"id-{next(self._ids)}"
         fields = json.loads(body)
         identity = identity or fields.get("reference") or message_id
@@ -94,7 +95,7 @@ class Queue:
         return message
 
     def receive(self, message: Queued, now: datetime) -> dict[str, Any] | None:
-        """Deliver a message and hide it; None where it was delivered too often, and is moved instead."""
+        """Deliver a message and hide it. Return None if it is moved to the dead-letter queue instead."""
         if message.receives >= self.max_receive_count:
             del self.messages[message.message_id]
             letter = DeadLetter(
@@ -116,15 +117,15 @@ class Queue:
             self.messages[message_id].visible_at = now + timedelta(seconds=seconds)
 
     def next_visible_at(self) -> datetime | None:
-        """Return when the next delivery is due, None where the queue is empty."""
+        """Return when the next message becomes visible, or None if the queue is empty."""
         return min((message.visible_at for message in self.messages.values()), default=None)
 
     def visible(self, now: datetime) -> list[Queued]:
-        """Return what can be delivered now."""
+        """Return the messages that can be delivered now."""
         return [message for message in self.messages.values() if message.visible_at <= now]
 
     def redrive(self, letter: DeadLetter, now: datetime) -> Queued:
-        """Move a dead letter back as `make redrive` does: as a new message, with the attributes that it needs."""
+        """Move a dead letter back as `make redrive` does: as a new message, with the missing attributes added."""
         self.dead.remove(letter)
         attributes = letter.attributes
         if letter.moved_by_sqs:

@@ -1,4 +1,4 @@
-"""Runs in which everything can happen in any order, as hypothesis draws it and then makes it small."""
+"""Random runs, in which everything can happen in any order. Hypothesis draws them, and shortens one that fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from gatewayapi.clock import to_text
 from tests.sender.model import trouble, webhooks
 from tests.sender.model.clock import START
-from tests.sender.model.ending import settle, tell_unstored
+from tests.sender.model.ending import deliver_unstored_webhooks, settle
 from tests.sender.model.parameters import Parameters
 from tests.sender.model.records import LONG
 from tests.sender.model.system import RECIPIENT, System
@@ -36,7 +36,7 @@ STATUSES = st.sampled_from(webhooks.STATUSES)
 
 
 class Search(RuleBasedStateMachine):
-    """One run; each rule is something that happens in it."""
+    """One run. Each rule is something that can happen in it."""
 
     system: System
 
@@ -47,7 +47,7 @@ class Search(RuleBasedStateMachine):
         ulids=st.booleans(),
     )
     def begin(self, *, resend: bool, max_receive_count: int, skew_s: float, ulids: bool) -> None:
-        """Set what a run does not change."""
+        """Set what does not change during the run."""
         parameters = Parameters(resend=resend, max_receive_count=max_receive_count)
         self.system = System(parameters, skew=timedelta(seconds=skew_s), ulids=ulids)
         self.foreign = self.many = 0
@@ -61,11 +61,11 @@ class Search(RuleBasedStateMachine):
 
     @rule(content=CONTENTS)
     def produce_without_a_reference(self, content: str) -> None:
-        """The same, without a reference."""
+        """A producer puts a message without a reference on the queue."""
         self.system.produce(None, content)
 
     @rule(reference=REFERENCES, content=BAD_CONTENTS)
-    def produce_a_bad_one(self, reference: str, content: str) -> None:
+    def produce_a_bad_message(self, reference: str, content: str) -> None:
         """A producer puts a message on the queue that cannot be sent, or makes the provider fail."""
         self.system.produce(reference, content, **({"recipient": 1} if content == "invalid" else {}))
 
@@ -85,7 +85,7 @@ class Search(RuleBasedStateMachine):
     @precondition(lambda self: self.system.queue.messages)
     @rule(plan=PLANS)
     def deliver_what_is_next(self, plan: Plan) -> None:
-        """Time passes until something is visible, and an invocation begins and runs to its end."""
+        """Time passes until a message is visible, and an invocation begins and runs to its end."""
         due = self.system.queue.next_visible_at()
         if due is not None:
             self.system.clock.freeze(max(0.0, (due - self.system.clock.wall).total_seconds()))
@@ -118,13 +118,13 @@ class Search(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 20, 60, 500, 1000, 4000]))
     def wait(self, seconds: int) -> None:
-        """Time passes; what runs goes on to its end, or is killed by it."""
+        """Time passes. Invocations that it takes beyond their deadline are killed."""
         self.system.clock.freeze(seconds)
 
     @precondition(lambda self: self.accepted())
     @rule(number=NUMBERS, status=STATUSES, later_s=st.integers(0, 2), waits=st.booleans())
     def webhook(self, number: int, status: str, later_s: int, *, waits: bool) -> None:
-        """The provider reports on one of our messages."""
+        """The provider sends a webhook of one of our messages."""
         accepted = self.accepted()
         event = webhooks.of(accepted[number % len(accepted)], status, START + timedelta(seconds=later_s))
         invocation = self.system.webhook(event)
@@ -138,7 +138,7 @@ class Search(RuleBasedStateMachine):
         recipient=st.sampled_from([RECIPIENT, RECIPIENT, RECIPIENT + 1]),
     )
     def webhook_of_another_system(self, reference: str, status: str, when: int | None, recipient: int) -> None:
-        """The provider reports on another system's message, which has our reference and may have our number."""
+        """The provider sends a webhook of another system's message with our reference, and maybe our recipient."""
         self.foreign += 1
         provider = self.system.provider
         msg_id = (
@@ -147,13 +147,13 @@ class Search(RuleBasedStateMachine):
             else provider.ulid(self.system.clock.wall + timedelta(seconds=when))
         )
         event = Event(f"foreign {self.foreign}", msg_id, reference, recipient, status, START, foreign=True)
-        self.system.tell(event)
+        self.system.deliver_webhook(event)
 
-    @precondition(lambda self: self.system.unstored)
+    @precondition(lambda self: self.system.unstored_webhooks)
     @rule()
     def webhook_again(self) -> None:
         """The provider tries a webhook again."""
-        self.system.tell(self.system.unstored.pop(0))
+        self.system.deliver_webhook(self.system.unstored_webhooks.pop(0))
 
     @rule()
     def rotate_key(self) -> None:
@@ -162,8 +162,8 @@ class Search(RuleBasedStateMachine):
 
     @rule()
     def bad_signature(self) -> None:
-        """Somebody else calls the webhook's endpoint."""
-        self.system.forged()
+        """A webhook arrives that is not signed with our key."""
+        self.system.deliver_forged_webhook()
 
     @precondition(lambda self: self.system.queue.dead)
     @rule(number=NUMBERS)
@@ -230,44 +230,44 @@ class Search(RuleBasedStateMachine):
         trouble.damage(self.system, reference, *damage)
 
     def teardown(self) -> None:
-        """Bring the run to its end."""
+        """End the run, and check it."""
         if not hasattr(self, "system"):
             return
         try:
-            if self.system.laws.first is None:
+            if self.system.laws.first_error is None:
                 settle(self.system)
                 for sent in self.accepted():
-                    self.system.tell(webhooks.of(sent, "DELIVERED", START + timedelta(days=1)))
-                tell_unstored(self.system)
+                    self.system.deliver_webhook(webhooks.of(sent, "DELIVERED", START + timedelta(days=1)))
+                deliver_unstored_webhooks(self.system)
         finally:
             self.system.close()
 
     def play(self, invocation: Invocation | None, plan: Plan, calls: int = MAX_CALLS) -> None:
-        """Let an invocation make its calls; each thing that is planned for one of them happens once."""
-        ahead = list(plan)
+        """Let an invocation make its calls. Each fault or interruption of the plan happens once, at its call."""
+        left = list(plan)
         for _ in range(calls):
             call = None if invocation is None else invocation.call
             if invocation is None or call is None:
                 return
-            planned = next((each for each in ahead if each[0] == call.name), None)
+            planned = next((entry for entry in left if entry[0] == call.name), None)
             fault = ""
             if planned is not None:
-                ahead.remove(planned)
+                left.remove(planned)
                 fault = planned[1]
             if fault in INTERRUPTIONS:
                 self.interrupt(invocation, fault)
-            # A fault that this call cannot have is none: an answer to one message cannot be in the wrong order.
-            if invocation.over:  # the interruption has outlasted it
+            if invocation.ended:  # it timed out during the interruption
                 return
+            # A fault that this call cannot have is left out. For example, one entry cannot be in the wrong order.
             self.system.step(invocation, fault if fault in {*call.faults, "killed"} else "")
 
     def interrupt(self, invocation: Invocation, interruption: str) -> None:
-        """Have others act while an invocation waits at a call."""
+        """Deliver a webhook or the same messages while an invocation waits at a call."""
         self.system.note(f"at {invocation.call and invocation.call.name}: {interruption}")
         identities = [message.identity for message in invocation.messages]
         if interruption == "webhook":
-            for sent in [each for each in self.accepted() if each.reference in identities]:
-                self.system.tell(webhooks.of(sent, "DELIVERED", START))
+            for sent in [accepted for accepted in self.accepted() if accepted.reference in identities]:
+                self.system.deliver_webhook(webhooks.of(sent, "DELIVERED", START))
         elif interruption == "another system's webhook":
             for identity in identities[:2]:
                 self.foreign += 1
@@ -275,10 +275,10 @@ class Search(RuleBasedStateMachine):
                 event = Event(
                     f"foreign {self.foreign}", msg_id, identity, RECIPIENT, "DELIVERED", START, foreign=True
                 )
-                self.system.tell(event)
+                self.system.deliver_webhook(event)
         elif len(self.system.running) < MAX_RUNNING:
-            again = [each for each in invocation.messages if each.receives < self.system.queue.max_receive_count]
-            self.system.deliver(again)
+            most = self.system.queue.max_receive_count
+            self.system.deliver([message for message in invocation.messages if message.receives < most])
 
     def message(self, number: int) -> Queued:
         """Return one of the queue's messages."""
@@ -286,5 +286,5 @@ class Search(RuleBasedStateMachine):
         return messages[number % len(messages)]
 
     def accepted(self) -> list[Sent]:
-        """Return what the provider has accepted."""
+        """Return the messages that the provider has accepted."""
         return [sent for sent in self.system.provider.sent if sent.msg_id]

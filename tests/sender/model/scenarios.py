@@ -1,4 +1,4 @@
-"""What is put on the queue at the beginning of a run."""
+"""The beginnings of runs: the messages that are enqueued, and what happened before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def one(system: System) -> None:
 
 
 def one_without_a_reference(system: System) -> None:
-    """One message that is known by its message id."""
+    """One message without a reference."""
     system.produce(None)
 
 
@@ -41,38 +41,38 @@ def several(system: System) -> None:
 
 
 def a_hundred(system: System) -> None:
-    """As many messages as a batch can have."""
+    """A batch of 100 messages."""
     for number in range(1, 101):
         system.produce(f"order-{number}", f"Hello {number}")
 
 
 def duplicates(system: System) -> None:
-    """One message that was put on the queue twice, delivered together."""
+    """One message that was enqueued twice. Both copies are delivered together."""
     system.produce()
     system.produce()
 
 
 def duplicates_apart(system: System) -> None:
-    """The same, delivered apart."""
+    """One message that was enqueued twice. The copies are delivered one after the other."""
     system.produce()
     system.produce().visible_at += A_LITTLE
 
 
 def once_more_later(system: System) -> None:
-    """One message that is put on the queue again when all doubt about the first has been held."""
+    """One message that is enqueued again later, when a message in doubt would be held."""
     system.produce()
     again = system.produce()
     again.sent_at = again.visible_at = again.sent_at + MUCH_LATER
 
 
 def another_content(system: System) -> None:
-    """Two messages under one reference."""
+    """Two messages with one reference and different content."""
     system.produce()
     system.produce(content="Hello you").visible_at += A_LITTLE
 
 
 def another_content_later(system: System) -> None:
-    """The same, when all doubt about the first has been held."""
+    """Two messages with one reference, the second enqueued when a message in doubt would be held."""
     system.produce()
     again = system.produce(content="Hello you")
     again.sent_at = again.visible_at = again.sent_at + MUCH_LATER
@@ -95,7 +95,7 @@ def one_about_to_expire(system: System) -> None:
 
 
 def a_copy_that_expires(system: System) -> None:
-    """One message that was put on the queue twice; the first copy expires at a fixed time, which a redrive keeps."""
+    """One message that was enqueued twice. The first copy expires at a fixed time, even after a redrive."""
     system.produce(expiration=to_text(system.clock.now() + timedelta(minutes=1)))
     system.produce()
 
@@ -108,7 +108,7 @@ def a_long_one(system: System) -> None:
 
 
 def one_to_a_person_who_is_not_listed(system: System) -> None:
-    """A message under the send mode Listed, to a person who is not on the list."""
+    """A message in the send mode Listed, to a recipient who is not listed."""
     system.change(send_mode="Listed", listed_recipients=("46",))
     system.produce()
 
@@ -121,7 +121,7 @@ def a_poisonous_one(system: System) -> None:
 
 
 def one_about_to_expire_at_the_provider(system: System) -> None:
-    """A message that has not expired here, but by the clock of a provider that is half a second ahead."""
+    """A message that expires soon. A provider whose clock is half a second ahead can regard it as expired."""
     system.produce(expiration=0.3)
 
 
@@ -131,8 +131,8 @@ def the_longest_expiration(system: System) -> None:
 
 
 def a_rotated_key(system: System) -> None:
-    """A bad signature, and soon after it another key; time passes only while nothing runs."""
-    system.forged()
+    """A wrong signature, soon followed by a rotation of the key. Time passes only while the process is frozen."""
+    system.deliver_forged_webhook()
     system.rotate_key()
     system.produce()
 
@@ -148,21 +148,21 @@ def a_damaged_record(system: System) -> None:
 def an_offer_after_stop(system: System) -> None:
     """A promotional message to a person who has opted out, and a transactional one."""
     system.change(enforce_opt_outs=True)
-    system.tell(Inbound("stop", RECIPIENT, "STOP", system.clock.now()))
+    system.deliver_webhook(Inbound("stop", RECIPIENT, "STOP", system.clock.now()))
     system.produce("order-1", "Offer")
     system.produce("order-2", "Hello")
 
 
 def an_offer_once_more_after_start(system: System) -> None:
-    """A promotional message that was suppressed, and is put on the queue again after the person opted in."""
+    """A promotional message that was suppressed, and is enqueued again after the person opted in."""
     an_offer_after_stop(system)
     system.deliver(system.queue.visible(system.clock.wall))
-    system.tell(Inbound("start", RECIPIENT, "START", system.clock.now()))
+    system.deliver_webhook(Inbound("start", RECIPIENT, "START", system.clock.now()))
     system.produce("order-1", "Offer")
 
 
 def a_forgotten_one(system: System) -> None:
-    """A message that was sent and forgotten, and is put on the queue again."""
+    """A message that was sent and forgotten, and is enqueued again."""
     system.deliver([system.produce()])
     system.clock.freeze(100)
     system.finish(system.forget())

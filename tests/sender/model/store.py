@@ -1,6 +1,6 @@
-"""A DynamoDB in memory, with the calls that the table's code makes, and with conflicts and throttling.
+"""A DynamoDB table in memory, with the calls that the code makes, and with conflicts and throttling.
 
-A search makes some hundred thousand calls, for which moto takes too long. `test_model.py` compares it with moto.
+A search makes some hundred thousand calls, and moto is too slow for that. `test_model.py` compares it with moto.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 MAX_WRITES = 100
 MAX_READS = 100
-# DynamoDB pages at 1 MB. A page this short shows whether the code reads the next one.
+# A page of DynamoDB ends at 1 MB. With a short page, the tests show whether the code reads the next one.
 PAGE = 2
 
 
 class TransactionCanceledError(ClientError):
-    """At least one write of a transaction cannot be made, so none is."""
+    """A write of a transaction failed, so none was made."""
 
 
 class Store:
-    """The items of one table by key. `watch` sees every item that is written, with the one before it."""
+    """The items of one table by key. `watch` is called with the key, the old item and the new item of each write."""
 
     exceptions = SimpleNamespace(TransactionCanceledException=TransactionCanceledError)
 
@@ -40,7 +40,7 @@ class Store:
         watch: Callable[[Key, Item, Item], None] = lambda _key, _old, _new: None,
     ) -> None:
         self.items: dict[Key, Item] = {}
-        self.contended: dict[Key, datetime] = {}  # until when other writes are under way
+        self.contended: dict[Key, datetime] = {}  # until when writes to an item conflict
         self.throttled_until: datetime | None = None
         self.half_processed = False  # the next read of a batch leaves half of it out
         self._now = now
@@ -107,20 +107,20 @@ class Store:
         }
 
     def is_contended(self, key: Key) -> bool:
-        """Return whether another write to this item is under way."""
+        """Return whether a write to this item conflicts with another one now."""
         return key in self.contended and self._now is not None and self._now() < self.contended[key]
 
     def is_throttled(self) -> bool:
-        """Return whether the table has more to do than its capacity."""
+        """Return whether the table is throttled now."""
         return self.throttled_until is not None and self._now is not None and self._now() < self.throttled_until
 
-    def was_troubled(self, key: Key, since: datetime) -> bool:
-        """Return whether an item could at times not be written since then."""
+    def had_failure_since(self, key: Key, since: datetime) -> bool:
+        """Return whether writes to an item conflicted or were throttled after this time."""
         until = [self.throttled_until, self.contended.get(key)]
         return any(moment is not None and moment > since for moment in until)
 
     def key_to_contend(self, request: dict[str, Any]) -> Key:
-        """Return the key of a request that another write is under way to: that of its first message record."""
+        """Return the key at which a request meets a conflict: that of its first message record."""
         writes = [next(iter(item.values())) for item in request.get("TransactItems", [{"Update": request}])]
         keys = [_key(write.get("Item") or write["Key"]) for write in writes if "Item" in write or "Key" in write]
         return next((key for key in keys if key[1] == "MESSAGE"), keys[0] if keys else ("", ""))
@@ -165,7 +165,7 @@ class Store:
 
 
 def error(code: str, status: int, operation: str, kind: type[ClientError] = ClientError, **more: Any) -> ClientError:  # noqa: ANN401 - as the service answers
-    """Return an AWS error as botocore raises it."""
+    """Return an AWS error in botocore's form."""
     response: Any = {
         "Error": {"Code": code, "Message": "the model's"},
         "ResponseMetadata": {"HTTPStatusCode": status},

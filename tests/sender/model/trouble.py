@@ -1,4 +1,4 @@
-"""What a random run can do to a call of an invocation, and to a record."""
+"""The faults and interruptions of a random run's calls, and the damage to its records."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 Plan = list[tuple[str, str]]
 
 CALLS = ("transact_write_items", "batch_get_item", "request", "answer", "dead-letter queue", "visibility")
-INTERRUPTIONS = ("webhook", "another system's webhook", "others")
-# What happens at a call of an invocation, by the call's name: it fails, or others act before it is made.
+INTERRUPTIONS = ("webhook", "another system's webhook", "redelivered")
+# The name of a call, and what happens at it: a fault, or an interruption before it is made.
 TROUBLE = [
     *(("transact_write_items", fault) for fault in TABLE_FAULTS),
     *(("batch_get_item", fault) for fault in READ_FAULTS),
     *(("request", fault) for fault in (*CERTAIN_FAULTS, *UNCERTAIN_FAULTS, *REFUSALS_OF_SEVERAL, *FAULTS_OF_SEVERAL)),
-    *(("request", fault) for fault in UNCERTAIN_FAULTS),
+    *(("request", fault) for fault in UNCERTAIN_FAULTS),  # once more, so that they are drawn more often
     *((name, fault) for name in ("dead-letter queue", "visibility") for fault in AWS_FAULTS),
     *((name, "killed") for name in (*CALLS, "return")),
-    *((name, interruption) for name in CALLS for interruption in ("webhook", "another system's webhook", "others")),
+    *((name, interruption) for name in CALLS for interruption in INTERRUPTIONS),
 ]
-# An attribute of a record, and a value that it never has.
+# An attribute of a record, and a value that the code never writes.
 DAMAGE: list[tuple[str, Any]] = [
     ("attempts", {"S": "three"}),
     ("attempts", {"NULL": True}),
@@ -47,7 +47,7 @@ DAMAGE: list[tuple[str, Any]] = [
 
 
 def contend(system: System, reference: str, seconds: float) -> None:
-    """Have other writes to a record be under way for a while."""
+    """Let writes to a record conflict for a while."""
     system.note(f"{reference} is contended for {seconds} s")
     system.store.contended[reference, "MESSAGE"] = system.clock.wall + timedelta(seconds=seconds)
     for invocation in system.running:
@@ -55,7 +55,7 @@ def contend(system: System, reference: str, seconds: float) -> None:
 
 
 def throttle(system: System, seconds: float) -> None:
-    """Have the table be throttled for a while."""
+    """Throttle the table for a while."""
     system.note(f"the table is throttled for {seconds} s")
     system.store.throttled_until = system.clock.wall + timedelta(seconds=seconds)
     for invocation in system.running:
@@ -63,8 +63,8 @@ def throttle(system: System, seconds: float) -> None:
 
 
 def damage(system: System, identity: str, name: str, value: Item) -> None:
-    """Write an attribute by hand, of a type that it never has."""
+    """Give an attribute of a record a value that the code never writes."""
     if (item := system.store.items.get((identity, "MESSAGE"))) is not None:
         system.note(f"damaged: {name} of {identity}")
-        system.laws.damaged.add(identity)
+        system.laws.with_damaged_record.add(identity)
         item[name] = value

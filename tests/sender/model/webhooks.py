@@ -1,4 +1,4 @@
-"""The provider's webhooks: of our messages, and of another system that uses the same account."""
+"""Webhooks: status events of our messages and of another system on the same account, and texts of a person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.sender.model.provider import ULID_ALPHABET
 if TYPE_CHECKING:
     from tests.sender.model.provider import Sent
 
-# The names of our own statuses. In a webhook, they mean nothing.
+# Statuses that only the sender sets. An event with one of them changes no record.
 OPEN = {"SENDING", "UNCERTAIN"}
 NEVER_SENT = {"RETRYING", "INVALID", "LAPSED", "SUPPRESSED", "HELD"}
 STATUSES = ("ENROUTE", "DELIVERED", "UNDELIVERABLE", "ACCEPTED", "NEW_STATUS", "HELD")
@@ -21,7 +21,7 @@ STATUSES = ("ENROUTE", "DELIVERED", "UNDELIVERABLE", "ACCEPTED", "NEW_STATUS", "
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One status event. Another system's is `foreign`."""
+    """One status event. `foreign`: of another system."""
 
     event_id: str
     msg_id: str
@@ -33,12 +33,12 @@ class Event:
 
     @property
     def settles(self) -> bool:
-        """Whether its status is one of the provider's and not one of our own names."""
+        """Whether its status is not one that only the sender sets."""
         return self.status not in OPEN | NEVER_SENT
 
     @property
     def msg_id_time(self) -> datetime | None:
-        """The time in its msg_id, None where that is no ULID."""
+        """The time in its msg_id, or None if that is not a ULID."""
         return ulid_time(self.msg_id)
 
     def body(self, now: datetime) -> bytes:
@@ -74,7 +74,7 @@ class Inbound:
 
     @property
     def status(self) -> str:
-        """What the text states."""
+        """The text, for the log."""
         return self.message
 
     def body(self, now: datetime) -> bytes:
@@ -102,7 +102,7 @@ def of(sent: Sent, status: str, status_at: datetime) -> Event:
 
 
 def ulid_time(msg_id: str) -> datetime | None:
-    """Return the time that a ULID carries."""
+    """Return the time in a ULID, or None if it is not one."""
     if len(msg_id) != 26 or any(letter not in ULID_ALPHABET for letter in msg_id):
         return None
     milliseconds = 0
