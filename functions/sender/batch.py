@@ -46,7 +46,7 @@ def process(
     message that cannot be handled raises no error, because it must not stop the others.
     """
     outcomes: list[Outcome] = []
-    remaining, opted_out, unchecked = check_opt_outs(
+    remaining, opted_out, postponed = check_opt_outs(
         deliveries, settings=settings, table=clients.table, now=clients.now()
     )
     while remaining:
@@ -60,7 +60,7 @@ def process(
                 remaining_s,
             )
             break
-        claimed, ended = claim(
+        claimed, group_outcomes = claim(
             group,
             settings=settings,
             table=clients.table,
@@ -68,10 +68,10 @@ def process(
             remaining_s=remaining_s(),
             opted_out=opted_out,
         )
-        ended += _send(claimed, settings, clients, remaining_s)
-        ended = _complete(ended, settings, clients, remaining_s)
-        outcomes += ended
-        retries = {outcome.delivery.reference: outcome for outcome in ended if isinstance(outcome, Retry)}
+        group_outcomes += _send(claimed, settings, clients, remaining_s)
+        group_outcomes = _complete(group_outcomes, settings, clients, remaining_s)
+        outcomes += group_outcomes
+        retries = {outcome.delivery.reference: outcome for outcome in group_outcomes if isinstance(outcome, Retry)}
         copies = [copy for copy in remaining if copy.reference in retries]
         remaining = [copy for copy in remaining if copy.reference not in retries]
         outcomes += _complete(
@@ -80,7 +80,7 @@ def process(
             clients,
             remaining_s,
         )
-    return outcomes + _complete(unchecked, settings, clients, remaining_s)
+    return outcomes + _complete(postponed, settings, clients, remaining_s)
 
 
 def _distinct(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Delivery]]:
