@@ -50,15 +50,10 @@ def process(
         deliveries, settings=settings, table=clients.table, now=clients.now()
     )
     while remaining:
-        group, remaining = _distinct(remaining)
+        group, copies = _distinct(remaining)
         # The first round always runs, because it also decides about the messages that are not sent.
         if outcomes and timing.request_timeout_s(remaining_s()) is None:
-            outcomes += _complete(
-                [_retry_without_time(copy, settings, clients.now()) for copy in (*group, *remaining)],
-                settings,
-                clients,
-                remaining_s,
-            )
+            postponed += [_retry_without_time(copy, settings, clients.now()) for copy in remaining]
             break
         claimed, group_outcomes = claim(
             group,
@@ -72,14 +67,12 @@ def process(
         group_outcomes = _complete(group_outcomes, settings, clients, remaining_s)
         outcomes += group_outcomes
         retries = {outcome.delivery.reference: outcome for outcome in group_outcomes if isinstance(outcome, Retry)}
-        copies = [copy for copy in remaining if copy.reference in retries]
-        remaining = [copy for copy in remaining if copy.reference not in retries]
-        outcomes += _complete(
-            [_retry_with_first(copy, retries[copy.reference], settings, clients.now()) for copy in copies],
-            settings,
-            clients,
-            remaining_s,
-        )
+        postponed += [
+            _retry_with_first(copy, retries[copy.reference], settings, clients.now())
+            for copy in copies
+            if copy.reference in retries
+        ]
+        remaining = [copy for copy in copies if copy.reference not in retries]
     return outcomes + _complete(postponed, settings, clients, remaining_s)
 
 
@@ -123,20 +116,15 @@ def _send(
 
 def _retry_with_first(copy: Delivery, first: Retry, settings: Settings, now: datetime) -> Outcome:
     """Return the outcome of a copy of a message that is retried. The copy is retried at the same time."""
-    retry = Retry(copy, OutcomeName.WAITING, first.at, f"another copy of the message came first: {first.details}")
+    details = f"another copy of the message came first: {first.details}"
     record = first.write.record if first.write else None
-    return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
+    return retry_or_dead_letter(Retry(copy, OutcomeName.WAITING, first.at, details), record, settings, now)
 
 
 def _retry_without_time(copy: Delivery, settings: Settings, now: datetime) -> Outcome:
-    """Return the outcome of a copy for which the invocation has no time left."""
-    retry = Retry(
-        copy,
-        OutcomeName.WAITING,
-        now + timing.BUSY_PAUSE,
-        "the invocation has no time left for another copy of the message",
-    )
-    return retry_or_dead_letter(retry, None, max_receive_count=settings.max_receive_count, now=now)
+    details = "the invocation has no time left for another copy of the message"
+    retry = Retry(copy, OutcomeName.WAITING, now + timing.BUSY_PAUSE, details)
+    return retry_or_dead_letter(retry, None, settings, now)
 
 
 def _complete(
@@ -144,9 +132,9 @@ def _complete(
 ) -> list[Outcome]:
     return complete(
         outcomes,
+        settings=settings,
         table=clients.table,
         queues=clients.queues,
-        max_receive_count=settings.max_receive_count,
         now=clients.now(),
         remaining_s=remaining_s,
     )

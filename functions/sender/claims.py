@@ -94,7 +94,7 @@ def claim(
         writes = again
     for write in writes:
         delivery = candidates[write.record.reference].delivery
-        outcomes.append(_retry_or_dead_letter(_not_claimed(delivery, PutFailure.CONTENDED, now), None, settings, now))
+        outcomes.append(retry_or_dead_letter(_not_claimed(delivery, PutFailure.CONTENDED, now), None, settings, now))
     _withdraw(unconfirmed, table)
     claimed = [
         Claimed(candidate.delivery, candidate.delivery.content, write.record, write.existing)
@@ -159,9 +159,9 @@ def _record_to_write(claim: MessageRecord, reason: NotSendable | None) -> Messag
     """Return the record to put: the claim, or a record of why the message is not sent."""
     if reason is None:
         return claim
-    error = None if reason.code is None else {"code": reason.code, "details": reason.details}
+    record = state.end_claim(claim, reason.status, claim.updated_at, claim.expires_at, reason.code, reason.details)
     # There is no request, so the claim is not an attempt.
-    return claim._replace(status=reason.status, attempts=max(claim.attempts - 1, 0), lease_until=None, error=error)
+    return record._replace(attempts=max(claim.attempts - 1, 0))
 
 
 def _outcome_of_reason(delivery: Delivery, reason: NotSendable) -> Outcome:
@@ -175,7 +175,7 @@ def _decide(candidate: _Candidate, obstacle: MessageRecord | PutFailure, setting
     delivery, claim, reason = candidate.delivery, candidate.record, candidate.reason
     now = claim.updated_at
     if isinstance(obstacle, PutFailure):
-        return _retry_or_dead_letter(_not_claimed(delivery, obstacle, now), None, settings, now)
+        return retry_or_dead_letter(_not_claimed(delivery, obstacle, now), None, settings, now)
     if reason is not None and not isinstance(delivery.content, Content):
         # An invalid message has no fingerprint to compare with the record. So it replaces only the record of a
         # message that is not sent any more, and not of one that waits in the queue or is held.
@@ -199,12 +199,10 @@ def _decide(candidate: _Candidate, obstacle: MessageRecord | PutFailure, setting
         case Doubt(record, until):
             details = f"the invocation that claimed it has ended; waiting for a webhook until {_clock(until)}"
             retry = Retry(delivery, OutcomeName.UNCERTAIN, until, details, Write(record, obstacle))
-            return _retry_or_dead_letter(retry, record, settings, now)
+            return retry_or_dead_letter(retry, record, settings, now)
         case Wait(until):
             details = f"its record is {obstacle.status}; trying again at {_clock(until)}"
-            return _retry_or_dead_letter(
-                Retry(delivery, OutcomeName.WAITING, until, details), obstacle, settings, now
-            )
+            return retry_or_dead_letter(Retry(delivery, OutcomeName.WAITING, until, details), obstacle, settings, now)
         case Reused():
             details = "the reference was used for another message"
             return DeadLetter(delivery, OutcomeName.REFERENCE_REUSED, REFERENCE_REUSED, details)
@@ -236,10 +234,6 @@ def _not_claimed(delivery: Delivery, reason: PutFailure, now: datetime) -> Retry
     contended = reason is PutFailure.CONTENDED
     details = "other writes to its record are under way" if contended else "its record cannot be read"
     return Retry(delivery, OutcomeName.WAITING, now + timing.BUSY_PAUSE, details)
-
-
-def _retry_or_dead_letter(retry: Retry, record: MessageRecord | None, settings: Settings, now: datetime) -> Outcome:
-    return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
 
 
 def _clock(moment: datetime) -> str:

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
     from gatewayapi.message_table import MessageTable
     from queues import Queues
+    from settings import Settings
 
 
 def complete(
     outcomes: Sequence[Outcome],
     *,
+    settings: Settings,
     table: MessageTable,
     queues: Queues,
-    max_receive_count: int,
     now: datetime,
     remaining_s: Callable[[], float],
 ) -> list[Outcome]:
@@ -38,7 +39,7 @@ def complete(
     dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
     others = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
     completed, unrecorded = _record(others, table, now, remaining_s)
-    replacements = [_not_recorded(outcome, max_receive_count, now) for outcome in unrecorded]
+    replacements = [_not_recorded(outcome, settings, now) for outcome in unrecorded]
     dead_letters += [outcome for outcome in replacements if isinstance(outcome, DeadLetter)]
     completed += [outcome for outcome in replacements if not isinstance(outcome, DeadLetter)]
 
@@ -46,7 +47,7 @@ def complete(
     recorded, unrecorded = _record(sent, table, now, remaining_s)
     completed += recorded
     for outcome in unrecorded:
-        replacement = _not_recorded(outcome, max_receive_count, now)
+        replacement = _not_recorded(outcome, settings, now)
         # At the last delivery, the outcome is final: a DeadLetter, whose copy was sent, is acknowledged. A Retry,
         # whose copy could not be sent, is moved to the dead-letter queue by SQS.
         completed.append(outcome if isinstance(replacement, DeadLetter) else replacement)
@@ -155,11 +156,11 @@ def _apply_stored_events(
         record = obstacle
 
 
-def _not_recorded(outcome: Outcome, max_receive_count: int, now: datetime) -> Outcome:
+def _not_recorded(outcome: Outcome, settings: Settings, now: datetime) -> Outcome:
     """Return the outcome of a message whose result could not be recorded: SQS delivers it again after its lease."""
     claim = outcome.write.existing if outcome.write else None
     lease_until = claim.lease_until if claim else None
     details = f"the result ({outcome.name}) could not be recorded"
     at = max(lease_until or now, now + timing.BUSY_PAUSE)
     retry = Retry(outcome.delivery, OutcomeName.NOT_RECORDED, at, details)
-    return retry_or_dead_letter(retry, None, max_receive_count=max_receive_count, now=now)
+    return retry_or_dead_letter(retry, None, settings, now)

@@ -59,8 +59,7 @@ def send(
         if not request.messages:
             continue
         if answer_was_lost and not request.in_doubt:
-            error = UnreachableError("not sent, because an earlier request got no answer")
-            results |= _all(request.messages, error)
+            results |= _failed([request], UnreachableError("not sent, because an earlier request got no answer"))
             continue
         try:
             results |= _send(request.messages, provider, token.current(), remaining_s())
@@ -73,12 +72,12 @@ def send(
                 token_was_read_again = True
                 requests.insert(0, request)
                 continue
-            return results | _rest([request, *requests], refused)
+            return results | _failed([request, *requests], refused)
         except UnknownOutcomeError as unknown:
-            results |= _all(request.messages, unknown)
+            results |= _failed([request], unknown)
             answer_was_lost = True
         except (SendError, SecretError) as error:
-            return results | _rest([request, *requests], error)
+            return results | _failed([request, *requests], error)
     return results
 
 
@@ -128,9 +127,5 @@ def _read_again(token: Secret) -> bool:
         return False
 
 
-def _all(messages: Sequence[Fields], error: SendError | SecretError) -> Results:
-    return {fields["reference"]: error for fields in messages}
-
-
-def _rest(requests: Sequence[_Request], error: SendError | SecretError) -> Results:
+def _failed(requests: Sequence[_Request], error: SendError | SecretError) -> Results:
     return {fields["reference"]: error for request in requests for fields in request.messages}

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gatewayapi.message_record import MessageRecord
+    from settings import Settings
 
 
 def retry_or_dead_letter(
-    retry: Retry, record: MessageRecord | None, *, max_receive_count: int, now: datetime
+    retry: Retry, record: MessageRecord | None, settings: Settings, now: datetime
 ) -> Retry | DeadLetter:
     """Return the retry, or a dead letter if SQS would not deliver the message again.
 
@@ -33,7 +34,7 @@ def retry_or_dead_letter(
     deleted_at = delivery.sent_at + timing.QUEUE_RETENTION
     if retry.at + timing.DELETION_MARGIN >= deleted_at:
         cause = f"SQS would delete the message before another attempt at {retry.at:%Y-%m-%d %H:%M} UTC"
-    elif delivery.receive_count >= max_receive_count:
+    elif delivery.receive_count >= settings.max_receive_count:
         cause = f"SQS delivered the message {delivery.receive_count} times"
     else:
         return retry

@@ -51,4 +51,4 @@ def check_opt_outs(
 def _waits(delivery: Delivery, error: StorageError, settings: Settings, now: datetime) -> Outcome:
     at = now + timing.back_off(delivery.receive_count, random.random())  # noqa: S311 - jitter
     retry = Retry(delivery, OutcomeName.TABLE_UNAVAILABLE, at, str(error))
-    return retry_or_dead_letter(retry, None, max_receive_count=settings.max_receive_count, now=now)
+    return retry_or_dead_letter(retry, None, settings, now)

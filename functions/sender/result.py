@@ -60,9 +60,7 @@ def outcome_of(
         case UnknownOutcomeError():
             until = now + settings.reconcile_after
             details = f"{result}; waiting for a webhook until {until:%H:%M:%S} UTC"
-            record = state.put_in_doubt(claim, now, now, expires_at)._replace(
-                error={"code": UNCERTAIN, "details": details}
-            )
+            record = state.put_in_doubt(claim, now, now, expires_at, details)
             retry = Retry(delivery, OutcomeName.UNCERTAIN, until, details, Write(record, claim))
         case RefusedError():
             if _expired(claimed, result, now):
@@ -79,7 +77,7 @@ def outcome_of(
             details = f"not sent yet: {result}; trying again at {now + wait:%H:%M:%S} UTC"
             record = state.retry_later(claim, now, expires_at, code, details)
             retry = Retry(delivery, name, now + wait, details, Write(record, claim))
-    return retry_or_dead_letter(retry, record, max_receive_count=settings.max_receive_count, now=now)
+    return retry_or_dead_letter(retry, record, settings, now)
 
 
 def _expired(claimed: Claimed, refused: RefusedError, now: datetime) -> bool:
@@ -92,10 +90,8 @@ def _expired(claimed: Claimed, refused: RefusedError, now: datetime) -> bool:
 def _lapsed(claimed: Claimed, now: datetime, expires_at: datetime) -> Outcome:
     details = "its deadline expired before the provider accepted it"
     if claimed.record.in_doubt:
-        return _held(claimed, OutcomeName.HELD, details, now, expires_at)
-    record = claimed.record._replace(
-        status=state.LAPSED, updated_at=now, expires_at=expires_at, lease_until=None, error=None
-    )
+        return _held(claimed, details, now, expires_at)
+    record = state.end_claim(claimed.record, state.LAPSED, now, expires_at)
     return Acknowledge(claimed.delivery, OutcomeName.LAPSED, details, Write(record, claimed.record))
 
 
@@ -103,14 +99,8 @@ def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at:
     findings = "; ".join(f"{refusal.field}: {refusal.reason}" for refusal in refused.refusals)
     details = storable(findings) or str(refused)
     if claimed.record.in_doubt:
-        return _held(claimed, OutcomeName.HELD, details, now, expires_at)
-    record = claimed.record._replace(
-        status=state.INVALID,
-        updated_at=now,
-        expires_at=expires_at,
-        lease_until=None,
-        error={"code": PROVIDER_REFUSED, "details": details},
-    )
+        return _held(claimed, details, now, expires_at)
+    record = state.end_claim(claimed.record, state.INVALID, now, expires_at, PROVIDER_REFUSED, details)
     return DeadLetter(
         claimed.delivery,
         OutcomeName.PROVIDER_REFUSED,
@@ -122,7 +112,7 @@ def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at:
     )
 
 
-def _held(claimed: Claimed, name: OutcomeName, cause: str, now: datetime, expires_at: datetime) -> DeadLetter:
+def _held(claimed: Claimed, cause: str, now: datetime, expires_at: datetime) -> DeadLetter:
     """Return the dead letter of a message that cannot be sent again and may have been sent before."""
     details = f"an earlier request may have been accepted; this one was not: {cause}"
     held = state.hold(claimed.record, claimed.delivery.message_id, now, expires_at, UNCERTAIN, details)
@@ -130,7 +120,7 @@ def _held(claimed: Claimed, name: OutcomeName, cause: str, now: datetime, expire
     without_copy = state.retry_later(claimed.record, now, expires_at, UNCERTAIN, details)
     return DeadLetter(
         claimed.delivery,
-        name,
+        OutcomeName.HELD,
         UNCERTAIN,
         details,
         Write(record, claimed.record),

@@ -91,9 +91,7 @@ def an_unknown_outcome_means_not_sent(patch: Patch) -> None:
     patch.setattr(
         state,
         "put_in_doubt",
-        lambda record, _until, now, _expires_at: record._replace(
-            status=state.RETRYING, updated_at=now, lease_until=None
-        ),
+        lambda record, _until, now, *_: record._replace(status=state.RETRYING, updated_at=now, lease_until=None),
     )
 
 
@@ -285,8 +283,8 @@ def a_redrive_is_recognised_by_its_attribute_alone(patch: Patch) -> None:
 def the_last_delivery_of_a_message_in_doubt_is_exhausted(patch: Patch) -> None:
     real = vars(result)["retry_or_dead_letter"]
 
-    def retry_or_dead_letter(retry: Retry, record: Given, **given: Given) -> Given:
-        ended = real(retry, record, **given)
+    def retry_or_dead_letter(retry: Retry, record: Given, *given: Given) -> Given:
+        ended = real(retry, record, *given)
         if isinstance(ended, DeadLetter) and record is not None and record.status == state.RETRYING:
             return ended._replace(code=RETRIES_EXHAUSTED)
         return ended

@@ -20,27 +20,22 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
+# The minimum time between two refreshes. It is wall-clock time, because a monotonic clock stops while Lambda freezes
+# the process.
+REFRESH_INTERVAL_S = 60
 
 
 class Secret:
-    """One secret by its ARN.
-
-    Arguments:
-        refresh_s: the minimum seconds between two calls of `refresh` that read. They are wall-clock seconds, because
-            a monotonic clock stops while Lambda freezes the process.
-
-    """
+    """One secret by its ARN."""
 
     def __init__(
         self,
         arn: str,
         *,
-        refresh_s: float = 60,
         client: Callable[[], SecretsManagerClient] = lambda: aws.client("secretsmanager"),
         now_s: Callable[[], float] = time.time,
     ) -> None:
         self._arn = arn
-        self._refresh_s = refresh_s
         self._client = client
         self._now_s = now_s
         self._current: str | None = None
@@ -69,7 +64,7 @@ class Secret:
         """
         now_s = self._now_s()
         # A last refresh in the future is ignored: a clock that was set back must not stop refreshes.
-        if self._refreshed_at_s is not None and 0 <= now_s - self._refreshed_at_s < self._refresh_s:
+        if self._refreshed_at_s is not None and 0 <= now_s - self._refreshed_at_s < REFRESH_INTERVAL_S:
             return False
         self._refreshed_at_s = now_s
         self.refresh_current()

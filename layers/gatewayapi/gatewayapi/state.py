@@ -40,19 +40,24 @@ def is_settled(status: str) -> bool:
     return rank(status) >= RANKS[ACCEPTED]
 
 
+def end_claim(
+    record: MessageRecord,
+    status: str,
+    now: datetime,
+    expires_at: datetime,
+    code: str | None = None,
+    details: str = "",
+) -> MessageRecord:
+    """Return the record with a status of a message that nobody is sending now, and with the error, if any."""
+    error = None if code is None else {"code": code, "details": details}
+    return record._replace(status=status, updated_at=now, expires_at=expires_at, lease_until=None, error=error)
+
+
 def hold(
     record: MessageRecord, message_id: str, now: datetime, expires_at: datetime, code: str, details: str
 ) -> MessageRecord:
-    """Return the record as HELD: a copy is in the dead-letter queue, or the send mode did not allow the message."""
-    return record._replace(
-        status=HELD,
-        message_id=message_id,
-        updated_at=now,
-        expires_at=expires_at,
-        lease_until=None,
-        status_at=now,
-        error={"code": code, "details": details},
-    )
+    """Return the record as HELD: a copy of its message is in the dead-letter queue."""
+    return end_claim(record, HELD, now, expires_at, code, details)._replace(message_id=message_id, status_at=now)
 
 
 def keep_hold_time(record: MessageRecord, previous: MessageRecord | None) -> MessageRecord:
@@ -72,25 +77,15 @@ def held_since(record: MessageRecord) -> datetime:
 
 def retry_later(record: MessageRecord, now: datetime, expires_at: datetime, code: str, details: str) -> MessageRecord:
     """Return the record as RETRYING: the message is not sent yet."""
-    return record._replace(
-        status=RETRYING,
-        updated_at=now,
-        expires_at=expires_at,
-        lease_until=None,
-        error={"code": code, "details": details},
-    )
+    return end_claim(record, RETRYING, now, expires_at, code, details)
 
 
-def put_in_doubt(record: MessageRecord, until: datetime, now: datetime, expires_at: datetime) -> MessageRecord:
+def put_in_doubt(
+    record: MessageRecord, until: datetime, now: datetime, expires_at: datetime, details: str = ""
+) -> MessageRecord:
     """Return the record as UNCERTAIN: a request, sent at `until` or earlier, got no usable answer."""
-    return record._replace(
-        status=UNCERTAIN,
-        updated_at=now,
-        expires_at=expires_at,
-        lease_until=None,
-        in_doubt=True,
-        doubt_until=max(until, record.doubt_until or until),
-    )
+    uncertain = end_claim(record, UNCERTAIN, now, expires_at, UNCERTAIN if details else None, details)
+    return uncertain._replace(in_doubt=True, doubt_until=max(until, record.doubt_until or until))
 
 
 def accept(
