@@ -80,7 +80,7 @@ def details(layout: Layout, services: Services, folder: Path, rounds: int) -> li
     return [
         report.parts("part of a cold start", [*timed(parts.COLD), without]),
         report.parts("part of a batch of 100", timed(parts.BATCH)),
-        report.parts("import after boto3 and a client", timed(parts.DEPENDENCIES, with_usual_packages=True)),
+        report.parts("time to import, after boto3 and a client", timed(parts.DEPENDENCIES, with_usual_packages=True)),
     ]
 
 

@@ -48,7 +48,7 @@ class Campaign:
                 UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": CONCURRENCY}
             )
         # The campaign's webhooks are dropped. Otherwise they would dominate the measurement.
-        self.simulator.order({"kind": "webhook-drop", "count": None, "reference_contains": "campaign"})
+        self.simulator.inject_faults({"kind": "webhook-drop", "count": None, "reference_contains": "campaign"})
 
     def probe(self, count: int, name: str, queue: str, *, wait_for_each: bool) -> None:
         """Send probes, one after the other; with `wait_for_each`, each after the provider received the last one."""

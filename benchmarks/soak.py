@@ -88,7 +88,7 @@ class Soak:
         started = time.monotonic()
         self._simulator.ask("reset", {})
         self._simulator.ask("webhook", {"url": self.stack.webhook_url, "key": self.stack.webhook_key})
-        self._simulator.order(*({"count": None, **fault} for fault in (*FAULTS, *WEBHOOK_FAULTS)))
+        self._simulator.inject_faults(*({"count": None, **fault} for fault in (*FAULTS, *WEBHOOK_FAULTS)))
         references = [f"{self.name}-{number}" for number in range(messages)]
         enqueue(self.stack, self._queue_url, references)
         self._kill_and_wait(counted, kills)

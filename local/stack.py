@@ -201,10 +201,10 @@ class Stack:
         self._control("webhook", {"url": self.webhook_url, "key": self.webhook_key})
         self._control("stack", {"name": NAME})
 
-    def _control(self, route: str, order: Mapping[str, str]) -> None:
+    def _control(self, route: str, body: Mapping[str, str]) -> None:
         request = urllib.request.Request(
             f"{self.provider_url}/_control/{route}",
-            json.dumps(order).encode(),
+            json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=REQUEST_S):

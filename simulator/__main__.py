@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from threading import Event
 from types import FrameType
 
+from simulator.control_bodies import ControlError, validated
 from simulator.faults import Fault
-from simulator.orders import ControlError, validated
 from simulator.provider import Pace, Provider, Settings, secret
 
 DESCRIPTION = """\
 A simulator of GatewayAPI for any client: it answers POST /mobile/single and /mobile/multi as the provider does,
-sends signed status webhooks, and has faults to order. It sends no SMS. A page at / shows the phones.
+sends signed status webhooks, and can inject faults. It sends no SMS. A page at / shows the phones.
 docs/simulator.md describes it."""
 
 
@@ -107,8 +107,8 @@ def _port(text: str) -> int:
 
 def _faults(text: str) -> tuple[Fault, ...]:
     try:
-        orders = json.loads(text)
-        return tuple(validated(Fault, order) for order in (orders if isinstance(orders, list) else [orders]))
+        given = json.loads(text)
+        return tuple(validated(Fault, fault) for fault in (given if isinstance(given, list) else [given]))
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     except ControlError as error:

@@ -1,4 +1,4 @@
-"""The control API under `/_control/`: order faults, set the webhook URL, and read what was received and sent.
+"""The control API under `/_control/`: body faults, set the webhook URL, and read what was received and sent.
 
 docs/simulator.md describes the routes. `simulator.access` decides who may use them.
 """
@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from simulator import orders, webhook_events
+from simulator import control_bodies, webhook_events
+from simulator.control_bodies import ControlError
 from simulator.conversations import received
 from simulator.faults import Fault, kinds
-from simulator.orders import ControlError
 from simulator.page_routes import PAGE_ROUTES
 from simulator.phones import STATES, Phone
 from simulator.sending_api import SendingApi
@@ -51,10 +51,10 @@ class Control:
             return json_answer(400, {"error": str(error)})
 
     def event(self, fields: object) -> Fields:
-        """Make and sign a webhook, and send it unless the order has `send: false`."""
-        order = orders.validated(orders.EventOrder, fields)
-        webhook = _webhook(order)
-        if order.send:
+        """Make and sign a webhook, and send it unless the body has `send: false`."""
+        body = control_bodies.validated(control_bodies.EventBody, fields)
+        webhook = _webhook(body)
+        if body.send:
             self._require_webhook_url()
             self.api.deliveries.send([(0.0, webhook)])
         return {
@@ -85,10 +85,10 @@ class Control:
     def _list_faults(self, _request: Request) -> Fields:
         return {"faults": self.api.faults.fields()}
 
-    def _order_faults(self, request: Request) -> Fields:
-        given = orders.read_json(request)
+    def _inject_faults(self, request: Request) -> Fields:
+        given = control_bodies.read_json(request)
         faults = given if isinstance(given, list) else [given]
-        self.api.faults.add([orders.validated(Fault, fault) for fault in faults])
+        self.api.faults.add([control_bodies.validated(Fault, fault) for fault in faults])
         return self._list_faults(request)
 
     def _clear_faults(self, request: Request) -> Fields:
@@ -102,19 +102,19 @@ class Control:
         return {"phones": self.api.phones.fields()}
 
     def _set_phone(self, request: Request) -> Fields:
-        self.api.phones.set(orders.read(Phone, request))
+        self.api.phones.set(control_bodies.read(Phone, request))
         return self._list_phones(request)
 
     def _set_webhook(self, request: Request) -> Fields:
-        order, deliveries = orders.read(orders.WebhookOrder, request), self.api.deliveries
-        if "url" in order.model_fields_set:
-            deliveries.url = order.url
-        if order.key is not None:
-            deliveries.key = order.key
+        body, deliveries = control_bodies.read(control_bodies.WebhookBody, request), self.api.deliveries
+        if "url" in body.model_fields_set:
+            deliveries.url = body.url
+        if body.key is not None:
+            deliveries.key = body.key
         return {"url": deliveries.url}
 
     def _set_token(self, request: Request) -> Fields:
-        self.api.token = orders.read(orders.TokenOrder, request).token
+        self.api.token = control_bodies.read(control_bodies.TokenBody, request).token
         return {}
 
     def _messages(self, request: Request) -> Fields:
@@ -123,40 +123,40 @@ class Control:
             "total": counts.total(),
             "without_reference": counts.pop(None, 0),
             "counts": counts,
-            "messages": [message.fields() for message in accepted[orders.number(request, "since") :]],
+            "messages": [message.fields() for message in accepted[control_bodies.number(request, "since") :]],
         }
 
     def _requests(self, request: Request) -> Fields:
         requests = self.api.history.requests()
-        selected = requests[orders.number(request, "since") :]
+        selected = requests[control_bodies.number(request, "since") :]
         return {"total": len(requests), "requests": [sent.fields() for sent in selected]}
 
     def _deliveries(self, request: Request) -> Fields:
         attempts = self.api.deliveries.attempts()
-        selected = [attempt.fields() for attempt in attempts[orders.number(request, "since") :]]
+        selected = [attempt.fields() for attempt in attempts[control_bodies.number(request, "since") :]]
         return {"pending": self.api.deliveries.pending(), "total": len(attempts), "deliveries": selected}
 
     def _send_event(self, request: Request) -> Fields:
-        return self.event(orders.read_json(request))
+        return self.event(control_bodies.read_json(request))
 
     def _send_again(self, request: Request) -> Fields:
-        order, deliveries = orders.read(orders.RepeatOrder, request), self.api.deliveries
+        body, deliveries = control_bodies.read(control_bodies.RepeatBody, request), self.api.deliveries
         self._require_webhook_url()
-        sent = [attempt.webhook for attempt in deliveries.attempts() if attempt.webhook.event_id == order.event_id]
+        sent = [attempt.webhook for attempt in deliveries.attempts() if attempt.webhook.event_id == body.event_id]
         if not sent:
             raise ControlError("event_id: no webhook with this id was sent")
         webhook, key = sent[-1], deliveries.key
-        if order.change == "aged":
+        if body.change == "aged":
             webhook = webhook_events.aged(webhook, datetime.now(UTC) - TOO_OLD)
-        signature = sign(webhook.body, f"not {key}" if order.change == "wrong-key" else key)
-        if order.change == "tampered":
+        signature = sign(webhook.body, f"not {key}" if body.change == "wrong-key" else key)
+        if body.change == "tampered":
             webhook = replace(webhook, body=webhook.body + b" ")
         return deliveries.send_once(webhook, signature).details()
 
     def _receive_text(self, request: Request) -> Fields:
-        order = orders.read(orders.InboundOrder, request)
-        webhook = webhook_events.inbound_event(order.message, order.sender, now := datetime.now(UTC))
-        self.api.conversations.add([received(str(webhook.msg_id), order.sender, order.message, to_text(now))])
+        body = control_bodies.read(control_bodies.InboundBody, request)
+        webhook = webhook_events.inbound_event(body.message, body.sender, now := datetime.now(UTC))
+        self.api.conversations.add([received(str(webhook.msg_id), body.sender, body.message, to_text(now))])
         self.api.deliveries.send([(0.0, webhook)])
         return {"event_id": webhook.event_id, "msg_id": webhook.msg_id}
 
@@ -170,7 +170,7 @@ class Control:
 
     ROUTES: ClassVar[dict[str, dict[str, Callable[["Control", Request], Fields]]]] = {
         **PAGE_ROUTES,
-        "faults": {"GET": _list_faults, "POST": _order_faults, "DELETE": _clear_faults},
+        "faults": {"GET": _list_faults, "POST": _inject_faults, "DELETE": _clear_faults},
         "fault-kinds": {"GET": _fault_kinds},
         "phones": {"GET": _list_phones, "POST": _set_phone},
         "webhook": {"POST": _set_webhook},
@@ -186,16 +186,16 @@ class Control:
     }
 
 
-def _webhook(order: orders.EventOrder) -> Webhook:
-    if order.event_type is not None:
-        return webhook_events.webhook(order.event_type, order.event, datetime.now(UTC))
-    if "envelope" in order.model_fields_set:
-        return webhook_events.from_envelope(order.envelope)
-    if order.raw is not None:
-        return Webhook(order.raw.encode("utf-8", "surrogatepass"))
-    if not order.raw_base64:
+def _webhook(body: control_bodies.EventBody) -> Webhook:
+    if body.event_type is not None:
+        return webhook_events.webhook(body.event_type, body.event, datetime.now(UTC))
+    if "envelope" in body.model_fields_set:
+        return webhook_events.from_envelope(body.envelope)
+    if body.raw is not None:
+        return Webhook(body.raw.encode("utf-8", "surrogatepass"))
+    if not body.raw_base64:
         raise ControlError("give event_type and event, or envelope, raw, or raw_base64")
     try:
-        return Webhook(base64.b64decode(order.raw_base64, validate=True))
+        return Webhook(base64.b64decode(body.raw_base64, validate=True))
     except binascii.Error:
         raise ControlError("raw_base64: not base64") from None

@@ -1,4 +1,4 @@
-"""The faults that can be ordered, and the requests and messages that they apply to.
+"""The faults that can be injected, and the requests and messages that they apply to.
 
 Every latency that matches a request is applied. Of the other kinds, only the first that matches is applied.
 The webhook faults of one message add up.
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simulator.orders import Order
+from simulator.control_bodies import ControlBody
 from simulator.submission import Target
 
 BEFORE, AFTER = "before", "after"
@@ -23,7 +23,7 @@ BEFORE, AFTER = "before", "after"
 class Kind:
     """One kind of fault, and the fields that it takes beside the conditions.
 
-    `when` is relative to accepting the messages. With `either`, an order can choose it. `seconds` is a default.
+    `when` is relative to accepting the messages. With `either`, a fault can choose it. `seconds` is a default.
     """
 
     name: str
@@ -70,8 +70,8 @@ KINDS = {
 WEBHOOK_KINDS = tuple(name for name in KINDS if name.startswith("webhook-"))
 
 
-class Fault(Order):
-    """One fault as it was ordered."""
+class Fault(ControlBody):
+    """One fault as it was injected."""
 
     kind: str
     # How often it applies. None: until it is cleared.
@@ -129,7 +129,7 @@ class Fault(Order):
 
 
 class Faults:
-    """The ordered faults, oldest first, with the number of times that each was applied."""
+    """The injected faults, oldest first, with the number of times that each was applied."""
 
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a run must be repeatable

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from simulator import orders
+from simulator import control_bodies
+from simulator.control_bodies import ControlError
 from simulator.history import SendRequest
-from simulator.orders import ControlError
 from simulator.server import Request
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def _conversations(control: "Control", request: Request) -> Fields:
     api = control.api
     # A cursor from before a restart or a reset is of no use.
     current = request.query.get("run", api.conversations.run) == api.conversations.run
-    cursor, entries = api.conversations.since(orders.number(request, "since") if current else 0)
+    cursor, entries = api.conversations.since(control_bodies.number(request, "since") if current else 0)
     requests = api.history.requests()
     shown: Fields = {
         "run": api.conversations.run,
@@ -40,7 +40,7 @@ def _conversations(control: "Control", request: Request) -> Fields:
     }
     if control.stack is not None:
         try:
-            shown |= control.stack.changes(orders.number(request, "records_since") if current else 0)
+            shown |= control.stack.changes(control_bodies.number(request, "records_since") if current else 0)
         except ControlError as error:
             shown["problem"] = str(error)
     return shown
@@ -71,7 +71,7 @@ def _message(control: "Control", request: Request) -> Fields:
 
 
 def _request(control: "Control", request: Request) -> Fields:
-    number = orders.number(request, "number")
+    number = control_bodies.number(request, "number")
     found = next((sent for sent in control.api.history.requests() if sent.number == number), None)
     if found is None:
         raise ControlError(f"number: there is no request {number}")
@@ -84,7 +84,7 @@ def _with_bodies(sent: SendRequest) -> Fields:
 
 
 def _show_stack(control: "Control", request: Request) -> Fields:
-    control.show_stack(orders.read(orders.StackOrder, request).name)
+    control.show_stack(control_bodies.read(control_bodies.StackBody, request).name)
     return {}
 
 
@@ -103,12 +103,12 @@ def _dead_letters(control: "Control", _request: Request) -> Fields:
 
 
 def _redrive(control: "Control", request: Request) -> Fields:
-    return {"redriven": _stack(control).redrive(orders.read(orders.RedriveOrder, request).reference)}
+    return {"redriven": _stack(control).redrive(control_bodies.read(control_bodies.RedriveBody, request).reference)}
 
 
 def _put_on_queue(control: "Control", request: Request) -> Fields:
-    order = orders.read(orders.QueueOrder, request)
-    return {"message_id": _stack(control).put_on_queue(order.body, urgent=order.urgent)}
+    body = control_bodies.read(control_bodies.QueueBody, request)
+    return {"message_id": _stack(control).put_on_queue(body.body, urgent=body.urgent)}
 
 
 PAGE_ROUTES: dict[str, dict[str, Callable[["Control", Request], Fields]]] = {

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from simulator.orders import ControlError, Order
+from simulator.control_bodies import ControlBody, ControlError
 from simulator.webhook_events import RCS, SMS, EventError
 
 STATES = ("on", "off", "unknown", "undeliverable")
@@ -51,7 +51,7 @@ BY_ENDING = {
 }
 
 
-class Phone(Order):
+class Phone(ControlBody):
     """The state of one phone. The error belongs to `undeliverable`."""
 
     number: Annotated[int, Field(gt=1000, le=999_999_999_999_999)]

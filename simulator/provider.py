@@ -4,7 +4,7 @@ In a test::
 
     with Provider(Settings(token="secret")) as provider:
         provider.set_webhook(url, key)
-        provider.order(kind="429", retry_after=2)
+        provider.inject_fault(kind="429", retry_after=2)
         ...
         assert provider.counts() == {"order-1": 1}
 """
@@ -16,10 +16,10 @@ from typing import Any, Self
 
 from simulator import access, page_files
 from simulator.control import PREFIX, Control
+from simulator.control_bodies import validated
 from simulator.conversations import Conversations
 from simulator.faults import Fault, Faults
 from simulator.history import History
-from simulator.orders import validated
 from simulator.phones import Phones
 from simulator.sending_api import SendingApi
 from simulator.server import Answer, Request, Server, json_answer
@@ -85,7 +85,7 @@ class Provider:
         self.faults = self._api.faults.listing
         self.deliveries = deliveries.attempts
         self.pending = deliveries.pending
-        self.wait_until_delivered = deliveries.wait_until_delivered
+        self.wait_for_webhooks = deliveries.wait_for_webhooks
         self.reset = self._control.reset
 
     def start(self) -> Self:
@@ -124,13 +124,13 @@ class Provider:
         if key is not None:
             self._api.deliveries.key = key
 
-    def order(self, **fault: Any) -> None:  # noqa: ANN401 - every field has its own type, see simulator.faults
-        """Order a fault, with the fields of `simulator.faults.Fault`."""
+    def inject_fault(self, **fault: Any) -> None:  # noqa: ANN401 - every field has its own type, see simulator.faults
+        """ControlBody a fault, with the fields of `simulator.faults.Fault`."""
         self._api.faults.add([validated(Fault, fault)])
 
-    def event(self, **order: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON may be sent
+    def event(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON may be sent
         """Sign any webhook, and send it unless `send=False`, as `POST /_control/event` does."""
-        return self._control.event(order)
+        return self._control.event(body)
 
     def disconnect(self) -> None:
         """Close every open connection, as a restart of the provider would."""

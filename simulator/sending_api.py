@@ -1,4 +1,4 @@
-"""The provider's sending API: check the token and the messages, apply the ordered faults, accept, and answer."""
+"""The provider's sending API: check the token and the messages, apply the faults, accept, and answer."""
 
 import hmac
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class SendingApi:
     stopping: Event
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request as the provider would, or as the ordered fault demands."""
+        """Answer one request as the provider would, or as a fault demands."""
         many = ROUTES.get(request.path)
         if many is None:
             return json_answer(404, {"detail": "Not Found"})
@@ -156,7 +156,7 @@ def _refused(fault: Fault, submission: Submission) -> list[dict[str, Any]]:
     ]
     if not indexes:
         return [{"loc": ["body"], "msg": "Value error, the whole request is refused", "type": "value_error"}]
-    words = {"msg": "Value error, refused by an ordered fault", "type": "value_error"}
+    words = {"msg": "Value error, refused by a fault", "type": "value_error"}
     return [
         {"loc": ["body", *(("messages", index) if submission.many else ()), "sender"], **words} for index in indexes
     ]

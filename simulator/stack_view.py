@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from simulator.orders import ControlError
+from simulator.control_bodies import ControlError
 from simulator.stack_stream import Stream
 from tools import explanations, records
 from tools.command import CommandError, explained

@@ -129,7 +129,7 @@ class Deliveries:
         """Return all attempts, in the order in which they ended."""
         return list(self._attempts)
 
-    def wait_until_delivered(self, timeout_s: float = 60.0) -> bool:
+    def wait_for_webhooks(self, timeout_s: float = 60.0) -> bool:
         """Wait until no webhook is pending. Return False after the time-out."""
         return not wait(list(self._pending), timeout_s).not_done
 

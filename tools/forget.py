@@ -68,7 +68,8 @@ def planned(ready: Sequence[Entry], waiting: Sequence[Entry]) -> Iterator[str]:
     """Yield the lines of the list."""
     messages = [entry for entry in ready if entry.message]
     events = [entry for entry in ready if not entry.message]
-    yield f"can be forgotten: {counted(len(messages), 'message')} with events, {counted(len(events), 'other event')}"
+    counts = f"{counted(len(messages), 'message')} with events, and {counted(len(events), 'event')} without message"
+    yield f"can be forgotten: {counts}"
     for entry in (*messages, *events):
         record = entry.message or entry.events[0]
         at = entry.recorded_at[:19].replace("T", " ")

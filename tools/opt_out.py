@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from gatewayapi import clock
+from gatewayapi import clock, opt_outs
 from gatewayapi.errors import GatewayApiError
 from gatewayapi.message_fields import phone_number
 from gatewayapi.opt_out_record import IN, OUT, OptOutRecord, number_of
-from gatewayapi.opt_outs import record
 from tools.command import MISUSED, CommandError, run
 from tools.deployed import Deployed, command_parser
 from tools.table_scan import cost, scan
@@ -129,7 +128,7 @@ def _written(stack: Deployed, statements: Iterable[OptOutRecord]) -> Iterator[bo
     client, table_name = stack.client("dynamodb"), stack.output("TableName")
     try:
         with ThreadPoolExecutor(WRITERS) as writers:
-            yield from writers.map(lambda statement: record(client, table_name, statement), statements)
+            yield from writers.map(lambda statement: opt_outs.write(client, table_name, statement), statements)
     except GatewayApiError as error:
         raise CommandError(f"{error}. Run the command again: what was recorded stays.") from error
 

@@ -1,8 +1,9 @@
 """A sample consumer of the stream: it stores each event once, in a table of its own.
 
 There are two kinds of failure. A damaged record can never be handled. It goes to the failure queue at once, with the
-reason, and the next record follows. Any other error is raised. Then the event source mapping delivers the whole batch
-again (template.yaml has the limits), so `handle` must be idempotent. `make replay` also delivers events again.
+reason, and the next record follows. Any other error is raised. Then the event source mapping splits the batch and
+delivers both halves again, also the events that were handled before. So `handle` must be idempotent. `make replay`
+also delivers events again.
 """
 
 import json
@@ -28,7 +29,8 @@ logger = Logger()
 def handle(event: EventRecord) -> None:
     """Handle an event: here, by storing it. Replace this with your own code.
 
-    An event can be delivered twice. So write your result and the event's id in one transaction, under this condition.
+    An event can be delivered twice. So write your result and the event's id in one transaction, with the condition
+    `attribute_not_exists(event_id)`.
     If you write the id first and your code fails afterwards, the next delivery does nothing.
     """
     item = {

@@ -66,9 +66,9 @@ def claim(
     candidates: dict[str, _Candidate] = {}
     for delivery in deliveries:
         reason = reason_not_to_send(delivery, settings, now, opted_out)
-        record = _first_record(delivery, settings, now, table.expiry(now), lease_until)
+        record = _new_claim(delivery, settings, now, table.expiry(now), lease_until)
         candidates[delivery.reference] = _Candidate(delivery, record, reason)
-    put: list[tuple[_Candidate, Write]] = []
+    written: list[tuple[_Candidate, Write]] = []
     unconfirmed: list[MessageRecord] = []
     outcomes: list[Outcome] = []
     writes = [Write(_record_to_write(candidate.record, candidate.reason)) for candidate in candidates.values()]
@@ -84,7 +84,7 @@ def claim(
             candidate = candidates[write.record.reference]
             obstacle = obstacles.get(write.record.reference)
             if obstacle is None:
-                put.append((candidate, write))
+                written.append((candidate, write))
                 continue
             decided = _decide(candidate, obstacle, settings)
             if isinstance(decided, Write):
@@ -98,12 +98,12 @@ def claim(
     _withdraw(unconfirmed, table)
     claimed = [
         Claimed(candidate.delivery, candidate.delivery.content, write.record, write.existing)
-        for candidate, write in put
+        for candidate, write in written
         if candidate.reason is None and isinstance(candidate.delivery.content, Content)
     ]
     outcomes += [
         _outcome_of_reason(candidate.delivery, candidate.reason)
-        for candidate, _ in put
+        for candidate, _ in written
         if candidate.reason is not None
     ]
     return claimed, outcomes
@@ -123,7 +123,7 @@ def _withdraw(claims: Sequence[MessageRecord], table: MessageTable) -> None:
     table.put(writes)
 
 
-def _first_record(
+def _new_claim(
     delivery: Delivery, settings: Settings, now: datetime, expires_at: datetime, lease_until: datetime
 ) -> MessageRecord:
     """Return the claim to write if the reference has no record."""
@@ -177,27 +177,29 @@ def _decide(candidate: _Candidate, obstacle: MessageRecord | PutFailure, setting
     if isinstance(obstacle, PutFailure):
         return retry_or_dead_letter(_not_claimed(delivery, obstacle, now), None, settings, now)
     if reason is not None and not isinstance(delivery.content, Content):
-        # An invalid message has no fingerprint to compare with the record. So it replaces only the record of a
-        # message that is not sent any more, and not of one that waits in the queue or is held.
+        # An invalid message has no fingerprint to compare with the record. So it replaces only a record that is
+        # INVALID, LAPSED or SUPPRESSED. Any other message was sent, is held, or waits in the queue.
         replaceable = (
             obstacle.status in {state.INVALID, state.LAPSED, state.SUPPRESSED} and obstacle.forgotten_at is None
         )
         return (
             Write(_record_to_write(claim, reason), obstacle) if replaceable else _outcome_of_reason(delivery, reason)
         )
-    unsettled = (
+    hold_details = (
         NO_ANSWER_DETAILS if reason is None else f"{NO_ANSWER_DETAILS}; it is not sent again now: {reason.details}"
     )
     match judge(obstacle, claim, delivery, reconcile_after=settings.reconcile_after, resend=settings.resend):
         # The message may have been sent before, so its record must not state that it was not sent.
         case Proceed(record) if reason is not None and record.in_doubt:
-            return _held(delivery, unsettled, obstacle, claim)
+            return _held(delivery, hold_details, obstacle, claim)
         case Proceed(record):
             return Write(_record_to_write(record, reason), obstacle)
         case Hold(record):
-            return _held(delivery, unsettled, record, claim)
+            return _held(delivery, hold_details, record, claim)
         case Doubt(record, until):
-            details = f"the invocation that claimed it has ended; waiting for a webhook until {_clock(until)}"
+            details = (
+                f"the invocation that claimed this message has ended; waiting for a webhook until {_clock(until)}"
+            )
             retry = Retry(delivery, OutcomeName.UNCERTAIN, until, details, Write(record, obstacle))
             return retry_or_dead_letter(retry, record, settings, now)
         case Wait(until):
@@ -207,10 +209,10 @@ def _decide(candidate: _Candidate, obstacle: MessageRecord | PutFailure, setting
             details = "the reference was used for another message"
             return DeadLetter(delivery, OutcomeName.REFERENCE_REUSED, REFERENCE_REUSED, details)
         case Duplicate():
-            # This message sent the request itself, and a webhook came before the answer was recorded. So it is no
-            # duplicate.
+            # The request was made for this same SQS message, and a webhook came before its answer was recorded. So
+            # this delivery is not a duplicate.
             own = obstacle.message_id == delivery.message_id and obstacle.accepted_at is None
-            settled = own and state.is_settled(obstacle.status)
+            settled = own and state.is_accepted(obstacle.status)
             return Acknowledge(
                 delivery,
                 OutcomeName.SETTLED if settled else OutcomeName.DUPLICATE,

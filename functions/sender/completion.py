@@ -1,8 +1,9 @@
 """Carry out the outcomes of a batch: records, copies to the dead-letter queue, then visibility timeouts.
 
-The order matters if the function crashes. Acceptances are recorded first, because nothing else proves them. The copy
-of a dead letter is sent before its record becomes HELD, because a HELD record without a copy would be a lost message.
-Every record is written before its message is acknowledged. If a step fails, the message is delivered again.
+The order matters if the function crashes. Acceptances are recorded first, because until a webhook arrives nothing
+else shows them. The copy of a dead letter is sent before its record becomes HELD, because if it were HELD without a
+copy, the message would be lost. Every record is written before its message is acknowledged. If a step fails, the
+message is delivered again.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def complete(
     now: datetime,
     remaining_s: Callable[[], float],
 ) -> list[Outcome]:
-    """Carry out outcomes, and return the final ones. The caller reports each `Retry` to SQS as failed."""
+    """Carry out the outcomes, and return what became of each delivery. The caller reports each `Retry` as failed."""
     dead_letters = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
     others = [outcome for outcome in outcomes if not isinstance(outcome, DeadLetter)]
     completed, unrecorded = _record(others, table, now, remaining_s)
@@ -48,8 +49,9 @@ def complete(
     completed += recorded
     for outcome in unrecorded:
         replacement = _not_recorded(outcome, settings, now)
-        # At the last delivery, the outcome is final: a DeadLetter, whose copy was sent, is acknowledged. A Retry,
-        # whose copy could not be sent, is moved to the dead-letter queue by SQS.
+        # The replacement is a DeadLetter only at the last delivery. Then the outcome is kept. If it is a DeadLetter,
+        # its copy was sent, so its message is acknowledged. If it is a Retry, its copy could not be sent, so SQS
+        # moves its message to the dead-letter queue.
         completed.append(outcome if isinstance(replacement, DeadLetter) else replacement)
     retries = [outcome for outcome in completed if isinstance(outcome, Retry)]
     queues.set_visibility_timeouts(retries, now, remaining_s)
@@ -82,7 +84,8 @@ def _record(
 
     This takes one call unless a record has changed since the claim. If an event has moved the record of an accepted
     message meanwhile, the acceptance is added to the changed record. Writes are retried until the invocation has no
-    time left. So an acceptance is not recorded only if DynamoDB is unavailable for all of that time.
+    time left. An acceptance stays unrecorded only if DynamoDB is unavailable for all of that time, or if the message
+    was forgotten.
     """
     completed: list[Outcome] = [outcome for outcome in outcomes if outcome.write is None]
     pending = [outcome for outcome in outcomes if outcome.write is not None]
@@ -122,7 +125,7 @@ def _after_change(outcome: Outcome, existing: MessageRecord) -> Outcome | None:
             existing, outcome.msg_id, accepted.updated_at, accepted.expires_at, was_in_doubt=was_in_doubt
         )
         return outcome._replace(write=Write(record, existing))
-    if not state.is_settled(existing.status):
+    if not state.is_accepted(existing.status):
         return None
     if outcome.write is not None and not outcome.write.record.in_doubt and existing.accepted_at is None:
         # The provider certainly did not accept our request, so the event belongs to another system.

@@ -99,7 +99,7 @@ def _named(messages: Sequence[Fields], refused: RefusedError) -> dict[str, Refus
     if len(messages) == 1:
         return {messages[0]["reference"]: refused}
     findings = {
-        index: tuple(refusal for refusal in refused.refusals if refusal.message_index == index)
+        index: tuple(finding for finding in refused.findings if finding.message_index == index)
         for index in range(len(messages))
     }
     return {

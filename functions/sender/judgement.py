@@ -90,7 +90,7 @@ def judge(
         return _judge_unsettled(existing, claim, reconcile_after, resend=resend)
     if existing.status == state.HELD:
         return _judge_held(existing, claim, delivery)
-    if state.is_settled(existing.status):
+    if state.is_accepted(existing.status):
         return Duplicate()
     return Proceed(_again(existing, claim, resent=existing.resent))
 

@@ -83,7 +83,7 @@ def outcome_of(
 def _expired(claimed: Claimed, refused: RefusedError, now: datetime) -> bool:
     """Return whether the provider refused the message only because its deadline had expired."""
     deadline = claimed.content.deadline
-    fields = {refusal.field for refusal in refused.refusals}
+    fields = {finding.field for finding in refused.findings}
     return deadline is not None and deadline <= now + CLOCK_DIFFERENCE and fields == {"expiration"}
 
 
@@ -96,8 +96,8 @@ def _lapsed(claimed: Claimed, now: datetime, expires_at: datetime) -> Outcome:
 
 
 def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at: datetime) -> Outcome:
-    findings = "; ".join(f"{refusal.field}: {refusal.reason}" for refusal in refused.refusals)
-    details = storable(findings) or str(refused)
+    reasons = "; ".join(f"{finding.field}: {finding.reason}" for finding in refused.findings)
+    details = storable(reasons) or str(refused)
     if claimed.record.in_doubt:
         return _held(claimed, details, now, expires_at)
     record = state.end_claim(claimed.record, state.INVALID, now, expires_at, PROVIDER_REFUSED, details)

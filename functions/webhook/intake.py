@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gatewayapi import webhook_body
 from gatewayapi.errors import EventError, SignatureError, UnstorableError
-from gatewayapi.signature import verify, well_formed
+from gatewayapi.signature import parse_signature, verify
 from stop_words import UnreadableTextError, opt_out
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Receipt:
         key: which key signed it, CURRENT or PREVIOUS.
         event: the event, or None if the body is not a usable event.
         opt_out: the opt-out or opt-in of an inbound text.
-        unreadable: whether the event is an inbound text that cannot be read and so may be an opt-out.
+        text_unreadable: whether the event is an inbound text that cannot be read and so may be an opt-out.
         reason: why the body is not a usable event.
 
     """
@@ -44,7 +44,7 @@ class Receipt:
     key: str
     event: EventRecord | None = None
     opt_out: OptOutRecord | None = None
-    unreadable: bool = False
+    text_unreadable: bool = False
     reason: str | None = None
 
 
@@ -61,9 +61,10 @@ def receive(
 ) -> Receipt:
     """Verify and store a body.
 
-    Raises SignatureError, EventAgeError, StorageError, UnstorableError and SecretError.
+    Raises SignatureError, EventAgeError, StorageError and SecretError. Raises UnstorableError only if a quarantine
+    record cannot be stored either.
     """
-    key = signing_key(body, signature, keys)
+    key = verify_body(body, signature, keys)
     expires_at = table.expiry(now)
     try:
         event = webhook_body.read(body, signature, received_at=now, expires_at=expires_at)
@@ -84,13 +85,13 @@ def _opt_out(event: EventRecord, words: Words) -> tuple[OptOutRecord | None, boo
         return None, True
 
 
-def signing_key(body: bytes, signature: str, keys: Secret) -> str:
-    """Return which key signed the body. Raises SignatureError and SecretError.
+def verify_body(body: bytes, signature: str, keys: Secret) -> str:
+    """Verify a body, and return which key signed it: CURRENT or PREVIOUS. Raises SignatureError and SecretError.
 
-    If none did, the keys are read again, because they may have been rotated. `Secret` limits how often. This ends the
-    loop. The previous key is known only after such a reading.
+    If neither did, the keys are read again, because they may have been rotated. A new process has read only the
+    current key. `Secret` limits how often the keys are read again, so the loop ends.
     """
-    well_formed(signature)  # a malformed header is refused without a call to Secrets Manager
+    parse_signature(signature)  # raises SignatureError for a malformed header, before any call to Secrets Manager
     while True:
         current, previous = keys.current(), keys.previous()
         try:

@@ -65,13 +65,13 @@ def receive(body: bytes, signature: str) -> Answer:
     if receipt.event is None:
         logger.warning("event", extra={"outcome": receipt.status, "reason": receipt.reason})
     else:
-        opt_out = "unreadable" if receipt.unreadable else receipt.opt_out and receipt.opt_out.status
+        opt_out = "unreadable" if receipt.text_unreadable else receipt.opt_out and receipt.opt_out.status
         logger.info("event", extra={"outcome": receipt.status, **described(receipt.event), "opt_out": opt_out})
         if receipt.status == intake.STORED:
             measure_delivery(receipt.event)
             if receipt.opt_out is not None:
                 count("OptOutRecorded")
-            if receipt.unreadable:
+            if receipt.text_unreadable:
                 count("OptOutUnreadable")
     return answer(200, {"status": receipt.status})
 
@@ -134,7 +134,7 @@ def answer(status_code: int, body: Mapping[str, object]) -> Answer:
 
 
 def raw_body(event: Mapping[str, Any]) -> bytes:
-    """Return the bytes that were sent, or none if they cannot be decoded. The signature is then refused."""
+    """Return the bytes that were sent. Undecodable ones become empty, so the signature is refused."""
     body = event.get("body")
     if not isinstance(body, str):
         return b""

@@ -27,7 +27,7 @@ async function ask(method, path, body, headers = {}) {
 }
 
 export const get = (route) => ask("GET", `/_control/${route}`);
-export const post = (route, order = {}) => ask("POST", `/_control/${route}`, order);
+export const post = (route, body = {}) => ask("POST", `/_control/${route}`, body);
 export const remove = (route) => ask("DELETE", `/_control/${route}`);
 
 /** Send a message to the provider's own API, as a client does. */

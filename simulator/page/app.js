@@ -251,7 +251,7 @@ const SUBMITS = {
   fault: async (form) => {
     await submitFault(form);
     updateDialog(faultsDialog(form.elements.kind.value));
-    toast("The fault is ordered.");
+    toast("The fault is set.");
     showAll();
   },
   "phone-code": async (form) => {
@@ -320,7 +320,8 @@ byId("status-filter").addEventListener("change", (event) => {
 // The usual keys: / to search, c to compose, f for faults. They do nothing while the user types.
 document.addEventListener("keydown", (event) => {
   if (dialog.open || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.matches("input, textarea, select")) return;
+  // A closed dialog can keep the focus until the browser renders the page again.
+  if (event.target.matches("input, textarea, select") && !dialog.contains(event.target)) return;
   const key = { "/": () => byId("search").focus(), c: ACTIONS.compose, f: ACTIONS.faults }[event.key];
   if (key) {
     event.preventDefault();

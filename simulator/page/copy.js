@@ -30,12 +30,12 @@ export function curlWebhook(body, signature) {
   );
 }
 
-/** Return the command that orders something from the control API. */
-export function curlControl(route, order, method = "POST") {
+/** Return the command that sends a request to the control API. */
+export function curlControl(route, body, method = "POST") {
   return lines(
     `curl -X ${method} ${quote(`${state.url}/_control/${route}`)}`,
     `-H 'Content-Type: application/json'`,
-    ...(order === undefined ? [] : [`-d ${quote(JSON.stringify(order))}`]),
+    ...(body === undefined ? [] : [`-d ${quote(JSON.stringify(body))}`]),
   );
 }
 

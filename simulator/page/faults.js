@@ -1,4 +1,4 @@
-// The dialog that orders faults, and lists those that are ordered.
+// The dialog that sets faults, and lists those that are set.
 
 import { get, post, remove } from "/page/api.js";
 import { copyButton, curlControl } from "/page/copy.js";
@@ -39,7 +39,7 @@ export function faultsDialog(chosen = "429") {
   const kind = state.kinds.find(({ name }) => name === chosen);
   const count = h("input", { name: "count", type: "number", min: "1", value: "1", placeholder: "until cleared" });
   const children = [
-    orderedFaults(),
+    faultList(),
     row(
       field(
         "Fault",
@@ -62,7 +62,7 @@ export function faultsDialog(chosen = "429") {
       ),
     collapsed("conditions", [collapsedTitle("Only for certain messages")], row(CONDITIONS.map((name) => input(name, null)), probability())),
   ];
-  return dialogForm({ "data-submit": "fault" }, "Faults", children, { cancel: "Close", submit: [icon("fault"), "Order the fault"] });
+  return dialogForm({ "data-submit": "fault" }, "Faults", children, { cancel: "Close", submit: [icon("fault"), "Set the fault"] });
 }
 
 const isForWebhooks = (kind) => kind.startsWith("webhook-");
@@ -85,11 +85,11 @@ function input(name, value) {
   return field(label, h("input", { name, type, step, value: shown, placeholder: shown === null ? "not set" : null }));
 }
 
-function orderedFaults() {
-  if (!state.faults.length) return h("p", { class: "quiet", "data-key": "ordered" }, "No fault is ordered. The simulator works as the provider does.");
+function faultList() {
+  if (!state.faults.length) return h("p", { class: "quiet", "data-key": "fault-list" }, "No fault is set. The simulator works as the provider does.");
   return h(
     "div",
-    { class: "ordered", "data-key": "ordered" },
+    { class: "fault-list", "data-key": "fault-list" },
     h(
       "ul",
       {},
@@ -107,21 +107,21 @@ function orderedFaults() {
       "div",
       { class: "buttons" },
       h("button", { class: "button small", type: "button", "data-action": "clear-faults" }, icon("close"), "Clear all"),
-      copyButton(curlControl("faults", state.faults.map(orderOf)), "Copy as curl"),
+      copyButton(curlControl("faults", state.faults.map(bodyOf)), "Copy as curl"),
     ),
   );
 }
 
 /** Return the fields of a fault that were set. */
-function orderOf(fault) {
+function bodyOf(fault) {
   const kind = state.kinds.find(({ name }) => name === fault.kind);
-  const order = { kind: fault.kind, count: fault.count };
+  const body = { kind: fault.kind, count: fault.count };
   for (const name of [...CONDITIONS, ...kind.fields.map((field) => field.name)]) {
-    if (isSet(name, fault[name])) order[name] = fault[name];
+    if (isSet(name, fault[name])) body[name] = fault[name];
   }
-  if (kind.either) order.when = fault.when;
-  if (fault.probability < 1) order.probability = fault.probability;
-  return order;
+  if (kind.either) body.when = fault.when;
+  if (fault.probability < 1) body.probability = fault.probability;
+  return body;
 }
 
 function isSet(name, value) {
@@ -130,25 +130,25 @@ function isSet(name, value) {
 }
 
 function describe(fault) {
-  const { kind: _kind, count: _count, ...rest } = orderOf(fault);
+  const { kind: _kind, count: _count, ...rest } = bodyOf(fault);
   return Object.entries(rest)
     .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`)
     .join(", ");
 }
 
 export async function submitFault(form) {
-  const order = { count: null };
+  const body = { count: null };
   for (const [name, value] of new FormData(form)) {
     if (value === "") continue;
     const type = LABELS[name]?.[1];
-    if (name === "count" || name === "probability" || type === "number") order[name] = Number(value);
-    else if (type === "checkbox") order[name] = true;
-    else if (name === "references") order[name] = value.split(",").map((part) => part.trim());
-    else if (name === "indexes") order[name] = value.split(",").map(Number);
-    else if (name === "retry_after" && /^\d+$/.test(value)) order[name] = Number(value);
-    else order[name] = value;
+    if (name === "count" || name === "probability" || type === "number") body[name] = Number(value);
+    else if (type === "checkbox") body[name] = true;
+    else if (name === "references") body[name] = value.split(",").map((part) => part.trim());
+    else if (name === "indexes") body[name] = value.split(",").map(Number);
+    else if (name === "retry_after" && /^\d+$/.test(value)) body[name] = Number(value);
+    else body[name] = value;
   }
-  state.faults = (await post("faults", order)).faults;
+  state.faults = (await post("faults", body)).faults;
 }
 
 export async function clearFaults() {

@@ -1,4 +1,4 @@
-"""The client and the simulated provider: requests, acceptances and refusals."""
+"""The client and the simulated provider: requests, acceptances and findings."""
 
 import json
 from typing import Any
@@ -36,7 +36,7 @@ def test_many_messages_are_sent_in_one_request(client: Client, provider: Provide
 
 
 def test_acceptances_are_matched_by_reference_and_not_by_position(client: Client, provider: Provider) -> None:
-    provider.order(kind="reorder")
+    provider.inject_fault(kind="reorder")
     accepted = client.send_many([MESSAGE, message("b"), message("c")])
     by_reference = {entry.message.reference: entry.msg_id for entry in provider.messages()}
     assert [(entry and entry.reference, entry and entry.msg_id) for entry in accepted] == list(by_reference.items())
@@ -67,9 +67,9 @@ def test_a_thousand_messages_can_be_sent(client: Client) -> None:
 def test_a_refusal_names_the_messages_and_their_fields(client: Client, provider: Provider) -> None:
     with pytest.raises(RefusedError) as caught:
         client.send_many([MESSAGE, message("b", sender="x"), message("c", recipient=5, message=7)])
-    refusals = [(refusal.message_index, refusal.field) for refusal in caught.value.refusals]
-    assert refusals == [(1, "sender"), (2, "recipient"), (2, "message")]
-    assert caught.value.refusals[0].reason == "String should have at least 3 characters"
+    findings = [(finding.message_index, finding.field) for finding in caught.value.findings]
+    assert findings == [(1, "sender"), (2, "recipient"), (2, "message")]
+    assert caught.value.findings[0].reason == "String should have at least 3 characters"
     assert not provider.messages()
 
 
@@ -92,7 +92,7 @@ def test_a_token_that_is_not_a_valid_header_value_is_refused_without_a_request(
 
 
 def test_without_an_answer_within_the_clients_timeout_the_outcome_is_unknown(provider: Provider) -> None:
-    provider.order(kind="hang", seconds=600)
+    provider.inject_fault(kind="hang", seconds=600)
     with pytest.raises(UnknownOutcomeError, match="ReadTimeoutError"):
         Client(TOKEN, provider.url, timeout_s=0.2).send(MESSAGE)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewayapi.client import Accepted
-from gatewayapi.errors import Refusal, RefusedError, TokenRefusedError, TryLaterError, UnknownOutcomeError
+from gatewayapi.errors import Finding, RefusedError, TokenRefusedError, TryLaterError, UnknownOutcomeError
 from tests.layer.raw_server import answer
 from tests.layer.sending import ACCEPTED, ENTRY, AnsweringProvider, answering_provider
 
@@ -117,7 +117,7 @@ def test_400_and_413_refuse_the_request_without_naming_a_message(
 ) -> None:
     with pytest.raises(RefusedError) as caught:
         answering_provider.results_of_two(answer(status, b"<html>"))
-    assert (caught.value.status, caught.value.refusals) == (status, ())
+    assert (caught.value.status, caught.value.findings) == (status, ())
 
 
 @pytest.mark.parametrize("status", [102, 103])
@@ -190,22 +190,22 @@ REFUSAL_OF_B = {"loc": ["body", "messages", 1, "sender"], "msg": "too short", "t
 
 
 @pytest.mark.parametrize(
-    ("detail", "refusals"),
+    ("detail", "findings"),
     [
-        ([REFUSAL_OF_B], [Refusal(1, "sender", "too short")]),
+        ([REFUSAL_OF_B], [Finding(1, "sender", "too short")]),
         (
             [REFUSAL_OF_B, {**REFUSAL_OF_B, "loc": ["body", "messages", 0]}],
-            [Refusal(1, "sender", "too short"), Refusal(0, "0", "too short")],
+            [Finding(1, "sender", "too short"), Finding(0, "0", "too short")],
         ),
-        ([{**REFUSAL_OF_B, "loc": ["body", "sender"]}], [Refusal(None, "sender", "too short")]),
-        ([{**REFUSAL_OF_B, "loc": ["body"]}], [Refusal(None, "body", "too short")]),
-        ([{**REFUSAL_OF_B, "loc": []}], [Refusal(None, "", "too short")]),
-        ([{**REFUSAL_OF_B, "loc": "sender"}], [Refusal(None, "", "too short")]),
-        ([{**REFUSAL_OF_B, "loc": ["body", True, 1.5, {}]}], [Refusal(None, "{}", "too short")]),
-        ([{**REFUSAL_OF_B, "msg": None}], [Refusal(1, "sender", "refused without a reason")]),
-        ([{"loc": ["body", "messages", 1]}], [Refusal(1, "1", "refused without a reason")]),
-        ([{}], [Refusal(None, "", "refused without a reason")]),
-        ([None, 7, "text", [], REFUSAL_OF_B], [Refusal(1, "sender", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": ["body", "sender"]}], [Finding(None, "sender", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": ["body"]}], [Finding(None, "body", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": []}], [Finding(None, "", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": "sender"}], [Finding(None, "", "too short")]),
+        ([{**REFUSAL_OF_B, "loc": ["body", True, 1.5, {}]}], [Finding(None, "{}", "too short")]),
+        ([{**REFUSAL_OF_B, "msg": None}], [Finding(1, "sender", "refused without a reason")]),
+        ([{"loc": ["body", "messages", 1]}], [Finding(1, "1", "refused without a reason")]),
+        ([{}], [Finding(None, "", "refused without a reason")]),
+        ([None, 7, "text", [], REFUSAL_OF_B], [Finding(1, "sender", "too short")]),
         ([], []),
         ({}, []),
         (None, []),
@@ -213,15 +213,15 @@ REFUSAL_OF_B = {"loc": ["body", "messages", 1, "sender"], "msg": "too short", "t
     ],
 )
 def test_the_readable_parts_of_a_refusal_are_read(
-    answering_provider: AnsweringProvider, detail: object, refusals: list[Refusal]
+    answering_provider: AnsweringProvider, detail: object, findings: list[Finding]
 ) -> None:
     with pytest.raises(RefusedError) as caught:
         answering_provider.results_of_two(document(422, {"detail": detail}))
-    assert list(caught.value.refusals) == refusals
+    assert list(caught.value.findings) == findings
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"7", b"{}", b"null", b'"x"', b"[" * 100_000])
 def test_an_unreadable_refusal_names_no_message(answering_provider: AnsweringProvider, body: bytes) -> None:
     with pytest.raises(RefusedError) as caught:
         answering_provider.result_of_one(answer(422, body))
-    assert caught.value.refusals == ()
+    assert caught.value.findings == ()

@@ -38,7 +38,7 @@ def connections(provider: Provider) -> int:
 def test_all_requests_use_one_connection(client: Client, provider: Provider) -> None:
     client.send(MESSAGE)
     client.send_many([message("b"), message("c")])
-    provider.order(kind="429")
+    provider.inject_fault(kind="429")
     with pytest.raises(TryLaterError):
         client.send(message("d"))
     client.send(message("d"))
@@ -85,7 +85,7 @@ def test_a_provider_can_be_reached_again_after_an_outage(client: Client, provide
 
 @pytest.mark.parametrize("kind", ["reset", "hang"])
 def test_a_broken_connection_is_not_reused(client: Client, provider: Provider, kind: str) -> None:
-    provider.order(kind=kind, **({"seconds": 600} if kind == "hang" else {}))
+    provider.inject_fault(kind=kind, **({"seconds": 600} if kind == "hang" else {}))
     with pytest.raises(UnknownOutcomeError):
         client.send(message("a"), timeout_s=0.2)
     client.send(message("b"))

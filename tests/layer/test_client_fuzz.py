@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gatewayapi.errors import Refusal, RefusedError, SendError, UnknownOutcomeError
+from gatewayapi.errors import Finding, RefusedError, SendError, UnknownOutcomeError
 from tests.layer.raw_server import answer
 from tests.layer.sending import AnsweringProvider, answering_provider
 
@@ -36,7 +36,7 @@ details = st.fixed_dictionaries(
         "msg": json_values,
     },
 )
-refusals = st.one_of(
+findings = st.one_of(
     json_values, st.fixed_dictionaries({"detail": st.one_of(json_values, st.lists(st.one_of(json_values, details)))})
 )
 
@@ -64,17 +64,17 @@ def test_a_success_is_an_acceptance_of_the_message_or_an_unknown_outcome(
             assert isinstance(entry.recipient, int | None)
 
 
-@given(body=as_bytes(refusals), many=st.booleans())
+@given(body=as_bytes(findings), many=st.booleans())
 @example(body=b'{"detail": [{"loc": ' + b"[" * 980 + b"]" * 980 + b"}]}", many=True)
 def test_every_422_is_a_refusal(answering_provider: AnsweringProvider, body: bytes, *, many: bool) -> None:
     send = answering_provider.results_of_two if many else answering_provider.result_of_one
     with pytest.raises(RefusedError) as caught:
         send(answer(422, body))
-    for refusal in caught.value.refusals:
-        assert isinstance(refusal, Refusal)
-        assert refusal.message_index is None or type(refusal.message_index) is int
-        assert isinstance(refusal.field, str)
-        assert isinstance(refusal.reason, str)
+    for finding in caught.value.findings:
+        assert isinstance(finding, Finding)
+        assert finding.message_index is None or type(finding.message_index) is int
+        assert isinstance(finding.field, str)
+        assert isinstance(finding.reason, str)
 
 
 lines = st.one_of(

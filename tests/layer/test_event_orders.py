@@ -67,7 +67,7 @@ def deliveries(draw: st.DrawFn) -> list[Delivery]:
 
 def final_record(start: MessageRecord | None, events: Sequence[EventRecord]) -> MessageRecord | None:
     """Return the start, or the start moved by the highest event: by rank, then by time, then by name."""
-    moving = [moving for moving in events if state.is_settled(moving.status or "")]
+    moving = [moving for moving in events if state.is_accepted(moving.status or "")]
     if start is None or not moving or (start.status in NEVER_ACCEPTED and not start.in_doubt):
         return start
     last = max(moving, key=order_of)

@@ -29,11 +29,12 @@ from tests.layer.stored_records import (
 from tests.moto_aws import Aws
 
 ACCEPTED = message(status=state.ACCEPTED, msg_id=MSG_ID)
-ACCEPTED_OR_FURTHER = [status for status in state.RANKS if state.is_settled(status)]
+ACCEPTED_OR_FURTHER = [status for status in state.RANKS if state.is_accepted(status)]
 # The statuses that a record can have while it is not in doubt and not accepted, and those that it can have in doubt.
-CAN_BE_NOT_ACCEPTED = [state.RETRYING, state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD]
-CAN_BE_IN_DOUBT = [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD]
-# The latest possible enqueue time, and the earliest possible end of the doubt or lease.
+STATUSES_IF_NOT_ACCEPTED = [state.RETRYING, state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD]
+STATUSES_IN_DOUBT = [state.SENDING, state.UNCERTAIN, state.RETRYING, state.HELD]
+# In seconds from the time in the msg_id: the latest possible enqueue time, and the earliest possible `doubt_until` or
+# `lease_until`.
 LATEST_QUEUED_S = MAX_CLOCK_DIFFERENCE.total_seconds()
 EARLIEST_END_S = -MAX_ACCEPTANCE_DELAY.total_seconds()
 LONG_BEFORE_S = -3600.0
@@ -86,7 +87,7 @@ def test_an_event_moves_the_record_with_its_msg_id_forward(aws: Aws, event_table
     assert stored_message(aws).status == ("DELIVERED" if lower else status)
 
 
-@pytest.mark.parametrize("status", CAN_BE_IN_DOUBT)
+@pytest.mark.parametrize("status", STATUSES_IN_DOUBT)
 def test_an_event_moves_a_record_in_doubt_with_the_same_recipient(
     aws: Aws, event_table: EventTable, status: str
 ) -> None:
@@ -96,7 +97,7 @@ def test_an_event_moves_a_record_in_doubt_with_the_same_recipient(
     assert (moved.status, moved.msg_id, moved.in_doubt) == ("DELIVERED", MSG_ID, False)
 
 
-@pytest.mark.parametrize("status", CAN_BE_NOT_ACCEPTED)
+@pytest.mark.parametrize("status", STATUSES_IF_NOT_ACCEPTED)
 def test_no_event_moves_a_message_that_was_not_accepted(aws: Aws, event_table: EventTable, status: str) -> None:
     before = message(status=status)
     put_item(aws, before)
@@ -148,7 +149,7 @@ def phone_numbers_in_the_index(aws: Aws) -> list[str]:
     return [item["phone_number"]["S"] for item in events if "phone_number" in item]
 
 
-def test_an_event_without_a_message_record_is_in_the_index(aws: Aws, event_table: EventTable) -> None:
+def test_an_event_that_belongs_to_no_message_record_is_in_the_index(aws: Aws, event_table: EventTable) -> None:
     put_item(aws, message(status="READ", msg_id=MSG_ID))
     assert event_table.store(event("DELIVERED"))
     assert phone_numbers_in_the_index(aws) == []
@@ -201,13 +202,13 @@ def test_an_event_of_a_forgotten_message_is_stored_without_the_persons_data(
     ],
     ids=["message not forgotten", "another system's event"],
 )
-def test_any_other_event_without_a_status_is_stored_whole(
+def test_an_event_without_a_status_is_stored_whole_unless_its_message_is_forgotten(
     aws: Aws, event_table: EventTable, record: MessageRecord, fields: dict[str, Any]
 ) -> None:
     put_item(aws, record)
-    late = event_without_a_status(**fields)
-    assert event_table.store(late)
-    assert stored_events(aws) == [replace(late, by_phone_number=True)]
+    unknown = event_without_a_status(**fields)
+    assert event_table.store(unknown)
+    assert stored_events(aws) == [replace(unknown, by_phone_number=True)]
 
 
 def test_an_event_that_is_stored_while_its_message_is_forgotten_has_no_personal_data(
@@ -222,7 +223,7 @@ def test_an_event_that_is_stored_while_its_message_is_forgotten_has_no_personal_
     assert (stored.body, stored.recipient) == ("", None)
 
 
-@pytest.mark.parametrize("status", [*CAN_BE_IN_DOUBT, state.ACCEPTED])
+@pytest.mark.parametrize("status", [*STATUSES_IN_DOUBT, state.ACCEPTED])
 def test_an_event_of_another_system_with_our_reference_moves_no_record(
     aws: Aws, event_table: EventTable, status: str
 ) -> None:
@@ -244,7 +245,7 @@ def test_an_event_whose_recipient_is_not_an_integer_moves_a_record_by_msg_id_onl
     assert stored_message(aws).status == state.UNCERTAIN
 
 
-@pytest.mark.parametrize("status", [status for status in state.RANKS if not state.is_settled(status)])
+@pytest.mark.parametrize("status", [status for status in state.RANKS if not state.is_accepted(status)])
 def test_an_event_with_a_status_that_only_the_sender_sets_is_stored_and_moves_no_record(
     aws: Aws, event_table: EventTable, status: str
 ) -> None:
@@ -263,7 +264,7 @@ def test_an_event_with_an_unknown_status_has_the_rank_of_enroute(aws: Aws, event
         assert stored_message(aws).status == status
 
 
-def test_an_accepted_event_sets_the_status_time_of_an_accepted_record(aws: Aws, event_table: EventTable) -> None:
+def test_an_event_with_the_status_accepted_sets_the_status_time(aws: Aws, event_table: EventTable) -> None:
     # The sender writes ACCEPTED without a status_at, so any event of that rank is later.
     put_item(aws, ACCEPTED._replace(accepted_at=NOW))
     accepted = event("ACCEPTED")
@@ -281,9 +282,9 @@ def test_an_event_that_is_stored_already_changes_nothing(aws: Aws, event_table: 
 
 
 def test_an_event_without_a_reference_is_stored_under_its_msg_id(aws: Aws, event_table: EventTable) -> None:
-    inbound = replace(event("DELIVERED"), key=MSG_ID, reference=None, by_phone_number=True)
-    assert event_table.store(inbound)
-    assert stored_events(aws) == [inbound]
+    without_reference = replace(event("DELIVERED"), key=MSG_ID, reference=None, by_phone_number=True)
+    assert event_table.store(without_reference)
+    assert stored_events(aws) == [without_reference]
 
 
 @pytest.mark.parametrize("codes", [("None", "TransactionConflict"), ("TransactionConflict", "None")])

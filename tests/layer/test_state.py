@@ -32,7 +32,7 @@ def test_an_unknown_status_has_the_rank_of_enroute() -> None:
 
 @pytest.mark.parametrize("status", [*NOT_SENT, "SENDING", "UNCERTAIN", *PROVIDERS])
 def test_only_the_providers_statuses_settle_a_message(status: str) -> None:
-    assert state.is_settled(status) == (status in PROVIDERS)
+    assert state.is_accepted(status) == (status in PROVIDERS)
 
 
 def test_holding_keeps_the_rest_of_the_record() -> None:

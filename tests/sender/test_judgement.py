@@ -15,7 +15,7 @@ QUEUED = NOW - timedelta(minutes=10)
 EXPIRES = NOW + timedelta(days=90)
 RECONCILE = timedelta(minutes=15)
 INSTANT = timedelta(microseconds=1)
-SETTLED = ["ACCEPTED", "ENROUTE", "UNKNOWN", *state.FINAL, "READ", "Held at customs"]
+ACCEPTED_OR_LATER = ["ACCEPTED", "ENROUTE", "UNKNOWN", *state.FINAL, "READ", "STATUS_OF_THE_FUTURE"]
 
 EXISTING = MessageRecord(
     reference="order-1",
@@ -37,10 +37,10 @@ CLAIM = EXISTING._replace(
     message_id="second",
     lease_until=NOW + timedelta(seconds=35),
 )
-UNSETTLED = EXISTING._replace(
+UNCERTAIN_AND_DUE = EXISTING._replace(
     status="UNCERTAIN", updated_at=NOW - RECONCILE, lease_until=None, in_doubt=True, doubt_until=QUEUED
 )
-HELD_IN_DOUBT = UNSETTLED._replace(status="HELD", updated_at=NOW - RECONCILE)
+HELD_IN_DOUBT = UNCERTAIN_AND_DUE._replace(status="HELD", updated_at=NOW - RECONCILE)
 
 
 def judged(
@@ -51,7 +51,7 @@ def judged(
     from_dead_letter_queue: bool = False,
     resend: bool = False,
 ) -> Judgement:
-    """Judge a delivery of the content with the fingerprint "same"."""
+    """Judge a delivery whose claim is CLAIM. The fingerprint is in the claim; the delivery's content is not used."""
     delivery = Delivery(
         message_id, "receipt", "arn", "{}", 1, sent_at, from_dead_letter_queue, "order-1", MessageError("not used")
     )
@@ -69,14 +69,14 @@ def test_other_content_can_use_a_reference_whose_message_was_not_sent(status: st
     assert judged(EXISTING._replace(status=status, fingerprint="other", attempts=4)) == Proceed(CLAIM)
 
 
-@pytest.mark.parametrize("status", ["RETRYING", "SENDING", "UNCERTAIN", *SETTLED])
-def test_other_content_is_refused_if_the_first_content_can_be_sent(status: str) -> None:
+@pytest.mark.parametrize("status", ["RETRYING", "SENDING", "UNCERTAIN", *ACCEPTED_OR_LATER])
+def test_other_content_is_refused_if_the_first_content_was_sent_or_may_still_be_sent(status: str) -> None:
     assert isinstance(judged(EXISTING._replace(status=status, fingerprint="other")), Reused)
 
 
 @pytest.mark.parametrize("status", ["RETRYING", "HELD", "INVALID"])
 def test_other_content_is_refused_while_the_first_is_in_doubt(status: str) -> None:
-    assert isinstance(judged(UNSETTLED._replace(status=status, fingerprint="other")), Reused)
+    assert isinstance(judged(UNCERTAIN_AND_DUE._replace(status=status, fingerprint="other")), Reused)
 
 
 @pytest.mark.parametrize("status", ["DELIVERED", "HELD", "INVALID"])
@@ -90,10 +90,10 @@ def test_every_message_under_a_forgotten_reference_is_refused(status: str) -> No
         ("SUPPRESSED", "OPTED_OUT", Duplicate),
         ("LAPSED", None, Duplicate),
         ("INVALID", "PROVIDER_REFUSED", Duplicate),
-        ("INVALID", "RECIPIENT_NOT_ALLOWED", Proceed),
+        ("INVALID", "RECIPIENT_NOT_ALLOWED", Proceed),  # its copy in the dead-letter queue can be missing
     ],
 )
-def test_a_message_that_sqs_delivers_again_after_its_end_is_acknowledged(
+def test_a_repeated_delivery_of_a_finished_message_is_a_duplicate_and_another_message_proceeds(
     status: str, code: str | None, expected: type[Judgement]
 ) -> None:
     existing = EXISTING._replace(status=status, error={"code": code} if code else None)
@@ -121,7 +121,7 @@ def test_a_held_message_is_sent_if_it_was_enqueued_or_redriven_after_the_hold(
 
 @pytest.mark.parametrize("in_doubt", [False, True])
 @pytest.mark.parametrize("from_dead_letter_queue", [False, True])
-def test_the_message_that_was_held_last_is_not_sent_if_sqs_s_clock_is_ahead(
+def test_the_message_that_wrote_the_hold_is_not_sent_even_if_the_clock_of_sqs_is_ahead(
     *, in_doubt: bool, from_dead_letter_queue: bool
 ) -> None:
     existing = HELD_IN_DOUBT._replace(in_doubt=in_doubt)
@@ -140,7 +140,7 @@ def test_a_redrive_of_a_message_held_in_doubt_is_sent_once_more_and_stays_in_dou
 @pytest.mark.parametrize(
     ("sent_at", "from_dead_letter_queue"),
     [(NOW, False), (HELD_IN_DOUBT.updated_at, True), (HELD_IN_DOUBT.updated_at - INSTANT, True)],
-    ids=["enqueued again", "redriven before the hold", "delivered again"],
+    ids=["enqueued again", "redriven at the time of the hold", "redriven before the hold"],
 )
 def test_any_other_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(
     sent_at: datetime, *, from_dead_letter_queue: bool
@@ -174,26 +174,28 @@ def test_a_message_whose_invocation_has_ended_is_in_doubt(lease: datetime | None
 
 @pytest.mark.parametrize("resend", [False, True])
 def test_an_uncertain_message_waits_for_a_webhook(*, resend: bool) -> None:
-    existing = UNSETTLED._replace(updated_at=NOW - RECONCILE + INSTANT)
+    existing = UNCERTAIN_AND_DUE._replace(updated_at=NOW - RECONCILE + INSTANT)
     assert judged(existing, resend=resend) == Wait(NOW + INSTANT)
 
 
 def test_an_uncertain_message_without_a_webhook_is_held() -> None:
-    assert judged(UNSETTLED) == Hold(UNSETTLED)
+    assert judged(UNCERTAIN_AND_DUE) == Hold(UNCERTAIN_AND_DUE)
 
 
 def test_the_policy_resend_sends_an_uncertain_message_once_more() -> None:
     claim = CLAIM._replace(attempts=2, queued_at=QUEUED, in_doubt=True, doubt_until=QUEUED, resent=True)
-    assert judged(UNSETTLED, resend=True) == Proceed(claim)
-    assert judged(UNSETTLED._replace(resent=True), resend=True) == Hold(UNSETTLED._replace(resent=True))
+    assert judged(UNCERTAIN_AND_DUE, resend=True) == Proceed(claim)
+    assert judged(UNCERTAIN_AND_DUE._replace(resent=True), resend=True) == Hold(
+        UNCERTAIN_AND_DUE._replace(resent=True)
+    )
 
 
 def test_a_message_that_was_resent_and_not_accepted_stays_in_doubt_and_resent() -> None:
-    judgement = judged(UNSETTLED._replace(status="RETRYING", resent=True))
+    judgement = judged(UNCERTAIN_AND_DUE._replace(status="RETRYING", resent=True))
     assert isinstance(judgement, Proceed)
     assert (judgement.claim.in_doubt, judgement.claim.resent) == (True, True)
 
 
-@pytest.mark.parametrize("status", SETTLED)
+@pytest.mark.parametrize("status", ACCEPTED_OR_LATER)
 def test_a_message_that_the_provider_accepted_is_a_duplicate(status: str) -> None:
     assert isinstance(judged(EXISTING._replace(status=status), resend=True), Duplicate)

@@ -21,14 +21,14 @@ CONFLICT, NO_REASON = {"Code": "TransactionConflict"}, {"Code": "None"}
 
 
 def webhook(function: Sender, status: str, **fields: Any) -> None:  # noqa: ANN401 - any field of an event
-    """Store a status event. Its msg_id is a ULID of this moment, like the provider's."""
+    """Store a status event. Without a `msg_id`, it gets a new one, as an event of another system has."""
     given = {"msg_id": ulid(function.now()), "recipient": NUMBER, **fields}
     function.webhook(event(status, event_id=f"{status}-{given['msg_id']}", **given))
 
 
 def put_in_doubt(function: Sender, **fields: object) -> list[Record]:
     """Make the provider accept a message and lose the answer."""
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     queued = function.put(message(**fields))
     assert function.deliver(queued).outcomes() == {"uncertain": 1}
     return queued
@@ -60,7 +60,7 @@ def test_other_content_is_refused_while_a_hold_is_in_doubt(function: Sender) -> 
 
 
 def test_an_event_does_not_move_a_message_that_was_certainly_not_accepted(function: Sender) -> None:
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     queued = function.put(message())
     assert function.deliver(queued).outcomes() == {"throttled": 1}
     webhook(function, "DELIVERED")
@@ -90,8 +90,8 @@ def test_every_acceptance_of_a_batch_is_recorded_while_webhooks_arrive(function:
                 )
 
     for round_number in range(6):
-        # `skip` counts the claim, and the 2 transactions of the webhooks in each earlier round. It does not count the
-        # sender's writes before which an earlier action runs.
+        # `skip` is the number of writes that this action lets pass: the claim, and two webhook transactions for each
+        # earlier round. A write of the sender that starts an earlier action is not counted.
         function.calls.before(WRITE, deliver_webhooks, skip=1 + 2 * round_number)
     run = function.deliver(queued)
     assert (run.outcomes(), run.failed) == ({"accepted": 30}, [])
@@ -144,7 +144,7 @@ def test_a_redrive_sends_a_message_that_is_held_in_doubt(function: Sender) -> No
 def test_a_redriven_message_whose_second_outcome_is_unknown_is_not_sent_a_third_time(function: Sender) -> None:
     hold_in_doubt(function)
     (copy,) = function.redrive()
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     assert function.deliver([copy]).outcomes() == {"uncertain": 1}
     function.clock_ahead += PAST_RECONCILE_AFTER
     assert function.deliver([copy]).outcomes() == {"held": 1}
@@ -156,24 +156,24 @@ def test_a_resent_message_stays_in_doubt_after_a_temporary_refusal(function: Sen
     function.start(UNCERTAIN_SENDS="Resend")
     queued = put_in_doubt(function)
     function.clock_ahead += PAST_RECONCILE_AFTER
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     assert function.deliver(queued, receive_count=8).outcomes() == {"held": 1}
     record = function.record("order-1")
     assert (record.status, record.in_doubt, record.resent) == ("HELD", True, True)
     (copy,) = function.redrive()
     assert copy["messageAttributes"]["ErrorCode"]["stringValue"] == "UNCERTAIN"
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     assert function.deliver([copy]).outcomes() == {"uncertain": 1}
     function.clock_ahead += PAST_RECONCILE_AFTER
     assert function.deliver([copy]).outcomes() == {"held": 1}
     assert function.provider.counts() == {"order-1": 2}
 
 
-def test_a_resent_message_that_the_provider_refuses_keeps_its_reference(function: Sender) -> None:
+def test_other_content_is_refused_after_the_provider_refused_a_resent_message(function: Sender) -> None:
     function.start(UNCERTAIN_SENDS="Resend")
     queued = put_in_doubt(function)
     function.clock_ahead += PAST_RECONCILE_AFTER
-    function.provider.order(kind="422")
+    function.provider.inject_fault(kind="422")
     assert function.deliver(queued).outcomes() == {"held": 1}
     assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
     assert function.send(message(message="Another text")).outcomes() == {"reference_reused": 1}
@@ -254,7 +254,7 @@ def test_a_message_in_doubt_stays_in_doubt_after_a_parameter_changed(
 
 def test_a_message_in_doubt_stays_in_doubt_after_the_default_sender_was_removed(function: Sender) -> None:
     function.start(DEFAULT_SENDER="Shop")
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     fields = message()
     del fields["sender"]
     queued = function.put(fields)
@@ -278,7 +278,7 @@ def test_a_message_in_doubt_stays_in_doubt_after_its_deadline(function: Sender) 
 
 
 def test_messages_in_doubt_are_sent_alone_so_that_one_that_fails_does_not_affect_others(function: Sender) -> None:
-    function.provider.order(kind="500", reference="order-2", when="before", count=None)
+    function.provider.inject_fault(kind="500", reference="order-2", when="before", count=None)
     queued = function.put(*messages(3))
     assert function.deliver(queued).outcomes() == {"uncertain": 3}
     function.clock_ahead += PAST_RECONCILE_AFTER
@@ -290,7 +290,7 @@ def test_messages_in_doubt_are_sent_alone_so_that_one_that_fails_does_not_affect
 
 @pytest.mark.parametrize("status", [400, 413])
 def test_a_request_refused_as_a_whole_is_split(function: Sender, status: int) -> None:
-    function.provider.order(kind="status", status=status, reference="order-2", count=None)
+    function.provider.inject_fault(kind="status", status=status, reference="order-2", count=None)
     queued = function.put(*messages(3))
     run = function.deliver(queued)
     assert run.outcomes() == {"accepted": 2, "provider_refused": 1}
@@ -314,7 +314,7 @@ def test_a_request_refused_as_a_whole_is_split(function: Sender, status: int) ->
     ids=lambda damage: next(iter(damage)),
 )
 def test_a_damaged_record_delays_only_its_own_message(function: Sender, damage: dict[str, Any]) -> None:
-    function.provider.order(kind="503", count=1)
+    function.provider.inject_fault(kind="503", count=1)
     queued = function.put(*messages(3))
     function.deliver(queued)
     item = function.aws.dynamodb.get_item(
@@ -324,6 +324,9 @@ def test_a_damaged_record_delays_only_its_own_message(function: Sender, damage: 
     run = function.deliver(queued)
     assert run.outcomes() == {"accepted": 2, "waiting": 1}
     assert run.failed == [queued[1]["messageId"]]
+
+
+# Content at the limits
 
 
 def test_the_longest_expiration_is_accepted_by_a_provider_whose_clock_is_behind(function: Sender) -> None:
@@ -366,19 +369,19 @@ def test_a_throttled_dead_letter_queue_is_called_once(function: Sender) -> None:
 
 
 def test_a_dead_letter_whose_record_is_not_written_is_copied_once(function: Sender) -> None:
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     queued = function.put(message())
     function.calls.refuse(WRITE, Refusal("InternalServerError", 500), skip=1, count=None)
     assert function.deliver(queued, receive_count=8).failed == []
-    assert [letter.code for letter in function.dead_letters()] == ["RETRIES_EXHAUSTED"]
+    assert [dead_letter.code for dead_letter in function.dead_letters()] == ["RETRIES_EXHAUSTED"]
 
 
 def test_a_claim_whose_response_is_lost_is_undone_and_the_message_is_sent_later(function: Sender) -> None:
     queued = function.put(message())
 
     def refuse_claims(parameters: dict[str, Any]) -> Any:  # noqa: ANN401 - botocore's answer
-        claims = parameters["TransactItems"][0]["Put"]["Item"]["status"] == {"S": "SENDING"}
-        return Refusal("InternalServerError", 500).response() if claims else None
+        is_claim = parameters["TransactItems"][0]["Put"]["Item"]["status"] == {"S": "SENDING"}
+        return Refusal("InternalServerError", 500).response() if is_claim else None
 
     function.calls.lose_answer(WRITE)
     function.calls.before(WRITE, refuse_claims, skip=1, count=None)
@@ -389,7 +392,7 @@ def test_a_claim_whose_response_is_lost_is_undone_and_the_message_is_sent_later(
 
 
 def test_a_copy_in_the_same_batch_honours_the_retry_after_of_the_first(function: Sender) -> None:
-    function.provider.order(kind="503", retry_after=60)
+    function.provider.inject_fault(kind="503", retry_after=60)
     run = function.send(message(), message())
     assert run.outcomes() == {"throttled": 1, "waiting": 1}
     assert len(function.provider.requests()) == 1
@@ -404,7 +407,7 @@ def test_a_copy_in_the_same_batch_honours_the_retry_after_of_the_first(function:
 def test_a_record_that_could_not_be_written_again_affects_its_own_message_only(
     function: Sender, damage: dict[str, Any]
 ) -> None:
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     queued = function.put(*messages(2))
     function.deliver(queued)
     key = {"pk": {"S": "order-2"}, "sk": {"S": "MESSAGE"}}

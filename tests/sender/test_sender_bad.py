@@ -67,7 +67,7 @@ def test_one_invalid_message_does_not_affect_the_others(function: Sender) -> Non
 
 
 def test_one_refused_message_causes_one_more_request_for_the_others(function: Sender) -> None:
-    function.provider.order(kind="422", references=["order-7"], count=None)
+    function.provider.inject_fault(kind="422", references=["order-7"], count=None)
     run = function.send(*messages(10))
     assert run.failed == []
     assert run.outcomes() == {"accepted": 9, "provider_refused": 1}
@@ -75,14 +75,14 @@ def test_one_refused_message_causes_one_more_request_for_the_others(function: Se
     assert "order-7" not in function.provider.counts()
     (dead_letter,) = function.dead_letters()
     assert (dead_letter.code, dead_letter.reference) == ("PROVIDER_REFUSED", "order-7")
-    assert dead_letter.details == "sender: Value error, refused by an ordered fault"
+    assert dead_letter.details == "sender: Value error, refused by a fault"
     record = function.record("order-7")
     assert (record.status, record.lease_until) == ("INVALID", None)
     assert record.error == {"code": "PROVIDER_REFUSED", "details": dead_letter.details}
 
 
 def test_if_a_refusal_names_all_messages_there_is_one_request(function: Sender) -> None:
-    function.provider.order(kind="422", indexes=[0, 1, 2])
+    function.provider.inject_fault(kind="422", indexes=[0, 1, 2])
     run = function.send(*messages(3))
     assert run.outcomes() == {"provider_refused": 3}
     assert run.failed == []
@@ -92,16 +92,16 @@ def test_if_a_refusal_names_all_messages_there_is_one_request(function: Sender) 
 
 
 def test_consecutive_refusals_affect_only_the_messages_that_they_name(function: Sender) -> None:
-    function.provider.order(kind="422", references=["order-1"])
-    function.provider.order(kind="422", references=["order-4"])
+    function.provider.inject_fault(kind="422", references=["order-1"])
+    function.provider.inject_fault(kind="422", references=["order-4"])
     run = function.send(*messages(5))
     assert run.outcomes() == {"accepted": 3, "provider_refused": 2}
     assert sorted(map(str, function.provider.counts())) == ["order-2", "order-3", "order-5"]
 
 
 def test_after_a_refusal_that_names_no_message_every_message_is_sent_alone(function: Sender) -> None:
-    function.provider.order(kind="422")
-    function.provider.order(kind="422", references=["order-2"])
+    function.provider.inject_fault(kind="422")
+    function.provider.inject_fault(kind="422", references=["order-2"])
     run = function.send(*messages(4))
     assert [request.path for request in function.provider.requests()] == ["/mobile/multi"] + ["/mobile/single"] * 4
     assert run.outcomes() == {"accepted": 3, "provider_refused": 1}
@@ -109,7 +109,7 @@ def test_after_a_refusal_that_names_no_message_every_message_is_sent_alone(funct
 
 
 def test_a_refusal_of_a_request_with_one_message_is_about_that_message(function: Sender) -> None:
-    function.provider.order(kind="422")
+    function.provider.inject_fault(kind="422")
     function.send(message())
     (dead_letter,) = function.dead_letters()
     assert (dead_letter.code, dead_letter.details) == (
@@ -119,7 +119,7 @@ def test_a_refusal_of_a_request_with_one_message_is_about_that_message(function:
 
 
 def test_messages_that_are_sent_alone_are_retried_later_if_no_time_is_left(function: Sender) -> None:
-    function.provider.order(kind="422")
+    function.provider.inject_fault(kind="422")
     # At the claim, at three requests, at one that is too late, and afterwards.
     remaining_s = chain([30, 30, 30, 20], repeat(8))
 
@@ -140,7 +140,7 @@ def test_a_message_stays_on_the_queue_until_its_copy_is_in_the_dead_letter_queue
 ) -> None:
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InternalError", 500))
     if refused:
-        function.provider.order(kind="422", count=None)
+        function.provider.inject_fault(kind="422", count=None)
     queued = function.put(message() if refused else message(recipient=1))
     run = function.deliver(queued)
     assert run.failed == [queued[0]["messageId"]]
@@ -185,6 +185,6 @@ def test_an_acceptance_that_cannot_be_stored_does_not_affect_the_others(function
         f'{{"msg_id": "{msg_id}", "recipient": 1, "reference": "order-1"}}',
         '{"msg_id": "01JQRJWK259Y1YEECJZB50908V", "recipient": 1, "reference": "order-2"}',
     ]
-    function.provider.order(kind="rubbish", body=f'{{"responses": [{", ".join(entries)}]}}')
+    function.provider.inject_fault(kind="rubbish", body=f'{{"responses": [{", ".join(entries)}]}}')
     function.send(*messages(2))
     assert function.statuses() == {"order-1": "UNCERTAIN", "order-2": "ACCEPTED"}

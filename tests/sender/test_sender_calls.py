@@ -47,7 +47,7 @@ def test_an_invalid_message_causes_one_copy_and_no_further_request(function: Sen
 
 def test_every_message_to_retry_causes_one_visibility_timeout(function: Sender) -> None:
     function.send(message("warm-up"))
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     assert function.send(*messages(3)).calls == {WRITE: 2, SET_VISIBILITY: 3}
 
 

@@ -16,7 +16,7 @@ RECONCILED = timedelta(seconds=905)
 
 def put_in_doubt(function: Sender) -> list[Record]:
     """Make the provider accept a message and lose the answer."""
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     queued = function.put(message())
     assert function.deliver(queued).outcomes() == {"uncertain": 1}
     return queued
@@ -72,7 +72,7 @@ def test_another_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(f
 def test_a_redriven_copy_whose_deadline_passes_does_not_prevent_the_sending_of_another(
     function: Sender, passes: str
 ) -> None:
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     expiring, plain = function.put(message(expiration=3600), message())
     assert function.deliver([expiring]).outcomes() == {"uncertain": 1}
     function.clock_ahead += RECONCILED
@@ -96,7 +96,7 @@ def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_i
     queued = put_in_doubt(function)
     for kind, outcome in (("429", "throttled"), ("reset", "uncertain")):
         function.clock_ahead += RECONCILED
-        function.provider.order(kind=kind)
+        function.provider.inject_fault(kind=kind)
         assert function.deliver(queued).outcomes() == {outcome: 1}
     function.clock_ahead += RECONCILED
     assert function.deliver(queued).outcomes() == {"held": 1}
@@ -129,7 +129,7 @@ def test_a_message_is_not_held_before_its_copy_is_in_the_dead_letter_queue(funct
 def test_after_the_last_delivery_a_message_is_a_dead_letter_with_its_reason_and_reference(
     function: Sender, kind: str, code: str
 ) -> None:
-    function.provider.order(kind=kind)
+    function.provider.inject_fault(kind=kind)
     queued = function.put(message(None))
     run = function.deliver(queued, receive_count=8)
     assert (run.outcomes(), run.failed, run.visibility_timeouts_s) == ({"held": 1}, [], [])

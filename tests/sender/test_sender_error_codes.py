@@ -14,8 +14,8 @@ __all__ = ["function"]
     ("fail", "code"),
     [
         (lambda provider: provider.refuse_connections(), "UNREACHABLE"),
-        (lambda provider: provider.order(kind="429"), "TRY_LATER"),
-        (lambda provider: provider.order(kind="403"), "TOKEN_REFUSED"),
+        (lambda provider: provider.inject_fault(kind="429"), "TRY_LATER"),
+        (lambda provider: provider.inject_fault(kind="403"), "TOKEN_REFUSED"),
     ],
     ids=["connection refused", "429", "403"],
 )

@@ -57,7 +57,7 @@ def test_only_the_messages_of_a_batch_whose_deadlines_have_passed_lapse(function
 
 
 def test_a_message_lapses_between_two_tries(function: Sender) -> None:
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     record, _ = put_earlier(function, timedelta(0), lambda _: 60)
     assert function.deliver([record]).outcomes() == {"throttled": 1}
     function.clock_ahead += timedelta(seconds=61)
@@ -66,7 +66,7 @@ def test_a_message_lapses_between_two_tries(function: Sender) -> None:
 
 
 def test_a_message_that_may_have_been_sent_does_not_lapse(function: Sender) -> None:
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     record, _ = put_earlier(function, timedelta(0), lambda _: 60)
     assert function.deliver([record]).outcomes() == {"uncertain": 1}
     function.clock_ahead += timedelta(seconds=905)

@@ -57,7 +57,7 @@ def test_the_default_sender_is_used_for_a_message_without_a_sender(function: Sen
 
 
 def test_the_visibility_timeout_of_a_message_is_set_on_its_own_queue(function: Sender) -> None:
-    function.provider.order(kind="503", count=None)
+    function.provider.inject_fault(kind="503", count=None)
     for url in (function.queues.main, function.queues.urgent):
         queued = function.put(message(url.rpartition("/")[2]), url=url)
         assert len(function.deliver(queued).failed) == 1
@@ -79,7 +79,7 @@ def log_of_many_outcomes(function: Sender) -> str:
     log += function.send(*messages(2)).log  # duplicates
     log += function.send(message(message="Another secret"), message("bad", recipient=f"{NUMBER}x"), TEXT).log
     for index, kind in enumerate(("422", "429", "503", "403", "500", "reset", "rubbish")):
-        function.provider.order(kind=kind)
+        function.provider.inject_fault(kind=kind)
         queued = function.put(message(f"fault-{index}"))
         log += function.deliver(queued).log + function.deliver(queued, receive_count=8).log
     for operation in (WRITE, SEND_DEAD_LETTER, SET_VISIBILITY):
@@ -97,7 +97,7 @@ def test_texts_tokens_and_phone_numbers_are_not_logged(function: Sender) -> None
 
 
 def test_the_providers_text_is_not_logged_if_the_copy_fails(function: Sender) -> None:
-    function.provider.order(kind="422")
+    function.provider.inject_fault(kind="422")
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InvalidParameterValue"))
     line = function.send(message()).log_line("message")
     assert line["outcome"] == "dead_letter_failed"

@@ -42,7 +42,7 @@ def transactional(reference: str = "order-2", **fields: object) -> Fields:
 def put_in_doubt_and_opt_out(function: Sender) -> list[Record]:
     """Make the provider accept a promotional message and lose the answer. Then the recipient opts out."""
     record_opt_in(function)
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     queued = function.put(promotional())
     assert function.deliver(queued).outcomes() == {"uncertain": 1}
     record_opt_out(function)
@@ -112,7 +112,7 @@ def test_a_suppressed_message_that_is_enqueued_again_is_sent_after_an_opt_in(enf
 
 def test_a_redriven_promotional_message_is_suppressed_after_an_opt_out(enforcing_sender: Sender) -> None:
     record_opt_in(enforcing_sender)
-    enforcing_sender.provider.order(kind="503")
+    enforcing_sender.provider.inject_fault(kind="503")
     assert len(enforcing_sender.deliver(enforcing_sender.put(promotional()), receive_count=8).failed) == 0
     record_opt_out(enforcing_sender)
     enforcing_sender.clock_ahead += timedelta(minutes=1)

@@ -35,7 +35,7 @@ def test_an_accepted_message_is_recorded_and_acknowledged(function: Sender) -> N
 
 
 def test_answers_in_another_order_are_matched_to_their_messages(function: Sender) -> None:
-    function.provider.order(kind="reorder")
+    function.provider.inject_fault(kind="reorder")
     assert function.send(*messages(5)).failed == []
     for accepted in function.provider.messages():
         assert function.record(str(accepted.message.reference)).msg_id == accepted.msg_id
@@ -55,7 +55,7 @@ def test_answers_in_another_order_are_matched_to_their_messages(function: Sender
 def test_a_message_whose_acceptance_was_lost_is_uncertain_until_a_webhook_settles_it(
     function: Sender, fault: dict[str, Any]
 ) -> None:
-    function.provider.order(**fault)
+    function.provider.inject_fault(**fault)
     function.remaining_s = 9.2  # leaves 1.2 for the request
     queued = function.put(message())
     run = function.deliver(queued)
@@ -82,7 +82,7 @@ def test_a_message_whose_acceptance_was_lost_is_uncertain_until_a_webhook_settle
 def test_a_message_that_is_missing_in_the_answer_is_uncertain_and_the_others_are_accepted(
     function: Sender,
 ) -> None:
-    function.provider.order(kind="omit", reference="order-2")
+    function.provider.inject_fault(kind="omit", reference="order-2")
     run = function.send(*messages(3))
     assert function.statuses() == {"order-1": "ACCEPTED", "order-2": "UNCERTAIN", "order-3": "ACCEPTED"}
     assert run.outcomes() == {"accepted": 2, "uncertain": 1}
@@ -91,7 +91,7 @@ def test_a_message_that_is_missing_in_the_answer_is_uncertain_and_the_others_are
 
 
 def test_all_messages_of_a_request_without_an_answer_are_uncertain_and_it_is_not_repeated(function: Sender) -> None:
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     run = function.send(*messages(10))
     assert run.outcomes() == {"uncertain": 10}
     assert len(run.failed) == 10
@@ -113,7 +113,7 @@ def test_a_message_is_sent_after_the_provider_was_unreachable(function: Sender) 
 
 @pytest.mark.parametrize("kind", ["429", "503"])
 def test_a_throttled_message_is_sent_later(function: Sender, kind: str) -> None:
-    function.provider.order(kind=kind)
+    function.provider.inject_fault(kind=kind)
     queued = function.put(message())
     run = function.deliver(queued)
     record = function.record("order-1")
@@ -129,7 +129,7 @@ def test_a_throttled_message_is_sent_later(function: Sender, kind: str) -> None:
 
 
 def test_an_unexpected_4xx_does_not_make_a_message_invalid(function: Sender) -> None:
-    function.provider.order(kind="status", status=404)
+    function.provider.inject_fault(kind="status", status=404)
     assert function.send(message()).outcomes() == {"throttled": 1}
     assert function.statuses() == {"order-1": state.RETRYING}
 

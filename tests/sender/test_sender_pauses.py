@@ -1,4 +1,4 @@
-"""When a message that was not sent is delivered again, and that no request is made meanwhile."""
+"""When SQS delivers an unsent message again. No request is made before that."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -24,7 +24,7 @@ def assert_between(timeouts_s: Sequence[int], least_s: float, most_s: float) -> 
 
 def test_pauses_grow_with_every_try_up_to_an_hour(function: Sender) -> None:
     function.start(MAX_RECEIVE_COUNT="100")
-    function.provider.order(kind="503", count=None)
+    function.provider.inject_fault(kind="503", count=None)
     queued = function.put(message())
     for count, longest_s in enumerate(PAUSES_S, start=1):
         run = function.deliver(queued, receive_count=count)
@@ -33,7 +33,7 @@ def test_pauses_grow_with_every_try_up_to_an_hour(function: Sender) -> None:
 
 def test_a_message_whose_retry_would_be_after_the_queues_retention_is_held(function: Sender) -> None:
     function.start(MAX_RECEIVE_COUNT="1000")
-    function.provider.order(kind="429", retry_after=6 * 3600, count=None)
+    function.provider.inject_fault(kind="429", retry_after=6 * 3600, count=None)
     queued = function.put(message())
     function.clock_ahead = timedelta(days=6, hours=12)
     assert len(function.deliver(queued).failed) == 1
@@ -45,13 +45,13 @@ def test_a_message_whose_retry_would_be_after_the_queues_retention_is_held(funct
 
 
 def test_deliveries_without_a_request_do_not_make_the_pause_longer(function: Sender) -> None:
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     run = function.deliver(function.put(message()), receive_count=5)
     assert_between(run.visibility_timeouts_s, 5, 10)
 
 
 def test_after_a_redrive_the_first_pause_is_short_again(function: Sender) -> None:
-    function.provider.order(kind="503", count=None)
+    function.provider.inject_fault(kind="503", count=None)
     queued = function.put(message())
     for count in range(1, 9):
         function.deliver(queued, receive_count=count)
@@ -60,7 +60,7 @@ def test_after_a_redrive_the_first_pause_is_short_again(function: Sender) -> Non
 
 
 def test_the_messages_of_a_batch_have_different_pauses(function: Sender) -> None:
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     visibility_timeouts_s = function.send(*messages(20)).visibility_timeouts_s
     assert_between(visibility_timeouts_s, 5, 10)
     assert len(set(visibility_timeouts_s)) > 2
@@ -71,7 +71,7 @@ def test_the_messages_of_a_batch_have_different_pauses(function: Sender) -> None
 def test_retry_after_is_honoured_and_the_messages_have_different_pauses(
     function: Sender, kind: str, *, as_date: bool
 ) -> None:
-    function.provider.order(kind=kind, retry_after=120, as_date=as_date)
+    function.provider.inject_fault(kind=kind, retry_after=120, as_date=as_date)
     visibility_timeouts_s = function.send(*messages(20)).visibility_timeouts_s
     # A date has no fractions of a second, so it can be almost a second early.
     assert_between(visibility_timeouts_s, 119, 151)
@@ -79,26 +79,27 @@ def test_retry_after_is_honoured_and_the_messages_have_different_pauses(
 
 
 def test_pauses_grow_if_the_provider_always_sends_a_short_retry_after(function: Sender) -> None:
-    function.provider.order(kind="429", retry_after=1, count=None)
+    function.provider.inject_fault(kind="429", retry_after=1, count=None)
     queued = function.put(message())
+    # The first pause is the Retry-After. Later ones are at least the previous pause without a Retry-After.
     for count, (least_s, longest_s) in enumerate([(1, 3), (5, 10), (15, 30)], start=1):
         assert_between(function.deliver(queued, receive_count=count).visibility_timeouts_s, least_s, longest_s)
 
 
 def test_an_unreadable_retry_after_is_ignored(function: Sender) -> None:
-    function.provider.order(kind="429", retry_after="soon")
+    function.provider.inject_fault(kind="429", retry_after="soon")
     assert_between(function.send(message()).visibility_timeouts_s, 5, 10)
 
 
 def test_a_retry_after_longer_than_sqs_allows_is_shortened(function: Sender) -> None:
-    function.provider.order(kind="429", retry_after=10_000_000)
+    function.provider.inject_fault(kind="429", retry_after=10_000_000)
     assert_between(function.send(message()).visibility_timeouts_s, 39_600, 39_600)
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "500", "reset"])
 def test_after_the_first_failed_request_of_a_batch_there_is_no_further_request(function: Sender, kind: str) -> None:
-    function.provider.order(kind="422")  # names no message, so every message is sent alone
-    function.provider.order(kind=kind, count=None)
+    function.provider.inject_fault(kind="422")  # it does not name the wrong message, so each message is sent alone
+    function.provider.inject_fault(kind=kind, count=None)
     run = function.send(*messages(10))
     assert [request.path for request in function.provider.requests()] == ["/mobile/multi", "/mobile/single"]
     assert len(run.failed) == 10
@@ -124,7 +125,7 @@ def test_a_wrong_token_is_read_again_once_and_makes_no_message_invalid(
 ) -> None:
     function.send(message("warm-up"))
     function.provider.reset()
-    function.provider.order(kind=kind, count=None)
+    function.provider.inject_fault(kind=kind, count=None)
     queued = function.put(*messages(3))
     for tries, longest_s in enumerate(PAUSES_S[:3]):
         if rotated:
@@ -144,8 +145,8 @@ def test_a_wrong_token_is_read_again_once_and_makes_no_message_invalid(
 
 def test_a_token_refused_in_the_middle_of_a_batch_is_read_again_once(function: Sender) -> None:
     function.send(message("warm-up"))
-    function.provider.order(kind="422")
-    function.provider.order(kind="403", count=None)
+    function.provider.inject_fault(kind="422")
+    function.provider.inject_fault(kind="403", count=None)
     function.aws.secretsmanager.put_secret_value(SecretId=function.secrets.token, SecretString=f"{TOKEN}-2")
     run = function.send(*messages(5))
     assert run.calls[READ_TOKEN] == 1

@@ -78,19 +78,19 @@ def test_a_reference_reused_for_other_content_is_refused(function: Sender, other
 
 
 def test_a_reference_can_be_used_for_other_content_if_the_first_was_not_sent(function: Sender) -> None:
-    function.provider.order(kind="422")
+    function.provider.inject_fault(kind="422")
     assert function.send(message("refused")).outcomes() == {"provider_refused": 1}
     lapsed = function.put(message("lapsed", expiration=1))
     function.clock_ahead += timedelta(seconds=2)
     assert function.deliver(lapsed).outcomes() == {"lapsed": 1}
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     function.deliver(function.put(message("held")), receive_count=8)
     for reference in ("refused", "lapsed", "held"):
         assert function.send(message(reference, message="Another text")).outcomes() == {"accepted": 1}
 
 
 def test_a_redriven_message_that_the_provider_accepts_now_is_sent(function: Sender) -> None:
-    function.provider.order(kind="422")
+    function.provider.inject_fault(kind="422")
     function.send(message())
     assert function.deliver(function.redrive()).outcomes() == {"accepted": 1}
     assert function.statuses() == {"order-1": "ACCEPTED"}
@@ -105,7 +105,7 @@ def test_a_lapsed_message_that_is_enqueued_again_is_sent_before_its_new_deadline
 
 
 def test_a_redriven_message_without_a_reference_keeps_its_first_message_id_as_the_reference(function: Sender) -> None:
-    function.provider.order(kind="422", count=2)
+    function.provider.inject_fault(kind="422", count=2)
     (queued,) = function.put(message(None))
     function.deliver([queued])
     for outcome in ("provider_refused", "accepted"):

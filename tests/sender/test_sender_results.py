@@ -104,7 +104,7 @@ def test_a_claimed_message_whose_invocation_was_killed_is_held_and_not_sent(func
 def test_a_crash_between_the_copy_and_the_record_causes_a_second_copy_and_no_second_sms(
     function: Sender,
 ) -> None:
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     queued = function.put(message())
     function.deliver(queued)
     function.clock_ahead += RECONCILED
@@ -137,7 +137,7 @@ def test_a_webhook_that_arrives_before_the_outcome_is_recorded_settles_the_messa
         function.webhook(event("ENROUTE", msg_id=function.provider.messages()[0].msg_id))
 
     function.calls.before(WRITE, settle, skip=1)
-    function.provider.order(kind="reset")
+    function.provider.inject_fault(kind="reset")
     run = function.send(message())
     assert (run.outcomes(), run.failed) == ({"settled": 1}, [])
     assert function.statuses() == {"order-1": "ENROUTE"}
@@ -145,7 +145,7 @@ def test_a_webhook_that_arrives_before_the_outcome_is_recorded_settles_the_messa
 
 def test_a_visibility_timeout_that_cannot_be_set_does_not_fail_the_invocation(function: Sender) -> None:
     function.calls.refuse(SET_VISIBILITY, Refusal("InvalidParameterValue"), count=None)
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     queued = function.put(*messages(2))
     run = function.deliver(queued)
     assert run.failed == [record["messageId"] for record in queued]
@@ -155,7 +155,7 @@ def test_a_visibility_timeout_that_cannot_be_set_does_not_fail_the_invocation(fu
 @pytest.mark.parametrize("operation", [SET_VISIBILITY, SEND_DEAD_LETTER])
 def test_a_failing_queue_is_called_once(function: Sender, operation: str) -> None:
     function.calls.refuse(operation, Refusal("InternalError", 500), count=None)
-    function.provider.order(kind="503")
+    function.provider.inject_fault(kind="503")
     good, bad = messages(3), [message(f"bad-{number}", recipient=1) for number in range(3)]
     queued = function.put(*(good if operation == SET_VISIBILITY else bad))
     run = function.deliver(queued)

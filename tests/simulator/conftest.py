@@ -34,6 +34,6 @@ def send_and_wait(provider: Provider, client: Client) -> SendAndWait:
 
     def send_and_wait(**fields: object) -> None:
         client.single(**fields)
-        assert provider.wait_until_delivered(WAIT_S)
+        assert provider.wait_for_webhooks(WAIT_S)
 
     return send_and_wait

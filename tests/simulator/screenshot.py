@@ -45,7 +45,7 @@ def converse(stack: Stack, simulator: SimulatorControl) -> None:
     send(stack, simulator, CUSTOMER, "Parcels", text, "order-1041")
     simulator.ask("inbound", {"message": "Can I collect it on Saturday?", "sender": CUSTOMER})
     send(stack, simulator, CUSTOMER, "Parcels", "Yes, we keep it until Saturday at noon.", "order-1042")
-    simulator.order({"kind": "503", "retry_after": 1})
+    simulator.inject_faults({"kind": "503", "retry_after": 1})
     send(stack, simulator, CUSTOMER, "Parcels", "You collected your parcel. Thank you!", LAST)
 
 

@@ -76,9 +76,9 @@ class Client:
         body = json.dumps({"messages": messages}).encode()
         return self.ask("POST", "/mobile/multi", body, timeout_s=timeout_s)
 
-    def control(self, method: str, route: str, order: object = None) -> dict[str, Any]:
+    def control(self, method: str, route: str, fields: object = None) -> dict[str, Any]:
         """Send a control request."""
-        body = None if order is None else json.dumps(order).encode()
+        body = None if fields is None else json.dumps(fields).encode()
         answer: dict[str, Any] = self.ask(method, f"/_control/{route}", body, headers=JSON).json()
         return answer
 

@@ -28,7 +28,7 @@ def test_an_accepted_message_is_shown_with_its_text_segments_and_statuses(client
 def test_every_message_of_a_refused_request_is_shown_with_the_outcome_and_the_fault(
     client: Client, provider: Provider
 ) -> None:
-    provider.order(kind="503")
+    provider.inject_fault(kind="503")
     client.multi(message("a"), message("b", recipient=4511111111))
     assert [(entry["kind"], entry["reference"], entry["outcome"], entry["faults"]) for entry in entries(client)] == [
         ("refused", "a", 503, ["503"]),
@@ -74,7 +74,7 @@ def test_the_details_of_a_message_have_the_raw_request_and_every_attempt_of_ever
 ) -> None:
     refusals = iter([401])
     receiver.answer = lambda _: next(refusals, 200)
-    provider.order(kind="503")
+    provider.inject_fault(kind="503")
     client.single(reference="a")
     send_and_wait(reference="a", recipient=4512399903)
     msg_id = provider.messages()[0].msg_id

@@ -43,7 +43,7 @@ def test_every_message_is_reported_as_enroute_and_then_delivered(
     client: Client, receiver: Receiver, provider: Provider
 ) -> None:
     entries = client.multi(message("a"), message(None, recipient=4599999999)).json()["responses"]
-    assert provider.wait_until_delivered(WAIT_S)
+    assert provider.wait_for_webhooks(WAIT_S)
     assert all(is_status(envelope) for envelope in receiver.events())
     assert len({envelope["event_id"] for envelope in receiver.events()}) == 4
     for entry in entries:
@@ -110,7 +110,7 @@ def test_without_a_url_webhooks_are_dropped(
 def test_webhook_faults_apply_to_a_chosen_message(
     receiver: Receiver, provider: Provider, send_and_wait: SendAndWait, fault: dict[str, Any], statuses: list[str]
 ) -> None:
-    provider.order(**fault, reference="chosen")
+    provider.inject_fault(**fault, reference="chosen")
     send_and_wait(reference="other")
     send_and_wait(reference="chosen")
     assert receiver.statuses() == ["ENROUTE", "DELIVERED", *statuses]
@@ -121,8 +121,8 @@ def test_webhook_faults_apply_to_a_chosen_message(
 def test_a_duplicate_is_the_same_event_and_a_reordered_event_keeps_its_time(
     receiver: Receiver, provider: Provider, send_and_wait: SendAndWait
 ) -> None:
-    provider.order(kind="webhook-duplicate")
-    provider.order(kind="webhook-reorder")
+    provider.inject_fault(kind="webhook-duplicate")
+    provider.inject_fault(kind="webhook-reorder")
     send_and_wait()
     delivered, again, enroute, _ = receiver.events()
     assert delivered == again
@@ -133,17 +133,17 @@ def test_a_duplicate_is_the_same_event_and_a_reordered_event_keeps_its_time(
 def test_webhooks_are_sent_for_an_accepted_message_whose_answer_was_lost(
     client: Client, receiver: Receiver, provider: Provider
 ) -> None:
-    provider.order(kind="500")
+    provider.inject_fault(kind="500")
     assert client.single(reference="uncertain").status == 500
-    assert provider.wait_until_delivered(WAIT_S)
+    assert provider.wait_for_webhooks(WAIT_S)
     assert receiver.statuses() == ["ENROUTE", "DELIVERED"]
-    provider.order(kind="503")
+    provider.inject_fault(kind="503")
     client.single()
     assert provider.pending() == 0
 
 
 @pytest.mark.parametrize(
-    ("order", "body"),
+    ("fields", "body"),
     [
         ({"raw": "no JSON, ünsigned"}, "no JSON, ünsigned".encode()),
         ({"raw_base64": base64.b64encode(b"\xff\x00").decode()}, b"\xff\x00"),
@@ -151,9 +151,9 @@ def test_webhooks_are_sent_for_an_accepted_message_whose_answer_was_lost(
     ],
 )
 def test_any_body_can_be_signed_without_being_sent(
-    client: Client, provider: Provider, order: dict[str, Any], body: bytes
+    client: Client, provider: Provider, fields: dict[str, Any], body: bytes
 ) -> None:
-    made = client.control("POST", "event", {**order, "send": False})
+    made = client.control("POST", "event", {**fields, "send": False})
     assert base64.b64decode(made["body_base64"]) == body
     assert made["signature"] == signed(body)
     assert provider.pending() == 0
@@ -165,7 +165,7 @@ def test_any_event_and_a_text_from_a_person_are_sent_in_the_envelope(
     client.control("POST", "event", {"event_type": "message.status.fax", "event": {"status": "CURLED"}})
     receiver.wait_for(1)
     client.control("POST", "inbound", {"message": "Tak 👍", "sender": 4511223344})
-    assert provider.wait_until_delivered(WAIT_S)
+    assert provider.wait_for_webhooks(WAIT_S)
     own, person = receiver.events()
     assert (own["event_type"], own["event"]) == ("message.status.fax", {"status": "CURLED"})
     assert person["event_type"] == "user-message.text.sms"
@@ -178,7 +178,7 @@ def test_any_event_and_a_text_from_a_person_are_sent_in_the_envelope(
 def test_another_system_can_report_on_the_same_reference_under_its_own_id(
     client: Client, receiver: Receiver, provider: Provider, send_and_wait: SendAndWait
 ) -> None:
-    provider.order(kind="webhook-foreign", foreign_status="REJECTED", foreign_age_s=3600, reference="shared")
+    provider.inject_fault(kind="webhook-foreign", foreign_status="REJECTED", foreign_age_s=3600, reference="shared")
     client.single(reference="other")
     send_and_wait(reference="shared")
     own = {entry.msg_id for entry in provider.messages()}
@@ -193,7 +193,7 @@ def test_another_system_can_report_on_the_same_reference_under_its_own_id(
 def test_the_message_of_another_system_can_have_another_recipient(
     receiver: Receiver, provider: Provider, send_and_wait: SendAndWait
 ) -> None:
-    provider.order(kind="webhook-foreign", foreign_recipient=4599999999, seconds=0.05)
+    provider.inject_fault(kind="webhook-foreign", foreign_recipient=4599999999, seconds=0.05)
     send_and_wait(reference="shared")
     assert [envelope["event"]["recipient"] for envelope in receiver.events()][-1] == 4599999999
 
@@ -244,5 +244,5 @@ def test_a_webhook_can_be_sent_again_unchanged_or_changed(
 
 
 def test_an_unknown_webhook_cannot_be_sent_again(client: Client) -> None:
-    order = json.dumps({"event_id": "none"}).encode()
-    assert client.ask("POST", "/_control/repeat", order, headers=JSON).status == 400
+    body = json.dumps({"event_id": "none"}).encode()
+    assert client.ask("POST", "/_control/repeat", body, headers=JSON).status == 400

@@ -101,7 +101,7 @@ def test_a_client_can_finish_sending_a_body_that_was_refused_as_too_large(provid
 def test_a_connection_reset_by_the_client_is_not_reported_as_an_error(
     provider: Provider, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    provider.order(kind="latency", seconds=600, when="after")
+    provider.inject_fault(kind="latency", seconds=600, when="after")
     body = json.dumps(message()).encode()
     head = f"POST /mobile/single HTTP/1.1\r\nAuthorization: Token {TOKEN}\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", provider.port)) as leaving:

@@ -45,13 +45,13 @@ def test_a_webhook_is_repeated_if_the_endpoint_is_slow_or_unreachable() -> None:
     with taken, new_provider(away, pace=pace) as provider, Client(provider.url) as client:
         client.single(recipient=4512399903)
         while not provider.deliveries():
-            provider.wait_until_delivered(0.01)
+            provider.wait_for_webhooks(0.01)
         assert provider.deliveries()[0].error == "NewConnectionError"
         with Receiver(answer) as receiver:
             provider.set_webhook(receiver.url)
             receiver.wait_for(2)
             release.set()
-            assert provider.wait_until_delivered(WAIT_S)
+            assert provider.wait_for_webhooks(WAIT_S)
         assert "ReadTimeoutError" in {attempt.error for attempt in provider.deliveries()}
         assert provider.deliveries()[-1].answer == 200
 
@@ -82,7 +82,7 @@ def test_the_number_of_webhooks_in_flight_is_limited() -> None:
         assert full.wait(WAIT_S)
         assert provider.pending() == 40
         release.set()
-        assert provider.wait_until_delivered(WAIT_S)
+        assert provider.wait_for_webhooks(WAIT_S)
         assert (most, len(receiver.received)) == (3, 40)
 
 
@@ -91,8 +91,8 @@ def test_a_reset_drops_the_pending_webhooks() -> None:
     with Receiver() as receiver, new_provider(receiver.url, slow) as provider, Client(provider.url) as client:
         client.single()
         assert provider.pending() == 2
-        assert not provider.wait_until_delivered(0.01)
+        assert not provider.wait_for_webhooks(0.01)
         provider.reset()
-        assert provider.wait_until_delivered(WAIT_S)
+        assert provider.wait_for_webhooks(WAIT_S)
         assert provider.messages() == []
         assert receiver.received == []

@@ -100,11 +100,11 @@ THROTTLED = Refusal()
 
 
 @dataclass
-class Order:
+class InjectedFault:
     """A fault for the calls that match: all of them, or the first `count`."""
 
     matches: Matches
-    fault: Literal["hold", "cut", "refuse"]
+    kind: Literal["hold", "cut", "refuse"]
     moment: Literal["before", "after"]
     count: int | None
     refusal: Refusal
@@ -122,7 +122,7 @@ class Order:
 
     def wait_if_held(self) -> None:
         """Wait until a held call is released."""
-        if self.fault == "hold":
+        if self.kind == "hold":
             self._released.wait()
 
 
@@ -137,18 +137,18 @@ class AwsProxy(ThreadingHTTPServer):
         self.upstream = urlsplit(endpoint).netloc
         self._lock = Lock()
         self._calls: list[Call] = []
-        self._orders: list[Order] = []
+        self._faults: list[InjectedFault] = []
         self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
-        for order in self._orders:
-            order.release()
+        for injected in self._faults:
+            injected.release()
         self.shutdown()
         self._thread.join()
         self.server_close()
 
-    def order(
+    def inject_fault(
         self,
         matches: Matches,
         fault: Literal["hold", "cut", "refuse"],
@@ -156,12 +156,12 @@ class AwsProxy(ThreadingHTTPServer):
         *,
         count: int | None = None,
         refusal: Refusal = THROTTLED,
-    ) -> Order:
-        """Order a fault for the calls that match."""
-        order = Order(matches, fault, moment, count, refusal)
+    ) -> InjectedFault:
+        """Inject a fault for the calls that match."""
+        injected = InjectedFault(matches, fault, moment, count, refusal)
         with self._lock:
-            self._orders.append(order)
-        return order
+            self._faults.append(injected)
+        return injected
 
     def calls(self, since: int = 0) -> list[Call]:
         """Return the calls so far, except the first `since`."""
@@ -172,14 +172,14 @@ class AwsProxy(ThreadingHTTPServer):
         """Return how often each operation was called."""
         return Counter(call.operation for call in self.calls(since))
 
-    def match(self, call: Call) -> Order | None:
-        """Record a call, and return the order that applies to it."""
+    def match(self, call: Call) -> InjectedFault | None:
+        """Record a call, and return the fault that applies to it."""
         with self._lock:
             self._calls.append(call)
-            for order in self._orders:
-                if (order.count is None or order.hits < order.count) and order.matches(call):
-                    order.hits += 1
-                    return order
+            for injected in self._faults:
+                if (injected.count is None or injected.hits < injected.count) and injected.matches(call):
+                    injected.hits += 1
+                    return injected
         return None
 
 
@@ -194,13 +194,13 @@ class _ProxyHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-        order = self.server.match(Call(operation, json.loads(body)))
-        if order is not None and order.moment == "before":
-            self._end(order)
+        injected = self.server.match(Call(operation, json.loads(body)))
+        if injected is not None and injected.moment == "before":
+            self._end(injected)
             return
         answer, content = self._forward(body)
-        if order is not None:
-            self._end(order)
+        if injected is not None:
+            self._end(injected)
             return
         kept = {"content-type", "x-amzn-requestid", "x-amz-crc32"}
         headers = {name: value for name, value in answer.getheaders() if name.lower() in kept}
@@ -218,11 +218,11 @@ class _ProxyHandler(BaseHTTPRequestHandler):
         connection.close()
         return answer, content
 
-    def _end(self, order: Order) -> None:
-        order.wait_if_held()
-        if order.fault == "refuse":
-            content = json.dumps(order.refusal.document()).encode()
-            self._answer(order.refusal.status, {"Content-Type": "application/x-amz-json-1.0"}, content)
+    def _end(self, injected: InjectedFault) -> None:
+        injected.wait_if_held()
+        if injected.kind == "refuse":
+            content = json.dumps(injected.refusal.document()).encode()
+            self._answer(injected.refusal.status, {"Content-Type": "application/x-amz-json-1.0"}, content)
             return
         self.close_connection = True
 

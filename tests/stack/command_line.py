@@ -80,7 +80,7 @@ def user(stack: Stack, *policies: str | Mapping[str, Any]) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
-def policy(action: str, values: Mapping[str, str] | None = None) -> dict[str, Any]:
+def documented_policy(action: str, values: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the shortest policy of docs/people.md that allows an action, with its placeholders filled in."""
     found = re.findall(r"^```json\n(.*?)^```$", PEOPLE, re.MULTILINE | re.DOTALL)
     text = min((str(text) for text in found if action in text), key=len)

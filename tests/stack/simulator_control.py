@@ -1,4 +1,4 @@
-"""A client of the simulator's control API: it orders faults, and reads what the simulator received."""
+"""A client of the simulator's control API: it injects faults, and reads what the simulator received."""
 
 import json
 import urllib.request
@@ -18,17 +18,17 @@ class SimulatorControl:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def ask(self, route: str, order: object = None, method: str | None = None) -> Fields:
+    def ask(self, route: str, body: object = None, method: str | None = None) -> Fields:
         """Send a request to a route of the control API."""
-        body = None if order is None else json.dumps(order).encode()
+        data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}/_control/{route}", body, headers, method=method)
+        request = urllib.request.Request(f"{self.url}/_control/{route}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=REQUEST_S) as answer:
             found: Fields = json.loads(answer.read())
         return found
 
-    def order(self, *rules: Fields) -> None:
-        """Order faults, with the fields of `simulator.faults`."""
+    def inject_faults(self, *rules: Fields) -> None:
+        """Inject faults, with the fields of `simulator.faults`."""
         self.ask("faults", list(rules))
 
     def wait_until_hit(self, kind: str, reference: str) -> None:

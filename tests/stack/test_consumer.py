@@ -14,7 +14,7 @@ from gatewayapi.signature import sign
 from local.sam import PROJECT
 from local.stack import NAME, Stack
 from local.waiting import wait_for
-from tests.stack.command_line import CommandLine, environment, policy, user
+from tests.stack.command_line import CommandLine, documented_policy, environment, user
 from tests.stack.deployed_function import name_of
 from tools.smoke import event
 
@@ -68,7 +68,7 @@ class Consumer:
         event_id = self.event_ids[reference]
         return [line["outcome"] for line in self.logged("event") if line.get("event_id") == event_id]
 
-    def wait_for(self, *references: str) -> None:
+    def wait_until_handled(self, *references: str) -> None:
         """Wait until the log has these events."""
         wait_for(lambda: all(map(self.outcomes, references)), "the consumer to handle all", READ_WITHIN_S)
 
@@ -98,7 +98,7 @@ def consumer(stack: Stack) -> Consumer:
     dynamodb.delete_item(TableName=table, Key=deployed.key(BEFORE[1]))
     for reference in AFTER:
         deployed.post(reference)
-    deployed.wait_for(*BEFORE, *AFTER)
+    deployed.wait_until_handled(*BEFORE, *AFTER)
     dynamodb.delete_item(TableName=table, Key={name: DAMAGED[name] for name in ("pk", "sk")})
     return deployed
 
@@ -130,7 +130,7 @@ def test_the_records_after_a_damaged_one_are_handled(consumer: Consumer) -> None
     assert [it for it in handled if it in later] == later
 
 
-def test_only_new_events_are_delivered(consumer: Consumer) -> None:
+def test_only_events_are_delivered(consumer: Consumer) -> None:
     arrived = sum(line["records"] for line in consumer.logged("batch"))
     assert arrived == len(consumer.logged("event"))
 
@@ -138,7 +138,7 @@ def test_only_new_events_are_delivered(consumer: Consumer) -> None:
 def test_a_batch_that_is_delivered_again_changes_nothing(consumer: Consumer) -> None:
     reference = "consumed-again"
     consumer.post(reference)
-    consumer.wait_for(reference)
+    consumer.wait_until_handled(reference)
     dynamodb = consumer.stack.client("dynamodb")
     item = dynamodb.get_item(TableName=consumer.stack.outputs["TableName"], Key=consumer.key(reference))["Item"]
     record = {"eventName": "INSERT", "dynamodb": {"NewImage": item, "SequenceNumber": "1"}}
@@ -156,11 +156,14 @@ def test_stored_events_are_replayed_under_the_policy_of_the_docs(
     function = name_of(stack, "ConsumerFunction", stack_name=consumer.name)
     found = stack.client("lambda").get_function_configuration(FunctionName=function)
     values = {"TableArn": stack.outputs["TableArn"], "ARN of the function": found["FunctionArn"]}
-    policies = (policy("cloudformation:DescribeStacks"), policy("lambda:InvokeFunction", values))
+    policies = (
+        documented_policy("cloudformation:DescribeStacks"),
+        documented_policy("lambda:InvokeFunction", values),
+    )
     shell = CommandLine(stack, environment(tmp_path_factory.mktemp("venv")), user(stack, *policies))
     begin = datetime.now(UTC)
     consumer.post(reference)
-    consumer.wait_for(reference)
+    consumer.wait_until_handled(reference)
     period = (f"FROM={begin.isoformat()}", f"TO={datetime.now(UTC).isoformat()}", f"FUNCTION={function}")
     counted = shell.make("replay", *period)
     assert "1 event received" in counted.stdout, counted.stdout

@@ -80,7 +80,7 @@ def test_a_dead_letter_is_shown_with_its_reason_and_redriven_by_a_click(
     page: Page, stack: Stack, reference: str, number: int
 ) -> None:
     simulator = SimulatorControl(stack.provider_url)
-    simulator.order({"kind": "422", "references": [reference]})
+    simulator.inject_faults({"kind": "422", "references": [reference]})
     body = {"recipient": number, "message": "Refused at first", "reference": reference, "sender": "Example"}
     stack.client("sqs").send_message(QueueUrl=stack.outputs["QueueUrl"], MessageBody=json.dumps(body))
     page.get_by_role("link", name="Dead letters").click()

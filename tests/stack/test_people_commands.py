@@ -13,7 +13,7 @@ from gatewayapi.clock import to_text
 from gatewayapi.opt_out_record import key
 from local.stack import NAME, Stack
 from local.waiting import wait_for
-from tests.stack.command_line import CommandLine, environment, policy, user
+from tests.stack.command_line import CommandLine, documented_policy, environment, user
 from tests.stack.deployed_stack import DeployedStack
 
 PERSON = 4587650001
@@ -27,7 +27,7 @@ def users(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Users:
     venv = environment(tmp_path_factory.mktemp("venv"))
 
     def users(*policies: str | Mapping[str, Any]) -> CommandLine:
-        return CommandLine(stack, venv, user(stack, policy("cloudformation:DescribeStacks"), *policies))
+        return CommandLine(stack, venv, user(stack, documented_policy("cloudformation:DescribeStacks"), *policies))
 
     return users
 
@@ -154,7 +154,7 @@ def test_a_producer_sends(stack: Stack, deployed: DeployedStack, users: Users) -
 
 
 def test_messages_without_a_webhook_are_found(stack: Stack, deployed: DeployedStack, users: Users) -> None:
-    reader = users(policy("dynamodb:Scan", {"TableArn": stack.outputs["TableArn"]}))
+    reader = users(documented_policy("dynamodb:Scan", {"TableArn": stack.outputs["TableArn"]}))
     deployed.send(deployed.message("silent", recipient=4512399908))
     deployed.wait_for_status("silent", "ACCEPTED")
     change(stack, "silent", accepted_at=datetime.now(UTC) - timedelta(minutes=90))
@@ -193,7 +193,7 @@ def test_a_list_of_opt_outs_is_imported_and_exported(
     result = opt_outs.make("opt-out", f"IMPORT={imported}")
     assert result.returncode == 0, result.stdout
     assert {opt_out_status(stack, dated), opt_out_status(stack, undated)} == {"OUT"}
-    reader = users(policy("dynamodb:Scan", {"TableArn": stack.outputs["TableArn"]}))
+    reader = users(documented_policy("dynamodb:Scan", {"TableArn": stack.outputs["TableArn"]}))
     result = reader.make("opt-out", f"EXPORT={exported}")
     assert result.returncode == 0, result.stdout
     assert f"{dated},OUT,2025-04-01T12:00:00.000000+00:00,make opt-out" in exported.read_text().splitlines()

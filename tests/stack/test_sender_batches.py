@@ -27,7 +27,7 @@ def invocation(deployed: DeployedStack) -> Invocation:
     """Invoke the sender with a batch that is larger than those of the local mappings, and wait for the end."""
     deployed.begin()
     # Webhooks are not tested here, and would only take time.
-    deployed.simulator.order({"kind": "webhook-drop", "reference_contains": "batch-", "count": None})
+    deployed.simulator.inject_faults({"kind": "webhook-drop", "reference_contains": "batch-", "count": None})
     # The process that serves the batch has read its token.
     deployed.send(deployed.message("before-the-batch"))
     deployed.drain()

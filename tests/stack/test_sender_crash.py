@@ -27,13 +27,15 @@ def ended(deployed: DeployedStack) -> None:
 
 
 def kill(deployed: DeployedStack) -> None:
-    deployed.simulator.order({"kind": "webhook-drop", "reference": "unrecorded"}, {**LATENCY, "reference": "asked"})
+    deployed.simulator.inject_faults(
+        {"kind": "webhook-drop", "reference": "unrecorded"}, {**LATENCY, "reference": "asked"}
+    )
     points = {
-        "claimed": deployed.aws_proxy.order(claim_of("claimed"), "hold", "after"),
-        "answered": deployed.aws_proxy.order(result_of("answered"), "hold", "before"),
-        "unrecorded": deployed.aws_proxy.order(result_of("unrecorded"), "hold", "before"),
-        "recorded": deployed.aws_proxy.order(result_of("recorded"), "hold", "after"),
-        "copied": deployed.aws_proxy.order(copy_of("copied"), "hold", "after"),
+        "claimed": deployed.aws_proxy.inject_fault(claim_of("claimed"), "hold", "after"),
+        "answered": deployed.aws_proxy.inject_fault(result_of("answered"), "hold", "before"),
+        "unrecorded": deployed.aws_proxy.inject_fault(result_of("unrecorded"), "hold", "before"),
+        "recorded": deployed.aws_proxy.inject_fault(result_of("recorded"), "hold", "after"),
+        "copied": deployed.aws_proxy.inject_fault(copy_of("copied"), "hold", "after"),
     }
     for reference, point in points.items():
         deployed.send(deployed.message(reference, **({"recipient": 1} if reference == "copied" else {})))
@@ -46,7 +48,7 @@ def kill(deployed: DeployedStack) -> None:
 
 
 def freeze(deployed: DeployedStack) -> None:
-    deployed.simulator.order(
+    deployed.simulator.inject_faults(
         *({**LATENCY, "reference": reference} for reference in FROZEN),
         {"kind": "webhook-drop", "reference": "frozen-silent"},
     )
@@ -57,14 +59,14 @@ def freeze(deployed: DeployedStack) -> None:
 
 
 def make_the_table_fail(deployed: DeployedStack) -> None:
-    deployed.aws_proxy.order(claim_of("stalled-claim"), "hold", count=ATTEMPTS)
+    deployed.aws_proxy.inject_fault(claim_of("stalled-claim"), "hold", count=ATTEMPTS)
     # An acceptance is written again for as long as the invocation has time, so these faults do not end.
-    deployed.aws_proxy.order(acceptance_of("cut-result"), "cut")
-    deployed.aws_proxy.order(acceptance_of("throttled-silent-result"), "refuse")
-    deployed.simulator.order({"kind": "webhook-drop", "reference": "throttled-silent-result"})
+    deployed.aws_proxy.inject_fault(acceptance_of("cut-result"), "cut")
+    deployed.aws_proxy.inject_fault(acceptance_of("throttled-silent-result"), "refuse")
+    deployed.simulator.inject_faults({"kind": "webhook-drop", "reference": "throttled-silent-result"})
     # AWS executes these two calls, and the response is lost.
-    deployed.aws_proxy.order(claim_of("lost-response-claim"), "cut", "after", count=1)
-    deployed.aws_proxy.order(result_of("lost-response-result"), "cut", "after", count=1)
+    deployed.aws_proxy.inject_fault(claim_of("lost-response-claim"), "cut", "after", count=1)
+    deployed.aws_proxy.inject_fault(result_of("lost-response-result"), "cut", "after", count=1)
     for reference in (
         "stalled-claim",
         "cut-result",

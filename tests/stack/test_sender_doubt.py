@@ -16,7 +16,7 @@ def all_messages_handled(deployed: DeployedStack) -> None:
     The webhooks of three messages are dropped. Two of these are delivered when their message is UNCERTAIN.
     """
     deployed.begin()
-    deployed.simulator.order(
+    deployed.simulator.inject_faults(
         {"kind": "reset", "reference": LOST_ANSWER},
         {"kind": "hang", "reference": TIMED_OUT},
         {"kind": "500", "reference": NO_WEBHOOK},

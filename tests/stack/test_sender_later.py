@@ -26,7 +26,7 @@ def requests(deployed: DeployedStack) -> Requests:
     """Change the token twice, refuse a message for each fault, and wait for the end of all."""
     deployed.begin()
     made = change_token(deployed)
-    deployed.simulator.order(
+    deployed.simulator.inject_faults(
         {"kind": "429", "reference": "throttled"},
         {"kind": "429", "retry_after": RETRY_AFTER.seconds, "reference": "retry-after"},
         {"kind": "503", "reference": "unavailable"},

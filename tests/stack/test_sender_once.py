@@ -14,7 +14,7 @@ CONCURRENT, REDELIVERED, BOTH_QUEUES = "concurrent-copies", "delivered-twice", "
 def ended(deployed: DeployedStack) -> None:
     """Send all of them, and wait for the end."""
     deployed.begin()
-    deployed.simulator.order(
+    deployed.simulator.inject_faults(
         *({"kind": "latency", "seconds": 2, "reference": reference} for reference in (CONCURRENT, REDELIVERED))
     )
     deliver_twice(deployed)

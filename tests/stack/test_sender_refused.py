@@ -10,7 +10,7 @@ from tests.stack.deployed_stack import DeployedStack
 
 BATCH = ("refusal-1", "refusal-2", "refusal-3", "refusal-4")
 REFUSED = BATCH[1]
-REASON = "sender: Value error, refused by an ordered fault"
+REASON = "sender: Value error, refused by a fault"
 HOUR = timedelta(hours=1)
 DELAY_S = 3
 
@@ -26,13 +26,13 @@ class Ids:
 def ids(deployed: DeployedStack) -> Ids:
     """Send everything, wait for the end, redrive what was not sent, and wait for the end again."""
     deployed.begin()
-    deployed.simulator.order({"kind": "422", "references": [REFUSED]})
+    deployed.simulator.inject_faults({"kind": "422", "references": [REFUSED]})
     deployed.send_batch(*map(deployed.message, BATCH))
     deployed.send(deployed.message("reused"))
     deployed.send(deployed.message("in-time", expiration="PT1H"), delay_s=DELAY_S)
     deployed.send(deployed.message("too-late", expiration=1), delay_s=DELAY_S)
     without_reference = deployed.message()
-    deployed.simulator.order({"kind": "reset", "when": "before", "recipient": without_reference["recipient"]})
+    deployed.simulator.inject_faults({"kind": "reset", "when": "before", "recipient": without_reference["recipient"]})
     held = deployed.send(without_reference)
     deployed.drain()
     deployed.send(deployed.message("reused", message="Another abracadabra"))

@@ -11,7 +11,7 @@ def ended(deployed: DeployedStack) -> None:
     deployed.begin()
     before = deployed.sender_function.configure(UNCERTAIN_SENDS="Resend")
     try:
-        deployed.simulator.order(
+        deployed.simulator.inject_faults(
             {"kind": "reset", "when": "before", "reference": "not accepted"},
             {"kind": "reset", "reference": "accepted"},
             {"kind": "webhook-drop", "reference": "accepted"},

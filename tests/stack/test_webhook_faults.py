@@ -11,7 +11,7 @@ import pytest
 
 from gatewayapi.signature import sign
 from local.stack import Stack
-from tests.stack.aws_proxy import AwsProxy, Order, Refusal, event_of, key_reading
+from tests.stack.aws_proxy import AwsProxy, InjectedFault, Refusal, event_of, key_reading
 from tests.stack.webhook_sender import configured, deliver, event, items, post, put_message, restart, status
 
 STORED, DUPLICATE, QUARANTINED = [(200, {"status": it}) for it in ("stored", "duplicate", "quarantined")]
@@ -50,9 +50,9 @@ def events(stack: Stack, reference: str) -> list[bytes]:
     return [item["body"]["S"].encode() for item in items(stack, reference) if item["sk"]["S"].startswith("EVENT#")]
 
 
-def was_retried(order: Order) -> bool:
+def was_retried(injected: InjectedFault) -> bool:
     """Return whether the function tried again after the fault."""
-    return order.hits > 1
+    return injected.hits > 1
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS.items(), ids=FAULTS)
@@ -62,10 +62,10 @@ def test_an_event_that_cannot_be_stored_gets_503_and_is_stored_at_the_next_attem
     reference = f"faults-{name}"
     put_message(stack, reference)
     body = event(reference)
-    order = aws_proxy.order(event_of(reference), **fault)
+    injected = aws_proxy.inject_fault(event_of(reference), **fault)
     assert deliver(stack, body) == NOT_STORED
-    assert was_retried(order)
-    order.release()
+    assert was_retried(injected)
+    injected.release()
     assert (events(stack, reference), status(stack, reference)) == ([], "SENDING")
     assert deliver(stack, body) == STORED
     assert deliver(stack, body) == DUPLICATE
@@ -78,10 +78,10 @@ def test_an_event_whose_write_got_no_response_is_a_duplicate_at_the_next_attempt
     reference = "faults-written"
     put_message(stack, reference)
     body = event(reference)
-    order = aws_proxy.order(event_of(reference), "hold", "after")
+    injected = aws_proxy.inject_fault(event_of(reference), "hold", "after")
     assert deliver(stack, body) == NOT_STORED
-    assert was_retried(order)
-    order.release()
+    assert was_retried(injected)
+    injected.release()
     assert deliver(stack, body) == DUPLICATE
     assert (events(stack, reference), status(stack, reference)) == ([body], "DELIVERED")
 
@@ -93,9 +93,9 @@ def test_a_connection_that_is_lost_once_is_retried_within_the_invocation(
     reference = f"faults-once-{moment}"
     put_message(stack, reference)
     body = event(reference)
-    order = aws_proxy.order(event_of(reference), "cut", moment, count=1)
+    injected = aws_proxy.inject_fault(event_of(reference), "cut", moment, count=1)
     assert deliver(stack, body) == STORED
-    assert order.hits == 1
+    assert injected.hits == 1
     assert deliver(stack, body) == DUPLICATE
     assert (events(stack, reference), status(stack, reference)) == ([body], "DELIVERED")
 
@@ -106,10 +106,10 @@ def test_a_body_that_is_not_an_event_is_quarantined_once(stack: Stack, aws_proxy
     def kept() -> int:
         return [item["body"].get("S") for item in items(stack, "QUARANTINE")].count(body.decode())
 
-    order = aws_proxy.order(event_of("QUARANTINE"), "refuse")
+    injected = aws_proxy.inject_fault(event_of("QUARANTINE"), "refuse")
     assert deliver(stack, body) == NOT_STORED
-    assert was_retried(order)
-    order.release()
+    assert was_retried(injected)
+    injected.release()
     assert kept() == 0
     assert deliver(stack, body) == QUARANTINED
     assert deliver(stack, body) == DUPLICATE
@@ -119,10 +119,10 @@ def test_a_body_that_is_not_an_event_is_quarantined_once(stack: Stack, aws_proxy
 def test_requests_get_503_while_the_key_cannot_be_read(stack: Stack, aws_proxy: AwsProxy) -> None:
     restart(stack)
     body = event("faults-key")
-    order = aws_proxy.order(key_reading, "refuse", refusal=Refusal("InternalServiceError", status=500))
+    injected = aws_proxy.inject_fault(key_reading, "refuse", refusal=Refusal("InternalServiceError", status=500))
     assert deliver(stack, body) == NOT_STORED
     assert post(stack, body, sign(body, "another key")) == NOT_STORED
-    order.release()
+    injected.release()
     assert items(stack, "faults-key") == []
     assert deliver(stack, body) == STORED
     assert events(stack, "faults-key") == [body]

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from gatewayapi import tls
 from gatewayapi.errors import (
-    Refusal,
+    Finding,
     RefusedError,
     TokenRefusedError,
     TryLaterError,
@@ -180,7 +180,7 @@ def _read(answer: urllib3.BaseHTTPResponse) -> object:
     if status in {BAD_REQUEST, TOO_LARGE}:
         raise RefusedError(status)
     if status == UNPROCESSABLE:
-        raise RefusedError(status, tuple(_refusals(answer)))
+        raise RefusedError(status, tuple(_findings(answer)))
     if status == UNAVAILABLE or MULTIPLE_CHOICES <= status < SERVER_ERROR:
         # 429 and 503, and also a redirect or a 404, where the host is wrong and not the message.
         raise TryLaterError(status, _retry_after_s(answer.headers.get("Retry-After")))
@@ -196,7 +196,7 @@ def _accepted(entry: object) -> Accepted | None:
     return Accepted(msg_id, recipient if isinstance(recipient, int) else None, reference)
 
 
-def _refusals(answer: urllib3.BaseHTTPResponse) -> Iterator[Refusal]:
+def _findings(answer: urllib3.BaseHTTPResponse) -> Iterator[Finding]:
     try:
         findings = answer.json()["detail"]
     except (ValueError, RecursionError, KeyError, TypeError):
@@ -208,7 +208,7 @@ def _refusals(answer: urllib3.BaseHTTPResponse) -> Iterator[Refusal]:
         place = where if isinstance(where, list) else []
         index = next((part for part in place if isinstance(part, int) and not isinstance(part, bool)), None)
         field = str(place[-1]) if place else ""
-        yield Refusal(index, field, reason if isinstance(reason, str) else "refused without a reason")
+        yield Finding(index, field, reason if isinstance(reason, str) else "refused without a reason")
 
 
 def _retry_after_s(header: str | None) -> float | None:

@@ -1,7 +1,7 @@
-"""Every error that this package raises, one class for each way of handling it.
+"""The errors of this package, and how a caller handles each.
 
 GatewayApiError
-├── SignatureError        refuse the body, without a reason
+├── SignatureError        refuse the body, and do not reveal why
 ├── MessageError          dead-letter the message: it breaks a rule
 ├── EventError            quarantine the body: it is signed, but not a usable event
 ├── EventAgeError         refuse the event: it may be a replay
@@ -13,7 +13,7 @@ GatewayApiError
     ├── UnreachableError      try again later: nothing was sent
     ├── TryLaterError         try again later: the provider refused for now
     ├── TokenRefusedError     read the token again, then try again later
-    ├── RefusedError          dead-letter the messages: the provider will not accept them
+    ├── RefusedError          dead-letter the messages that it names, and send the others again
     └── UnknownOutcomeError   wait for a webhook: the provider may have accepted
 """
 
@@ -65,7 +65,7 @@ class RecordError(GatewayApiError):
 
 
 class StorageError(GatewayApiError):
-    """DynamoDB did not confirm a call, so a write may or may not have happened."""
+    """DynamoDB did not confirm a call. If it was a write, it may or may not have happened."""
 
 
 class UnstorableError(GatewayApiError):
@@ -104,8 +104,8 @@ class TokenRefusedError(SendError):
         self.status = status
 
 
-class Refusal(NamedTuple):
-    """One finding of a refusal: the message's index in the request, the field, and the provider's reason."""
+class Finding(NamedTuple):
+    """One problem that the provider found: the message's index in the request, the field, and the reason."""
 
     message_index: int | None
     field: str
@@ -113,16 +113,16 @@ class Refusal(NamedTuple):
 
 
 class RefusedError(SendError):
-    """The provider will not accept these messages as they are, and accepted nothing of the request.
+    """The provider refused the request because of one or more of its messages, and accepted none of them.
 
-    Arguments: `status` is the HTTP status: 422, or 400 or 413 for the request as a whole; `refusals` are the findings
+    Arguments: `status` is the HTTP status: 422, or 400 or 413 for the request as a whole; `findings` are those
     of a 422.
     """
 
-    def __init__(self, status: int, refusals: tuple[Refusal, ...] = ()) -> None:
+    def __init__(self, status: int, findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(f"the provider refused the request with {status}")
         self.status = status
-        self.refusals = refusals
+        self.findings = findings
 
 
 class UnknownOutcomeError(SendError):

@@ -65,7 +65,7 @@ def update(table_name: str, event: EventRecord) -> dict[str, Any]:
     }
 
 
-def check(table_name: str, event: EventRecord) -> dict[str, Any]:
+def not_forgotten(table_name: str, event: EventRecord) -> dict[str, Any]:
     """Return the transaction's item that checks that the message of the event's reference is not forgotten."""
     return {
         "ConditionCheck": {
@@ -80,8 +80,8 @@ def check(table_name: str, event: EventRecord) -> dict[str, Any]:
 def is_about(record: MessageRecord, event: EventRecord) -> bool:
     """Return whether the event is about the message of this record, although it did not move the record."""
     if record.forgotten_at is not None:
-        # An event that may be about a forgotten message counts as its event. Otherwise the person's data would
-        # return.
+        # If a msg_id is missing, the event may be about this forgotten message. It is then treated as if it were.
+        # Otherwise the person's data would be stored again.
         return None in {record.msg_id, event.msg_id} or record.msg_id == event.msg_id
     return record.msg_id is not None and record.msg_id == event.msg_id
 
@@ -89,7 +89,9 @@ def is_about(record: MessageRecord, event: EventRecord) -> bool:
 def _belongs(event: EventRecord, values: dict[str, Any]) -> str:
     """Return the condition that the event is about the record's message."""
     same_id = "msg_id = :msg_id"
-    if not isinstance(event.recipient, int):  # the provider sends an integer; any other value is only stored
+    if not isinstance(
+        event.recipient, int
+    ):  # the provider sends an integer; any other value is stored but not compared
         return same_id
     values |= {":recipient": {"N": str(event.recipient)}, ":sending": {"S": state.SENDING}, ":true": {"BOOL": True}}
     same_person = (
@@ -97,9 +99,10 @@ def _belongs(event: EventRecord, values: dict[str, Any]) -> str:
     )
     accepted_at = from_ulid(event.msg_id or "")
     if accepted_at is not None:
-        values[":queued_by"] = {"S": to_text(accepted_at + MAX_CLOCK_DIFFERENCE)}
-        values[":until"] = {"S": to_text(accepted_at - MAX_ACCEPTANCE_DELAY)}
-        same_person += " AND queued_at <= :queued_by AND (doubt_until >= :until OR lease_until >= :until)"
+        values[":queued_before"] = {"S": to_text(accepted_at + MAX_CLOCK_DIFFERENCE)}
+        values[":requested_after"] = {"S": to_text(accepted_at - MAX_ACCEPTANCE_DELAY)}
+        requested = "doubt_until >= :requested_after OR lease_until >= :requested_after"
+        same_person += f" AND queued_at <= :queued_before AND ({requested})"
     return f"{same_id} OR ({same_person})"
 
 

@@ -56,13 +56,13 @@ class EventTable:
         """
         move = event_move.update(self._name, event) if event.reference and state.moves(event) else None
         # The message can be forgotten at any time, so every transaction checks that it has not been.
-        about_message = move or (event_move.check(self._name, event) if event.reference else None)
-        about_person = {"Put": opt_out.to_put(self._name)} if opt_out else None
+        message_item = move or (event_move.not_forgotten(self._name, event) if event.reference else None)
+        opt_out_item = {"Put": opt_out.to_put(self._name)} if opt_out else None
         stored = event if move else replace(event, by_phone_number=True)
         may_be_corrected = False
         for _ in self._tries():
             put = self._new(stored.to_item())
-            items = [item for item in (put, about_message, about_person) if item]
+            items = [item for item in (put, message_item, opt_out_item) if item]
             cancellations = transaction.write(self._client, items)
             if not cancellations:
                 if may_be_corrected:
@@ -73,13 +73,13 @@ class EventTable:
                     continue
                 if item is put:
                     return False
-                if item is about_person:
-                    about_person = None
+                if item is opt_out_item:
+                    opt_out_item = None
                     continue
                 existing, forgotten = record_or_none(found), bool(found and "forgotten_at" in found)
                 stored = _unmoved(event, existing, forgotten=forgotten)
                 may_be_corrected = not forgotten and _may_be_corrected(existing, event)
-                about_message = None if forgotten else event_move.check(self._name, event)
+                message_item = None if forgotten else event_move.not_forgotten(self._name, event)
         raise StorageError("other writes to the same records are under way")
 
     def quarantine(self, record: QuarantineRecord) -> bool:

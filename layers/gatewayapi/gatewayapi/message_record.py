@@ -33,8 +33,8 @@ class MessageRecord(NamedTuple):
         queued_at: when the content was first enqueued. Retries and redrives keep it.
         lease_until: until when the invocation that claimed the message can be running. Only set while SENDING.
         in_doubt: a request got no usable answer, so the message may have been accepted.
-        doubt_until: such a request was sent by this time at the latest.
-        status_at: when the status was reached, according to the provider; for HELD, since when it is held.
+        doubt_until: the latest time at which such a request can have been sent. The doubt does not end then.
+        status_at: when the status was reached, according to the provider; for HELD, when it was held.
         resent: the message was sent once more although it was in doubt.
         forgotten_at: when the personal data was erased.
 

@@ -47,24 +47,24 @@ def opt_out(
         changed_at: when the person decided, with a time zone. The default is now.
 
     """
-    return record(client, table_name, _statement(number, OUT, source, changed_at))
+    return write(client, table_name, _statement(number, OUT, source, changed_at))
 
 
 def opt_in(
     client: DynamoDBClient, table_name: str, number: str | int, *, source: str, changed_at: datetime | None = None
 ) -> bool:
     """Record that a person wants promotional messages again. Arguments and result are those of `opt_out`."""
-    return record(client, table_name, _statement(number, IN, source, changed_at))
+    return write(client, table_name, _statement(number, IN, source, changed_at))
 
 
-def record(client: DynamoDBClient, table_name: str, statement: OptOutRecord) -> bool:
+def write(client: DynamoDBClient, table_name: str, statement: OptOutRecord) -> bool:
     """Write a record. Returns False if there is a newer one. Raises StorageError."""
     try:
         client.put_item(**statement.to_put(table_name))
     except client.exceptions.ConditionalCheckFailedException:
         return False
     except (ClientError, BotoCoreError) as error:
-        raise StorageError(f"the opt-out was not recorded: {type(error).__name__}") from error
+        raise StorageError(f"the opt-out or opt-in was not recorded: {type(error).__name__}") from error
     return True
 
 

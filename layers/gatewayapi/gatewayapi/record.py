@@ -44,7 +44,7 @@ def from_item(item: Mapping[str, Any]) -> Record | None:
 
 
 def record_or_none(item: dict[str, Any] | None) -> Record | None:
-    """Return the record of an item, or None if it is absent or damaged.
+    """Return the record of an item, or None if it is absent, damaged, or of an unknown type.
 
     A record that was damaged by hand then affects only its own message, not the rest of the batch.
     """

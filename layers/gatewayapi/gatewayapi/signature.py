@@ -42,7 +42,7 @@ def verify(body: bytes, signature: str, keys: Iterable[str | bytes]) -> None:
         keys: the keys to try. All are tried in constant time, so the response time reveals nothing about a key.
 
     """
-    claimed = well_formed(signature)
+    claimed = parse_signature(signature)
     if isinstance(keys, str | bytes):
         # A single key would be iterated over as keys of one character.
         raise TypeError("keys is a collection of keys, not one key")
@@ -54,7 +54,7 @@ def verify(body: bytes, signature: str, keys: Iterable[str | bytes]) -> None:
         raise SignatureError("the signature does not verify")
 
 
-def well_formed(signature: object) -> bytes:
+def parse_signature(signature: object) -> bytes:
     """Return the 32 bytes of a signature header, or raise SignatureError.
 
     A caller can use it to refuse a malformed header before it reads a key.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SENDING, UNCERTAIN, ACCEPTED, ENROUTE, READ = "SENDING", "UNCERTAIN", "ACCEPTED", "ENROUTE", "READ"
 RETRYING, INVALID, LAPSED, SUPPRESSED, HELD = "RETRYING", "INVALID", "LAPSED", "SUPPRESSED", "HELD"
+# Only READ can follow these.
 FINAL = ("DELIVERED", "EXPIRED", "DELETED", "UNDELIVERABLE", "REJECTED")
 
 RANKS = {
@@ -35,8 +36,8 @@ def rank(status: str) -> int:
     return RANKS.get(status, RANKS[ENROUTE])
 
 
-def is_settled(status: str) -> bool:
-    """Return whether the provider has accepted the message, so that it must not be sent again."""
+def is_accepted(status: str) -> bool:
+    """Return whether the status is ACCEPTED or a later one. Such a message must not be sent again."""
     return rank(status) >= RANKS[ACCEPTED]
 
 
@@ -63,15 +64,15 @@ def hold(
 def keep_hold_time(record: MessageRecord, previous: MessageRecord | None) -> MessageRecord:
     """Return a HELD record with the hold time of `previous`, if that is HELD too.
 
-    A redriven copy is sent only if it was enqueued after the hold. If two copies are redriven together and one cannot
-    be sent, for example because its deadline has expired, a new hold time would be later than the other copy, and the
-    other copy would not be sent either.
+    If a held message is in doubt, a redriven copy is sent only if it was enqueued after the hold. Suppose that two
+    copies are redriven together, and that the first cannot be sent, for example because it has expired. A new hold
+    time would be later than the time at which the second was enqueued, so the second would not be sent either.
     """
     return record._replace(status_at=held_since(previous)) if previous and previous.status == HELD else record
 
 
 def held_since(record: MessageRecord) -> datetime:
-    """Return since when a HELD message is held. A record of version 0.1.0 has no `status_at`."""
+    """Return when a HELD message was held. A record of version 0.1.0 has no `status_at`."""
     return record.status_at or record.updated_at
 
 
@@ -81,11 +82,11 @@ def retry_later(record: MessageRecord, now: datetime, expires_at: datetime, code
 
 
 def put_in_doubt(
-    record: MessageRecord, until: datetime, now: datetime, expires_at: datetime, details: str = ""
+    record: MessageRecord, requested_by: datetime, now: datetime, expires_at: datetime, details: str = ""
 ) -> MessageRecord:
-    """Return the record as UNCERTAIN: a request, sent at `until` or earlier, got no usable answer."""
+    """Return the record as UNCERTAIN: a request, sent at `requested_by` or earlier, got no usable answer."""
     uncertain = end_claim(record, UNCERTAIN, now, expires_at, UNCERTAIN if details else None, details)
-    return uncertain._replace(in_doubt=True, doubt_until=max(until, record.doubt_until or until))
+    return uncertain._replace(in_doubt=True, doubt_until=max(requested_by, record.doubt_until or requested_by))
 
 
 def accept(
@@ -99,7 +100,7 @@ def accept(
     msg_id.
     """
     ours = record.msg_id == msg_id or (was_in_doubt and record.msg_id is not None)
-    keep = is_settled(record.status) and ours
+    keep = is_accepted(record.status) and ours
     return record._replace(
         status=record.status if keep else ACCEPTED,
         msg_id=record.msg_id if keep else msg_id,
@@ -134,10 +135,10 @@ def apply(record: MessageRecord, events: Iterable[EventRecord], now: datetime) -
 def moves(event: EventRecord) -> bool:
     """Return whether an event can move a message record.
 
-    An event whose status is one of this stack's own is stored, but moves no record. HELD, for example, would make the
-    sender send the message again.
+    Some statuses are set only by the sender, such as HELD. An event with such a status is stored, but moves no
+    record. Otherwise an accepted message could become HELD, and a redrive would send it again.
     """
-    return event.status is not None and event.status_at is not None and is_settled(event.status)
+    return event.status is not None and event.status_at is not None and is_accepted(event.status)
 
 
 def error_of(error: dict[str, object]) -> dict[str, object]:

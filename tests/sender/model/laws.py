@@ -16,7 +16,7 @@ from tests.sender.model.record_laws import (
     PersonalDataError,
     RecordLaws,
 )
-from tests.sender.model.records import flag, is_leased, is_promotional, is_settled, text
+from tests.sender.model.records import flag, is_accepted, is_leased, is_promotional, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ class Laws(RecordLaws):
             self.report(FalseStatementError(f"{identity} is dead as TOO_LONG, and MaxSegments allows it"))
         if code == "REFERENCE_REUSED" and len(self.texts[identity]) == 1:
             self.report(FalseStatementError(f"{identity} is dead as {code}, and was used with one content only"))
-        was_settled = is_settled(invocation.before.get(identity, {}))
+        was_settled = is_accepted(invocation.before.get(identity, {}))
         if was_settled and self.may_have_been_sent_with(identity, letter.text) and not excused:
             self.report(FalseStatementError(f"{identity} is dead as {code}, and was accepted before"))
 
@@ -171,7 +171,7 @@ class Laws(RecordLaws):
             if unchecked or left_s < MIN_TIME_TO_RECORD_S:
                 continue
             record = self.system.record(reference)
-            if not is_settled(record):
+            if not is_accepted(record):
                 self.report(LostError(f"the answer that {reference} is accepted was read, and is not recorded"))
             if not doubt_before and text(record, "msg_id") != msg_id and not self.system.is_own(record):
                 self.report(FalseStatementError(f"{reference} is not recorded with the msg_id of the answer"))

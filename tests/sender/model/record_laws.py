@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gatewayapi.clock import to_text
 from tests.sender.model.provider import POISON
-from tests.sender.model.records import PERSONAL, flag, is_leased, is_promotional, is_settled, may_move, rank, text
+from tests.sender.model.records import PERSONAL, flag, is_accepted, is_leased, is_promotional, may_move, rank, text
 from tests.sender.model.webhooks import NEVER_SENT, OPEN, Event, Inbound
 
 if TYPE_CHECKING:
@@ -105,11 +105,11 @@ class RecordLaws:
             )
         elif event.foreign:
             self.changed_by_foreign_event.add(identity)
-        if is_settled(old):
+        if is_accepted(old):
             self._check_change_of_settled(identity, old, new)
         elif flag(old, "in_doubt"):
             self._check_change_in_doubt(identity, old, new)
-        if is_settled(new):
+        if is_accepted(new):
             self._check_settled(identity, new)
         else:
             self._check_unsettled(identity, new)
@@ -135,7 +135,7 @@ class RecordLaws:
             self.report(ForbiddenChangeError(f"{identity} was forgotten, and forgotten_at was removed"))
         if returned := {name for name in PERSONAL if name in new and name not in old}:
             self.report(PersonalDataError(f"{identity} was forgotten, and has again {sorted(returned)}"))
-        if is_settled(old) and rank(text(new, "status")) < rank(text(old, "status")):
+        if is_accepted(old) and rank(text(new, "status")) < rank(text(old, "status")):
             self.report(ForbiddenChangeError(f"{identity}: {text(old, 'status')} became {text(new, 'status')}"))
 
     def _check_change_of_settled(self, identity: str, old: Item, new: Item) -> None:
@@ -145,7 +145,7 @@ class RecordLaws:
         another msg_id.
         """
         before, after = text(old, "status"), text(new, "status")
-        if not is_settled(new):
+        if not is_accepted(new):
             if identity not in self.changed_by_foreign_event or self.system.provider.possible(identity):
                 self.report(ForbiddenChangeError(f"{identity}: {before} became {after}"))
             self.changed_by_foreign_event.discard(identity)
@@ -198,7 +198,7 @@ class RecordLaws:
     def _check_change_in_doubt(self, identity: str, old: Item, new: Item) -> None:
         """Check that a record stays in doubt until it is settled, and keeps what depends on the doubt."""
         before, after = text(old, "status"), text(new, "status")
-        if not is_settled(new):
+        if not is_accepted(new):
             if not flag(new, "in_doubt") or after not in {*OPEN, "RETRYING", "HELD"}:
                 self.report(ForbiddenChangeError(f"{identity}: {before} in doubt became {after}, without doubt"))
             if before in {"HELD", "UNCERTAIN"} and after == "RETRYING":
@@ -220,9 +220,9 @@ class RecordLaws:
             return
         stored = self.system.stored_events.get(identity, ())
         events = [event for event in stored if event.msg_id in own_ids and event.settles]
-        if events and not is_settled(record):
+        if events and not is_accepted(record):
             self.report(FalseStatementError(f"{identity} is {text(record, 'status')}, and a webhook has settled it"))
-        if not is_settled(record) or identity in self.changed_by_foreign_event:
+        if not is_accepted(record) or identity in self.changed_by_foreign_event:
             return
         status, msg_id = text(record, "status"), text(record, "msg_id")
         highest = max((rank(event.status) for event in events if event.msg_id == msg_id), default=1)

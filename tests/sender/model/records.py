@@ -35,7 +35,7 @@ def may_move(record: Item, event: Event) -> bool:
     return earliest <= event.msg_id_time <= datetime.fromisoformat(until) + MAX_ACCEPTANCE_DELAY
 
 
-def is_settled(record: Item) -> bool:
+def is_accepted(record: Item) -> bool:
     """Return whether the record states that the provider accepted the message."""
     return bool(record) and text(record, "status") not in OPEN | NEVER_SENT
 

@@ -18,7 +18,7 @@ from tests.sender.model.laws import FalseStatementError, Laws, LostError
 from tests.sender.model.parameters import Parameters
 from tests.sender.model.provider import Provider
 from tests.sender.model.queue import Queue
-from tests.sender.model.records import flag, is_promotional, is_settled, text
+from tests.sender.model.records import flag, is_accepted, is_promotional, text
 from tests.sender.model.store import Store
 from tests.sender.model.webhooks import Event, Inbound
 
@@ -252,7 +252,7 @@ class System:
         if key[1] == "MESSAGE":
             doubt = " in doubt" if flag(new, "in_doubt") else ""
             self.note(
-                f"table: {key[0]} {text(new, 'status')}{doubt} {text(new, 'msg_id') if is_settled(new) else ''}"
+                f"table: {key[0]} {text(new, 'status')}{doubt} {text(new, 'msg_id') if is_accepted(new) else ''}"
             )
         self.laws.on_written(key, old, new)
         if self.laws.first_error is not None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.control_bodies import ControlError, validated
 from simulator.faults import KINDS, Fault, Faults
-from simulator.orders import ControlError, validated
 from simulator.submission import Target
 
 

@@ -16,26 +16,26 @@ class ControlError(ValueError):
     """A control request that cannot be carried out. The text is shown to the caller."""
 
 
-class Order(BaseModel):
-    """A body whose fields are checked. Unknown fields are refused, because a misspelt order would do nothing."""
+class ControlBody(BaseModel):
+    """A body whose fields are checked. Unknown fields are refused, because a misspelt one would have no effect."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class WebhookOrder(Order):
+class WebhookBody(ControlBody):
     """Where webhooks go and how they are signed. What is not given stays as it is. A null URL stops new webhooks."""
 
     url: str | None = None
     key: Text | None = None
 
 
-class TokenOrder(Order):
+class TokenBody(ControlBody):
     """The only API token that is accepted from now on."""
 
     token: Text
 
 
-class EventOrder(Order):
+class EventBody(ControlBody):
     """Any webhook: an event with its type, or the whole envelope, or the body as text or as base64."""
 
     event_type: str | None = None
@@ -46,49 +46,49 @@ class EventOrder(Order):
     send: bool = True
 
 
-class InboundOrder(Order):
+class InboundBody(ControlBody):
     """A text that a person sends."""
 
     message: str
     sender: int = PERSON
 
 
-class RepeatOrder(Order):
+class RepeatBody(ControlBody):
     """A webhook that was sent before, to be sent once more: as it was, or changed."""
 
     event_id: str
     change: Literal["none", "tampered", "aged", "wrong-key"] = "none"
 
 
-class StackOrder(Order):
+class StackBody(ControlBody):
     """The name of the deployed stack that the page shows beside the simulator."""
 
     name: Text
 
 
-class QueueOrder(Order):
+class QueueBody(ControlBody):
     """A message for the stack's queue. Its body is not checked here: the stack does that."""
 
     body: dict[str, Any]
     urgent: bool = False
 
 
-class RedriveOrder(Order):
+class RedriveBody(ControlBody):
     """The dead letters to put back on the queue."""
 
     reference: Text
 
 
-AnyOrder = TypeVar("AnyOrder", bound=Order)
+AnyBody = TypeVar("AnyBody", bound=ControlBody)
 
 
-def read(model: type[AnyOrder], request: Request) -> AnyOrder:
-    """Return the body of a request as an order of this kind, or raise ControlError."""
+def read(model: type[AnyBody], request: Request) -> AnyBody:
+    """Return the body of a request as a body of this kind, or raise ControlError."""
     return validated(model, read_json(request))
 
 
-def validated(model: type[AnyOrder], fields: object) -> AnyOrder:
-    """Return JSON as an order of this kind, or raise ControlError."""
+def validated(model: type[AnyBody], fields: object) -> AnyBody:
+    """Return JSON as a body of this kind, or raise ControlError."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:
