@@ -31,7 +31,8 @@ def described(text: str) -> Iterator[str]:
     if not others:
         return
     without = count("".join(character for character in text if character not in others))
-    yield f"These characters are not in GSM-7. Without them, the text takes {without.count}:"
+    fewer = "1 segment" if without.count == 1 else f"{without.count} segments"
+    yield f"These characters are not in GSM-7. Without them, the text would take {fewer}:"
     for character in others:
         name = unicodedata.name(character, "a control character")
         yield f"  U+{ord(character):04X} {name.lower()}, at character {text.index(character) + 1}"

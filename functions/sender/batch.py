@@ -42,18 +42,18 @@ def process(
 ) -> list[Outcome]:
     """Send a batch, and return the outcome of each delivery. The caller reports each `Retry` to SQS as failed.
 
-    Copies of one message are handled one after the other, so that a copy finds the result of the previous one. A
-    message that cannot be handled raises no error, because it must not stop the others.
+    Messages with the same reference are handled one after the other, so that each finds the result of the previous
+    one. A message that cannot be handled raises no error, because it must not stop the others.
     """
     outcomes: list[Outcome] = []
-    remaining, opted_out, postponed = check_opt_outs(
+    pending, opted_out, postponed = check_opt_outs(
         deliveries, settings=settings, table=clients.table, now=clients.now()
     )
-    while remaining:
-        group, copies = _distinct(remaining)
-        # The first round always runs, because it also decides about the messages that are not sent.
+    while pending:
+        group, later = _distinct(pending)
+        # The first round runs even if no time is left for a request: it also handles messages that need none.
         if outcomes and timing.request_timeout_s(remaining_s()) is None:
-            postponed += [_retry_without_time(copy, settings, clients.now()) for copy in remaining]
+            postponed += [_retry_without_time(delivery, settings, clients.now()) for delivery in pending]
             break
         claimed, group_outcomes = claim(
             group,
@@ -68,11 +68,11 @@ def process(
         outcomes += group_outcomes
         retries = {outcome.delivery.reference: outcome for outcome in group_outcomes if isinstance(outcome, Retry)}
         postponed += [
-            _retry_with_first(copy, retries[copy.reference], settings, clients.now())
-            for copy in copies
-            if copy.reference in retries
+            _retry_with_first(delivery, retries[delivery.reference], settings, clients.now())
+            for delivery in later
+            if delivery.reference in retries
         ]
-        remaining = [copy for copy in copies if copy.reference not in retries]
+        pending = [delivery for delivery in later if delivery.reference not in retries]
     return outcomes + _complete(postponed, settings, clients, remaining_s)
 
 
@@ -82,8 +82,8 @@ def _distinct(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], list[Deli
     A transaction can contain a key only once.
     """
     first: dict[str, Delivery] = {}
-    copies = [delivery for delivery in deliveries if first.setdefault(delivery.reference, delivery) is not delivery]
-    return list(first.values()), copies
+    later = [delivery for delivery in deliveries if first.setdefault(delivery.reference, delivery) is not delivery]
+    return list(first.values()), later
 
 
 def _send(
@@ -94,36 +94,36 @@ def _send(
         return []
     now = clients.now()
     results: dict[str, Result] = {}
-    new: list[dispatch.Fields] = []
+    not_in_doubt: list[dispatch.Fields] = []
     in_doubt: list[dispatch.Fields] = []
-    for message in claimed:
-        reference, content = message.delivery.reference, message.content
+    for item in claimed:
+        reference, content = item.delivery.reference, item.content
         if content.deadline is not None and content.deadline <= now:
             results[reference] = Expired()
             continue
         fields = content.message.request(reference, settings.rules.default_sender, content.deadline, now)
-        (in_doubt if message.record.in_doubt else new).append(fields)
-    results |= dispatch.send(new, in_doubt, provider=clients.provider, token=clients.token, remaining_s=remaining_s)
+        (in_doubt if item.record.in_doubt else not_in_doubt).append(fields)
+    results |= dispatch.send(
+        not_in_doubt, in_doubt, provider=clients.provider, token=clients.token, remaining_s=remaining_s
+    )
     answered_at = clients.now()
     expires_at = clients.table.expiry(answered_at)
     return [
-        outcome_of(
-            message, results[message.delivery.reference], settings=settings, now=answered_at, expires_at=expires_at
-        )
-        for message in claimed
+        outcome_of(item, results[item.delivery.reference], settings=settings, now=answered_at, expires_at=expires_at)
+        for item in claimed
     ]
 
 
-def _retry_with_first(copy: Delivery, first: Retry, settings: Settings, now: datetime) -> Outcome:
-    """Return the outcome of a copy of a message that is retried. The copy is retried at the same time."""
-    details = f"another copy of the message came first: {first.details}"
+def _retry_with_first(delivery: Delivery, first: Retry, settings: Settings, now: datetime) -> Outcome:
+    """Retry a message at the same time as the first message with its reference, which is retried too."""
+    details = f"another message with the reference came first: {first.details}"
     record = first.write.record if first.write else None
-    return retry_or_dead_letter(Retry(copy, OutcomeName.WAITING, first.at, details), record, settings, now)
+    return retry_or_dead_letter(Retry(delivery, OutcomeName.WAITING, first.at, details), record, settings, now)
 
 
-def _retry_without_time(copy: Delivery, settings: Settings, now: datetime) -> Outcome:
-    details = "the invocation has no time left for another copy of the message"
-    retry = Retry(copy, OutcomeName.WAITING, now + timing.BUSY_PAUSE, details)
+def _retry_without_time(delivery: Delivery, settings: Settings, now: datetime) -> Outcome:
+    details = "the invocation has no time left for another message with the reference"
+    retry = Retry(delivery, OutcomeName.WAITING, now + timing.BUSY_PAUSE, details)
     return retry_or_dead_letter(retry, None, settings, now)
 
 

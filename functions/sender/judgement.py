@@ -11,16 +11,16 @@
 | HELD                        | own redelivery: Duplicate; enqueued after the hold, or    | Proceed          |
 |                             | redriven: Proceed; any other message: Duplicate           |                  |
 | INVALID, by a rule of ours  | Proceed                                                   | Proceed          |
-| INVALID, refused by the     | own redelivery: Duplicate; any other message: Proceed     | the same         |
+| INVALID, refused by the     | own redelivery: Duplicate; any other message: Proceed     | as on the left   |
 | provider; LAPSED;           |                                                           |                  |
 | SUPPRESSED                  |                                                           |                  |
 | ACCEPTED or further         | Duplicate                                                 | Reused           |
 | forgotten                   | Reused                                                    | Reused           |
 
-Own redelivery: SQS delivers the message that wrote the record again. Other message: another SQS message with the same
-reference. The words with a capital letter are the classes below.
+Own redelivery: the record was written for this SQS message, and SQS delivers it again. Other message: another SQS
+message with the same reference. The words with a capital letter are the classes below.
 
-A message in doubt that is sent again stays in doubt until it is settled.
+A message in doubt that is sent again stays in doubt until it is ACCEPTED or gets a later status.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from delivery import Delivery
     from gatewayapi.message_record import MessageRecord
 
-NO_ANSWER_DETAILS = "the request got no usable answer and no webhook arrived: the message may have been sent"
+NO_ANSWER_DETAILS = "no usable answer was recorded and no webhook arrived: the message may have been sent"
 
 
 class Proceed(NamedTuple):
@@ -46,7 +46,7 @@ class Proceed(NamedTuple):
 
 
 class Duplicate:
-    """Acknowledge: the message is finished, for example sent, or copied to the dead-letter queue."""
+    """Acknowledge: nothing is left to do, for example because the message was sent or is in the dead-letter queue."""
 
 
 class Wait(NamedTuple):
@@ -78,7 +78,7 @@ Judgement = Proceed | Duplicate | Wait | Doubt | Hold | Reused
 def judge(
     existing: MessageRecord, claim: MessageRecord, delivery: Delivery, *, reconcile_after: timedelta, resend: bool
 ) -> Judgement:
-    """Return what to do with a delivery. `claim` is the record of a first delivery."""
+    """Return what to do with a delivery. `claim` is the record to write if there were none yet."""
     if existing.forgotten_at is not None:
         return Reused()
     if _needs_nothing_on_redelivery(existing) and existing.message_id == delivery.message_id:
@@ -87,7 +87,7 @@ def judge(
         replaceable = existing.status in {state.INVALID, state.LAPSED, state.SUPPRESSED, state.HELD}
         return Proceed(claim) if replaceable and not existing.in_doubt else Reused()
     if existing.status in {state.SENDING, state.UNCERTAIN}:
-        return _judge_unsettled(existing, claim, reconcile_after, resend=resend)
+        return _judge_unfinished(existing, claim, reconcile_after, resend=resend)
     if existing.status == state.HELD:
         return _judge_held(existing, claim, delivery)
     if state.is_accepted(existing.status):
@@ -105,7 +105,7 @@ def _needs_nothing_on_redelivery(existing: MessageRecord) -> bool:
     return existing.status in {state.LAPSED, state.SUPPRESSED} or (existing.status == state.INVALID and refused)
 
 
-def _judge_unsettled(
+def _judge_unfinished(
     existing: MessageRecord, claim: MessageRecord, reconcile_after: timedelta, *, resend: bool
 ) -> Judgement:
     now = claim.updated_at
@@ -128,10 +128,12 @@ def _judge_held(existing: MessageRecord, claim: MessageRecord, delivery: Deliver
         return Duplicate()
     enqueued_after_hold = delivery.sent_at > state.held_since(existing)
     if not existing.in_doubt:
-        # It was certainly not sent, so a redrive is sent even if the clocks of SQS and Lambda differ.
+        # It was certainly not sent, so sending is safe. The comparison of times can be wrong, because the clocks of
+        # SQS and Lambda differ. So a redriven message is sent whatever the times are.
         send = enqueued_after_hold or delivery.from_dead_letter_queue
         return Proceed(_again(existing, claim, resent=existing.resent)) if send else Duplicate()
-    # `ErrorCode` alone is not enough, because a redriven message keeps it in every delivery, also after a later hold.
+    # `from_dead_letter_queue` alone is not enough, because it is true for every delivery of a redriven message. The
+    # message would be sent again after it was held a second time.
     if delivery.from_dead_letter_queue and enqueued_after_hold:
         return Proceed(_again(existing, claim, resent=True))
     return Hold(None)

@@ -1,4 +1,4 @@
-"""A failed request was certainly not sent if the body had not begun, and otherwise has an unknown outcome."""
+"""What a broken connection means: before the body, nothing was sent; after it has begun, the outcome is unknown."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from gatewayapi.errors import UnknownOutcomeError, UnreachableError
 from tests.layer.raw_server import WAIT_S, Connection, RawServer, answer
 from tests.layer.sending import MESSAGE
 
-LARGE = {**MESSAGE, "message": "x" * 20_000_000}  # more than two sockets' buffers take at once
+LARGE = {**MESSAGE, "message": "x" * 20_000_000}  # does not fit into the socket buffers of both sides
 
 
 def test_a_refused_connection_sends_nothing() -> None:
@@ -150,5 +150,5 @@ def test_an_error_tells_whether_the_request_was_sent_and_nothing_of_its_content(
             client.send(MESSAGE)
     with pytest.raises(UnreachableError) as unreachable:
         client.send(MESSAGE)
-    assert str(unknown.value) == "the connection failed after the request was sent (ProtocolError)"
+    assert str(unknown.value) == "the connection failed after sending had begun (ProtocolError)"
     assert str(unreachable.value) == "no connection to the provider (NewConnectionError)"

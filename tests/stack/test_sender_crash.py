@@ -6,12 +6,12 @@ from tests.stack.aws_proxy import acceptance_of, claim_of, copy_of, result_of
 from tests.stack.deployed_stack import DeployedStack, Fields
 from tests.stack.direct_invocations import TIMEOUT_S
 
-# Before it accepts, the simulator waits longer than it takes to find and kill a process, and not as long as the
-# sender would wait.
+# The simulator waits this long before it accepts. That is enough time to kill the process of the sender, and less
+# than the time-out of the request.
 LATENCY: Fields = {"kind": "latency", "seconds": 4}
-SETTLED = ["SENDING", "DELIVERED"]
-HELD = ["SENDING", "UNCERTAIN", "HELD"]
-# The client tries a call twice, so that a fault has to match twice to reach the sender.
+DELIVERED_HISTORY = ["SENDING", "DELIVERED"]
+HELD_HISTORY = ["SENDING", "UNCERTAIN", "HELD"]
+# botocore tries each call twice. So the sender sees an error only if both tries fail.
 ATTEMPTS = 2
 FROZEN = ("frozen", "frozen-silent")
 
@@ -28,12 +28,12 @@ def ended(deployed: DeployedStack) -> None:
 
 def kill(deployed: DeployedStack) -> None:
     deployed.simulator.inject_faults(
-        {"kind": "webhook-drop", "reference": "unrecorded"}, {**LATENCY, "reference": "asked"}
+        {"kind": "webhook-drop", "reference": "answered-silent"}, {**LATENCY, "reference": "asked"}
     )
     points = {
         "claimed": deployed.aws_proxy.inject_fault(claim_of("claimed"), "hold", "after"),
         "answered": deployed.aws_proxy.inject_fault(result_of("answered"), "hold", "before"),
-        "unrecorded": deployed.aws_proxy.inject_fault(result_of("unrecorded"), "hold", "before"),
+        "answered-silent": deployed.aws_proxy.inject_fault(result_of("answered-silent"), "hold", "before"),
         "recorded": deployed.aws_proxy.inject_fault(result_of("recorded"), "hold", "after"),
         "copied": deployed.aws_proxy.inject_fault(copy_of("copied"), "hold", "after"),
     }
@@ -60,7 +60,7 @@ def freeze(deployed: DeployedStack) -> None:
 
 def make_the_table_fail(deployed: DeployedStack) -> None:
     deployed.aws_proxy.inject_fault(claim_of("stalled-claim"), "hold", count=ATTEMPTS)
-    # An acceptance is written again for as long as the invocation has time, so these faults do not end.
+    # The sender retries the write of an acceptance until its time ends. So these faults have no `count`.
     deployed.aws_proxy.inject_fault(acceptance_of("cut-result"), "cut")
     deployed.aws_proxy.inject_fault(acceptance_of("throttled-silent-result"), "refuse")
     deployed.simulator.inject_faults({"kind": "webhook-drop", "reference": "throttled-silent-result"})
@@ -79,25 +79,25 @@ def make_the_table_fail(deployed: DeployedStack) -> None:
 
 def test_a_message_is_held_if_the_function_is_killed_between_claim_and_request(deployed: DeployedStack) -> None:
     assert deployed.simulator.requests("claimed") == []
-    assert deployed.statuses("claimed") == HELD
+    assert deployed.statuses("claimed") == HELD_HISTORY
     (dead_letter,) = deployed.dead_letters("claimed")
     assert dead_letter.attribute_values()["ErrorCode"] == "UNCERTAIN"
 
 
 @pytest.mark.parametrize("reference", ["asked", "answered", "frozen"])
-def test_a_webhook_settles_a_message_if_the_function_is_killed_after_the_request(
+def test_a_webhook_settles_a_message_if_the_function_is_stopped_after_the_request(
     deployed: DeployedStack, reference: str
 ) -> None:
-    assert deployed.statuses_without_enroute(reference) == SETTLED
+    assert deployed.statuses_without_enroute(reference) == DELIVERED_HISTORY
     assert len(deployed.simulator.sms(reference)) == 1
     assert deployed.dead_letters(reference) == []
 
 
-@pytest.mark.parametrize("reference", ["unrecorded", "frozen-silent"])
-def test_a_message_is_held_if_the_function_is_killed_after_the_request_and_no_webhook_comes(
+@pytest.mark.parametrize("reference", ["answered-silent", "frozen-silent"])
+def test_a_message_is_held_if_the_function_is_stopped_after_the_request_and_no_webhook_comes(
     deployed: DeployedStack, reference: str
 ) -> None:
-    assert deployed.statuses(reference) == HELD
+    assert deployed.statuses(reference) == HELD_HISTORY
     assert len(deployed.simulator.sms(reference)) == 1
     (dead_letter,) = deployed.dead_letters(reference)
     assert dead_letter.attribute_values()["ErrorCode"] == "UNCERTAIN"
@@ -111,7 +111,7 @@ def test_a_message_is_sent_once_if_the_function_is_killed_after_the_result(deplo
     assert last.accepted_at is not None
 
 
-def test_a_dead_letter_is_not_lost_if_the_function_is_killed_while_copying_it(deployed: DeployedStack) -> None:
+def test_a_message_has_a_dead_letter_if_the_function_is_killed_after_copying_it(deployed: DeployedStack) -> None:
     assert set(deployed.statuses("copied")) == {"INVALID"}
     dead_letters = deployed.dead_letters("copied")
     assert dead_letters
@@ -135,14 +135,14 @@ def test_a_message_is_sent_later_if_it_cannot_be_claimed(deployed: DeployedStack
 def test_a_webhook_settles_a_message_whose_result_cannot_be_recorded(deployed: DeployedStack) -> None:
     reference = "cut-result"
     assert sum(map(acceptance_of(reference), deployed.aws_proxy.calls())) >= ATTEMPTS
-    assert deployed.statuses_without_enroute(reference) == SETTLED
+    assert deployed.statuses_without_enroute(reference) == DELIVERED_HISTORY
     assert len(deployed.simulator.sms(reference)) == 1
     assert deployed.dead_letters(reference) == []
 
 
 def test_a_message_is_held_if_its_result_cannot_be_recorded_and_no_webhook_comes(deployed: DeployedStack) -> None:
     reference = "throttled-silent-result"
-    assert deployed.statuses(reference) == HELD
+    assert deployed.statuses(reference) == HELD_HISTORY
     assert len(deployed.simulator.sms(reference)) == 1
     (dead_letter,) = deployed.dead_letters(reference)
     assert dead_letter.attribute_values()["ErrorCode"] == "UNCERTAIN"

@@ -22,7 +22,7 @@ def test_a_text_in_gsm_7_is_counted_in_septets(capsys: pytest.CaptureFixture[str
 def test_each_character_that_forces_ucs_2_is_named_once_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, "x" * 90 + " \u2013 \u2013 🍓\t") == [
         "2 SMS segments in UCS-2: 98 of 134 16-bit units",
-        "These characters are not in GSM-7. Without them, the text takes 1:",
+        "These characters are not in GSM-7. Without them, the text would take 1 segment:",
         "  U+2013 en dash, at character 92",
         "  U+1F353 strawberry, at character 96",
         "  U+0009 a control character, at character 97",

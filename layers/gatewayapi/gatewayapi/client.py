@@ -1,7 +1,8 @@
 """A client for the provider's two sending routes.
 
-Every failure becomes one of the errors under `SendError`. The error tells whether the provider can have accepted the
-request, which depends on whether sending the body had begun. Nothing is retried here, because the queue retries.
+Every failure becomes one of the errors under `SendError`. The error tells whether the provider may have accepted the
+request. If there is an answer, its status decides. If there is none, it matters whether sending the body had begun.
+Nothing is retried here, because the queue retries.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class Client:
     def _post(self, path: str, fields: Mapping[str, Any], token: str | None, timeout_s: float | None) -> object:
         token = self._token if token is None else token
         if not _TOKEN.fullmatch(token):
-            raise TokenRefusedError(UNAUTHORIZED)
+            raise TokenRefusedError(UNAUTHORIZED)  # without a request, which the provider would answer like this
         body = _Body(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
         headers = {
             "Authorization": f"Token {token}",
@@ -122,8 +123,8 @@ class Client:
             "Accept": "application/json",
             "User-Agent": "gatewayapi-serverless",
         }
-        read_s = self._timeout_s if timeout_s is None else timeout_s
-        timeout = urllib3.Timeout(connect=min(self._connect_timeout_s, read_s), read=read_s, total=read_s)
+        request_s = self._timeout_s if timeout_s is None else timeout_s
+        timeout = urllib3.Timeout(connect=min(self._connect_timeout_s, request_s), read=request_s, total=request_s)
         if time.time() - self._used_at > MAX_IDLE_S:  # wall-clock time: Lambda can have frozen the process
             self._pool.close()
             self._pool = self._connect()
@@ -141,7 +142,7 @@ class Client:
         except (HTTPError, OSError) as error:
             if body.started:
                 raise UnknownOutcomeError(
-                    f"the connection failed after the request was sent ({_name(error)})"
+                    f"the connection failed after sending had begun ({_name(error)})"
                 ) from error
             raise UnreachableError(f"no connection to the provider ({_name(error)})") from error
         finally:

@@ -60,7 +60,8 @@ class Secret:
     def refresh(self) -> bool:
         """Read the current and the previous value again. Returns False if the last refresh was too recent.
 
-        The limit prevents many bad signatures from causing as many calls. Raises SecretError.
+        The webhook function calls this for a bad signature. The limit keeps many bad signatures from causing many
+        calls to Secrets Manager. Raises SecretError.
         """
         now_s = self._now_s()
         # A last refresh in the future is ignored: a clock that was set back must not stop refreshes.

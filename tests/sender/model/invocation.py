@@ -49,9 +49,9 @@ class Invocation:
     parameters: Parameters | None = None  # at its begin
     event: Event | Inbound | None = None  # for an invocation of the webhook function
     of_operator: bool = False
-    opted_out: bool | None = None  # whether the person had opted out at its begin; None: not certain
+    opted_out_at_start: bool | None = None  # whether the person had opted out at its begin; None: not certain
     failed_calls: list[str] = field(default_factory=list)
-    interrupted: bool = False  # something else happened while it was paused
+    overlapped: bool = False  # something else happened while it was paused
     # The acceptances that it has read: reference, msg_id, and if the message was in doubt before.
     answers: list[tuple[str, str, bool]] = field(default_factory=list)
     _thread: Thread | None = None

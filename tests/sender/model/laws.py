@@ -59,7 +59,7 @@ class Laws(RecordLaws):
     """The laws of one run. The run calls `on_…` when something happens, and `check_…` at certain times."""
 
     def on_produced(self, message: Queued) -> None:
-        """Note a message that a producer enqueued. Enqueuing the same reference again allows no second SMS."""
+        """Note a message that a producer enqueued. It does not change how often its reference may be sent."""
         key = (message.identity, message.text)
         self.not_yet_accepted[key] = message
         self.need_no_send.discard(key)
@@ -69,15 +69,15 @@ class Laws(RecordLaws):
 
     def on_redriven(self, letter: DeadLetter) -> None:
         """Allow one more send if the redriven message is held in doubt. Several copies allow only one more."""
-        possible = self.system.provider.possible(letter.identity)
+        maybe_accepted = self.system.provider.maybe_accepted(letter.identity)
         # An invocation that is processing the message may be about to hold it.
         held = text(self.system.record(letter.identity), "status") == "HELD" or self._is_being_processed(
             letter.identity
         )
-        same = bool(possible) and possible[0].text == letter.text
+        same = bool(maybe_accepted) and maybe_accepted[0].text == letter.text
         if same and held and not self.is_forgotten(letter.identity):
             allowed = self.allowed_sends.get(letter.identity, 1)
-            self.allowed_sends[letter.identity] = max(allowed, len(possible) + 1)
+            self.allowed_sends[letter.identity] = max(allowed, len(maybe_accepted) + 1)
 
     def _is_being_processed(self, identity: str, excluding: Invocation | None = None) -> bool:
         """Return whether a running invocation has the message, not counting one invocation."""
@@ -102,18 +102,23 @@ class Laws(RecordLaws):
         parameters = invocation.parameters
         if parameters is None or not parameters.allow(sent.recipient, sent.text):
             self.report(ForbiddenSendError(f"{sent.reference} was sent although the stack's settings forbid it"))
-        elif parameters.enforce_opt_outs and invocation.opted_out and self.opted_out() and is_promotional(sent.text):
+        elif (
+            parameters.enforce_opt_outs
+            and invocation.opted_out_at_start
+            and self.opted_out()
+            and is_promotional(sent.text)
+        ):
             self.report(ForbiddenSendError(f"{sent.reference} was sent to a person who opted out"))
         if "forgotten_at" in invocation.before[sent.reference]:
             self.report(ForbiddenSendError(f"{sent.reference} was sent although it was forgotten"))
 
     def _check_sent_once(self, sent: Sent) -> None:
         """Check that a reference is sent once and with one content. Redrives and UncertainSends allow more sends."""
-        possible = self.system.provider.possible(sent.reference)
-        allowed_by_policy = 2 if self.system.resent_by_policy else 1
-        if len(possible) > max(self.allowed_sends.get(sent.reference, 1), allowed_by_policy):
-            self.report(ForbiddenSendError(f"{sent.reference} may have been accepted {len(possible)} times"))
-        if {other.text for other in possible} != {sent.text}:
+        maybe_accepted = self.system.provider.maybe_accepted(sent.reference)
+        allowed_by_policy = 2 if self.system.resend_was_enabled else 1
+        if len(maybe_accepted) > max(self.allowed_sends.get(sent.reference, 1), allowed_by_policy):
+            self.report(ForbiddenSendError(f"{sent.reference} may have been accepted {len(maybe_accepted)} times"))
+        if {other.text for other in maybe_accepted} != {sent.text}:
             self.report(ForbiddenSendError(f"{sent.reference} was sent with two contents"))
 
     def _check_not_dead_lettered_since_claim(self, sent: Sent) -> None:
@@ -125,7 +130,7 @@ class Laws(RecordLaws):
                 self.report(FalseStatementError(f"{sent.reference} is dead as {letter.code}, and is being sent"))
 
     def on_dead_lettered(self, invocation: Invocation, letter: DeadLetter, sources: Sequence[Queued]) -> None:
-        """Check that a dead letter has a true reason. `sources` are the invocation's messages with its body."""
+        """Check that a dead letter has a true reason. `sources` are the messages with its body."""
         identity, code = letter.identity, letter.code
         self.dead_letters.append(letter)
         if self._is_excused(invocation, identity):
@@ -135,7 +140,7 @@ class Laws(RecordLaws):
         if identity in self.with_damaged_record or (self.is_forgotten(identity) and code == "REFERENCE_REUSED"):
             return
         provider = self.system.provider
-        if provider.possible(identity, letter.text) and code != UNCERTAIN:
+        if provider.maybe_accepted(identity, letter.text) and code != UNCERTAIN:
             self.report(FalseStatementError(f"{identity} is dead as {code}, and may have been accepted"))
         excused = letter in self.excused_dead_letters
         if code == UNCERTAIN and not self.may_have_been_accepted(identity) and not excused:
@@ -172,14 +177,14 @@ class Laws(RecordLaws):
                 continue
             record = self.system.record(reference)
             if not is_accepted(record):
-                self.report(LostError(f"the answer that {reference} is accepted was read, and is not recorded"))
-            if not doubt_before and text(record, "msg_id") != msg_id and not self.system.is_own(record):
+                self.report(LostError(f"the sender read that {reference} was accepted, and did not record it"))
+            if not doubt_before and text(record, "msg_id") != msg_id and not self.system.has_own_msg_id(record):
                 self.report(FalseStatementError(f"{reference} is not recorded with the msg_id of the answer"))
         self._check_copies_of_held_messages(invocation, outcomes)
-        if invocation.interrupted:
+        if invocation.overlapped:
             return
         if invocation.failed_calls == ["batch_get_item"]:
-            self._check_failed_opt_out_check_affects_promotional_messages(invocation, outcomes)
+            self._check_only_promotional_messages_wait_for_opt_outs(invocation, outcomes)
         if invocation.faults and set(invocation.faults) <= {"conflict", "long conflict"}:
             self._check_conflict_affects_one_message(invocation, outcomes)
 
@@ -210,7 +215,7 @@ class Laws(RecordLaws):
             if is_new and message.identity not in contended and outcomes[message.message_id] == "retried":
                 self.report(FailureSpreadError(f"{message.identity} waits because another record is contended"))
 
-    def _check_failed_opt_out_check_affects_promotional_messages(
+    def _check_only_promotional_messages_wait_for_opt_outs(
         self, invocation: Invocation, outcomes: dict[str, str]
     ) -> None:
         """Check that only promotional messages wait if the opt-outs cannot be read."""
@@ -230,12 +235,15 @@ class Laws(RecordLaws):
         moved_by_sqs = {letter.identity for letter in letters if letter.moved_by_sqs}
         # An excused dead letter can be UNCERTAIN while its record still has an earlier status.
         uncertain = {letter.identity for letter in letters if letter.code == UNCERTAIN}
-        reported = uncertain & {letter.identity for letter in self.excused_dead_letters}
+        excused_as_uncertain = uncertain & {letter.identity for letter in self.excused_dead_letters}
         for (identity, sk), record in self.system.store.items.items():
             if sk != "MESSAGE" or identity in self.with_damaged_record or "forgotten_at" in record:
                 continue
             status = text(record, "status")
-            if status in {"SENDING", "UNCERTAIN", "RETRYING"} and identity not in in_queue | moved_by_sqs | reported:
+            if (
+                status in {"SENDING", "UNCERTAIN", "RETRYING"}
+                and identity not in in_queue | moved_by_sqs | excused_as_uncertain
+            ):
                 self.report(LostError(f"{identity} is {status}, and is in no queue"))
             dry_run = "DRY_RUN" in str(record.get("error")) and not flag(record, "in_doubt")
             if status in {"HELD", "INVALID"} and not dry_run and identity not in in_queue | dead:
@@ -274,7 +282,8 @@ class Laws(RecordLaws):
         if unchecked or self.is_forgotten(identity) or self.needs_no_send(message):
             return False
         others = self.texts[identity] - {message.text}
-        # A message with other content can keep the reference: it is held in doubt, and expires before each redrive.
+        # Another message with this reference may be held in doubt. If its deadline has passed, no redrive can send
+        # it. So it blocks the reference for this message.
         if any((identity, content) in self.with_deadline for content in others):
             return False
         healthy = all(self.is_healthy(message, content) for content in self.texts[identity])

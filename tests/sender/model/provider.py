@@ -81,7 +81,7 @@ class Provider:
         self._ulids = ulids
         self._count = 0
 
-    def possible(self, reference: str, text: str | None = None) -> list[Sent]:
+    def maybe_accepted(self, reference: str, text: str | None = None) -> list[Sent]:
         """Return the messages with this reference that may have been accepted, for each request."""
         return [
             sent for sent in self.by_reference.get(reference, ()) if not sent.refused and text in {None, sent.text}
@@ -89,7 +89,7 @@ class Provider:
 
     def accepted(self, reference: str, text: str | None = None) -> list[Sent]:
         """Return the messages with this reference that were accepted."""
-        return [sent for sent in self.possible(reference, text) if sent.msg_id]
+        return [sent for sent in self.maybe_accepted(reference, text) if sent.msg_id]
 
     def answer(self, body: bytes, fault: str) -> tuple[list[Sent], Answer | Exception]:
         """Handle a request. Return its messages, and its answer or the exception that urllib3 raises."""

@@ -146,17 +146,17 @@ class RecordLaws:
         """
         before, after = text(old, "status"), text(new, "status")
         if not is_accepted(new):
-            if identity not in self.changed_by_foreign_event or self.system.provider.possible(identity):
+            if identity not in self.changed_by_foreign_event or self.system.provider.maybe_accepted(identity):
                 self.report(ForbiddenChangeError(f"{identity}: {before} became {after}"))
             self.changed_by_foreign_event.discard(identity)
         elif rank(after) < rank(before):
             same_id = text(old, "msg_id") == text(new, "msg_id")
-            if same_id or self.system.is_own(old):
+            if same_id or self.system.has_own_msg_id(old):
                 self.report(ForbiddenChangeError(f"{identity}: {before} became {after}"))
 
     def _check_settled(self, identity: str, new: Item) -> None:
         """Check that a settled record has a msg_id that the provider gave to this message."""
-        if self.system.is_own(new):
+        if self.system.has_own_msg_id(new):
             self.changed_by_foreign_event.discard(identity)
         elif identity not in self.changed_by_foreign_event:
             msg_id = text(new, "msg_id")
@@ -170,7 +170,7 @@ class RecordLaws:
         A claim is written before its request. The results are written after it.
         """
         after, in_doubt = text(new, "status"), flag(new, "in_doubt")
-        if not in_doubt and after in {"SENDING", *NEVER_SENT} and self.system.provider.possible(identity):
+        if not in_doubt and after in {"SENDING", *NEVER_SENT} and self.system.provider.maybe_accepted(identity):
             self.report(FalseStatementError(f"{identity} became {after} without doubt, and may have been accepted"))
         if not in_doubt and after == "UNCERTAIN":
             self.report(FalseStatementError(f"{identity} is UNCERTAIN, but not in doubt"))
@@ -240,7 +240,7 @@ class RecordLaws:
 
     def may_have_been_accepted(self, identity: str) -> bool:
         """Return whether the provider may have accepted the message, as far as the code can know."""
-        return identity in self.may_have_unknown_outcome or bool(self.system.provider.possible(identity))
+        return identity in self.may_have_unknown_outcome or bool(self.system.provider.maybe_accepted(identity))
 
     def is_healthy(self, message: Queued, content: str | None = None) -> bool:
         """Return whether the provider can accept the message at any time, with its own or with other content."""
@@ -267,12 +267,12 @@ class RecordLaws:
     def _may_be_suppressed(self, messages: Sequence[Queued]) -> bool:
         invocation = self.system.active
         enforced = invocation.parameters is not None and invocation.parameters.enforce_opt_outs
-        never_out = invocation.opted_out is False and self.opted_out() is False
+        never_out = invocation.opted_out_at_start is False and self.opted_out() is False
         return enforced and not never_out and any(is_promotional(message.text) for message in messages)
 
     def may_have_been_sent_with(self, identity: str, content: str) -> bool:
         """Return whether a message with this identity and content may have been accepted."""
-        return bool(self.system.provider.possible(identity, content))
+        return bool(self.system.provider.maybe_accepted(identity, content))
 
 
 def _order(sent: Inbound) -> tuple[datetime, bool]:

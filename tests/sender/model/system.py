@@ -55,7 +55,7 @@ class System:
         self.received_events: dict[str, list[Event]] = {}  # the events that were sent to the webhook function
         self.stored_events: dict[str, list[Event]] = {}  # those that it stored
         self.unstored_webhooks: list[Event | Inbound] = []  # webhooks that failed, and that the provider sends again
-        self.resent_by_policy = self.parameters.resend
+        self.resend_was_enabled = self.parameters.resend
         self.tokens = 1
         self.keys = ["key-1"]
         self._invocations = 0
@@ -68,7 +68,7 @@ class System:
     def change(self, **parameters: Any) -> None:  # noqa: ANN401 - any of Parameters
         """Change the stack's parameters, as a deployment does."""
         self.parameters = replace(self.parameters, **parameters)
-        self.resent_by_policy |= self.parameters.resend
+        self.resend_was_enabled |= self.parameters.resend
         self.note(f"parameters: {parameters}")
 
     def produce(self, reference: str | None = "order-1", content: str = "Hello", **fields: object) -> Queued:
@@ -108,7 +108,7 @@ class System:
             records, parameters, lambda: invocation.remaining_s(self.clock.wall)
         )
         invocation.messages = batch
-        invocation.opted_out = self.laws.opted_out()
+        invocation.opted_out_at_start = self.laws.opted_out()
         invocation.before = {message.identity: dict(self.record(message.identity)) for message in batch}
         for message in batch:
             message.invocation_count += 1
@@ -212,7 +212,7 @@ class System:
         """Return a message's record, or an empty item if there is none."""
         return self.store.items.get((identity, "MESSAGE"), {})
 
-    def is_own(self, record: Item) -> bool:
+    def has_own_msg_id(self, record: Item) -> bool:
         """Return whether a record has a msg_id that the provider gave to its message."""
         msg_id = text(record, "msg_id")
         return any(sent.msg_id == msg_id for sent in self.provider.accepted(record["pk"]["S"]))
@@ -230,7 +230,7 @@ class System:
 
     def _begin(self, invocation: Invocation) -> None:
         for other in self.running:
-            other.interrupted = invocation.interrupted = True
+            other.overlapped = invocation.overlapped = True
         self.running.append(invocation)
         self.active = invocation
         invocation.start()

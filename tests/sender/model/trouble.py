@@ -51,7 +51,7 @@ def contend(system: System, reference: str, seconds: float) -> None:
     system.note(f"{reference} is contended for {seconds} s")
     system.store.contended[reference, "MESSAGE"] = system.clock.wall + timedelta(seconds=seconds)
     for invocation in system.running:
-        invocation.interrupted = True
+        invocation.overlapped = True
 
 
 def throttle(system: System, seconds: float) -> None:
@@ -59,7 +59,7 @@ def throttle(system: System, seconds: float) -> None:
     system.note(f"the table is throttled for {seconds} s")
     system.store.throttled_until = system.clock.wall + timedelta(seconds=seconds)
     for invocation in system.running:
-        invocation.interrupted = True
+        invocation.overlapped = True
 
 
 def damage(system: System, identity: str, name: str, value: Item) -> None:
