@@ -236,14 +236,15 @@ class Laws(RecordLaws):
         # An excused dead letter can be UNCERTAIN while its record still has an earlier status.
         uncertain = {letter.identity for letter in letters if letter.code == UNCERTAIN}
         excused_as_uncertain = uncertain & {letter.identity for letter in self.excused_dead_letters}
+        # After other content took a reference over, the first content can be claimed once more by a second delivery
+        # that runs at the same time. Its message is already in the dead-letter queue, with the reason.
+        reused = {identity for identity in dead if len(self.texts[identity]) > 1}
+        elsewhere = in_queue | moved_by_sqs | excused_as_uncertain | reused
         for (identity, sk), record in self.system.store.items.items():
             if sk != "MESSAGE" or identity in self.with_damaged_record or "forgotten_at" in record:
                 continue
             status = text(record, "status")
-            if (
-                status in {"SENDING", "UNCERTAIN", "RETRYING"}
-                and identity not in in_queue | moved_by_sqs | excused_as_uncertain
-            ):
+            if status in {"SENDING", "UNCERTAIN", "RETRYING"} and identity not in elsewhere:
                 self.report(LostError(f"{identity} is {status}, and is in no queue"))
             dry_run = "DRY_RUN" in str(record.get("error")) and not flag(record, "in_doubt")
             if status in {"HELD", "INVALID"} and not dry_run and identity not in in_queue | dead:
