@@ -1,4 +1,4 @@
-"""The control API under `/_control/`: body faults, set the webhook URL, and read what was received and sent.
+"""The control API under `/_control/`: inject faults, set the webhook URL, and read what was received and sent.
 
 docs/simulator.md describes the routes. `simulator.access` decides who may use them.
 """

@@ -83,12 +83,12 @@ AnyBody = TypeVar("AnyBody", bound=ControlBody)
 
 
 def read(model: type[AnyBody], request: Request) -> AnyBody:
-    """Return the body of a request as a body of this kind, or raise ControlError."""
+    """Return the body of a request, checked by a model, or raise ControlError."""
     return validated(model, read_json(request))
 
 
 def validated(model: type[AnyBody], fields: object) -> AnyBody:
-    """Return JSON as a body of this kind, or raise ControlError."""
+    """Return JSON, checked by a model, or raise ControlError."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:

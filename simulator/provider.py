@@ -125,7 +125,7 @@ class Provider:
             self._api.deliveries.key = key
 
     def inject_fault(self, **fault: Any) -> None:  # noqa: ANN401 - every field has its own type, see simulator.faults
-        """ControlBody a fault, with the fields of `simulator.faults.Fault`."""
+        """Inject a fault, with the fields of `simulator.faults.Fault`."""
         self._api.faults.add([validated(Fault, fault)])
 
     def event(self, **body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON may be sent

@@ -89,9 +89,8 @@ def is_about(record: MessageRecord, event: EventRecord) -> bool:
 def _belongs(event: EventRecord, values: dict[str, Any]) -> str:
     """Return the condition that the event is about the record's message."""
     same_id = "msg_id = :msg_id"
-    if not isinstance(
-        event.recipient, int
-    ):  # the provider sends an integer; any other value is stored but not compared
+    # The provider sends an integer. Any other value is stored but not compared.
+    if not isinstance(event.recipient, int):
         return same_id
     values |= {":recipient": {"N": str(event.recipient)}, ":sending": {"S": state.SENDING}, ":true": {"BOOL": True}}
     same_person = (

@@ -49,7 +49,7 @@ def end_claim(
     code: str | None = None,
     details: str = "",
 ) -> MessageRecord:
-    """Return the record with a status of a message that nobody is sending now, and with the error, if any."""
+    """Return the record without its lease, with the status and the error that end a claim."""
     error = None if code is None else {"code": code, "details": details}
     return record._replace(status=status, updated_at=now, expires_at=expires_at, lease_until=None, error=error)
 
