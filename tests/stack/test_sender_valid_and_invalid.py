@@ -118,15 +118,26 @@ def test_the_table_does_not_contain_the_text(deployed: DeployedStack) -> None:
 
 
 def test_the_log_contains_no_text_no_number_and_no_secret(deployed: DeployedStack, ids: dict[str, str]) -> None:
+    def sender_has_logged() -> bool:
+        return any(ids["no-json"] in line for line in deployed.stack.logs("sender")) or send_another(deployed)
+
+    wait_for(sender_has_logged, "the line of the invalid message")
     # The words, numbers and secrets are those of all tests of the sender, because this file is the last of them.
     log = "\n".join([*deployed.stack.logs("sender"), *deployed.stack.logs("webhook")])
-    assert found(log, [ids["no-json"], "unknown field"]) == [ids["no-json"]]
+    assert "unknown field" not in log
     secrets = [*deployed.tokens, deployed.stack.webhook_key]
     assert found(log, [*deployed.texts, *deployed.numbers, *secrets]) == []
 
 
 def found(text: str, words: list[str]) -> list[str]:
     return [word for word in words if word in text]
+
+
+def send_another(deployed: DeployedStack) -> bool:
+    """Send a message more. The local AWS can hold back the last lines of a process until its next invocation."""
+    deployed.send(deployed.message())
+    deployed.drain()
+    return False
 
 
 def test_every_batch_writes_a_log_line_and_metrics(
@@ -140,14 +151,9 @@ def test_every_batch_writes_a_log_line_and_metrics(
     def agree() -> bool:
         batches = [line["outcomes"] for line in lines() if line.get("message") == "batch"]
         written = [sum(batch.get(outcome, 0) for batch in batches) for outcome in ("accepted", "invalid")]
-        assert written[0] >= 4
-        assert written[1] >= len(INVALID) + 1
-        if [sum(counted(lines(), metric)) for metric in ("MessageAccepted", "MessageInvalid")] == written:
-            return True
-        # The local AWS may take a process's last line for one of its next invocation's.
-        deployed.send(deployed.message())
-        deployed.drain()
-        return False
+        all_logged = written[0] >= 4 and written[1] >= len(INVALID) + 1
+        metrics = [sum(counted(lines(), metric)) for metric in ("MessageAccepted", "MessageInvalid")]
+        return (all_logged and metrics == written) or send_another(deployed)
 
     wait_for(agree, "the metrics to be those of the lines")
     waits = counted(lines(), "QueueToAcceptSeconds")
