@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import timing
+from gatewayapi.errors import MessageError
+from gatewayapi.message import from_body, from_fields
 
 ARN = "arn:aws:sqs:eu-west-1:123456789012:queue"
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/queue"
@@ -74,6 +76,14 @@ class DeadLetter:
     def code(self) -> str | None:
         """Its ErrorCode. A message that SQS moved has none."""
         return None if self.moved_by_sqs else self.attributes.get("ErrorCode", {}).get("StringValue")
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The hash of its content, which its record has too. An invalid message has none."""
+        try:
+            return from_fields(from_body(self.body)).fingerprint(self.identity)
+        except MessageError:
+            return None
 
 
 class Queue:
