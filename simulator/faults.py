@@ -23,7 +23,8 @@ BEFORE, AFTER = "before", "after"
 class Kind:
     """One kind of fault, and the fields that it takes beside the conditions.
 
-    `when` is relative to accepting the messages. With `either`, a fault can choose it. `seconds` is a default.
+    `when` is relative to accepting the messages. With `either`, whoever injects the fault can choose it. `seconds` is
+    a default.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Plans the status webhooks of an accepted message, with the webhook faults."""
+"""Plans the status webhooks of an accepted message, with the injected webhook faults."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

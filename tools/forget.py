@@ -68,8 +68,8 @@ def planned(ready: Sequence[Entry], waiting: Sequence[Entry]) -> Iterator[str]:
     """Yield the lines of the list."""
     messages = [entry for entry in ready if entry.message]
     events = [entry for entry in ready if not entry.message]
-    counts = f"{counted(len(messages), 'message')} with events, and {counted(len(events), 'event')} without message"
-    yield f"can be forgotten: {counts}"
+    counts = counted(len(messages), "message"), counted(len(events), "event")
+    yield f"can be forgotten: {counts[0]} with all events, and {counts[1]} without a message record"
     for entry in (*messages, *events):
         record = entry.message or entry.events[0]
         at = entry.recorded_at[:19].replace("T", " ")
@@ -163,7 +163,7 @@ def remaining(person: Person, stack: Deployed) -> Iterator[str]:
     yield "  GatewayAPI and your stream consumers: ask and look there"
     if person.opt_out:
         yield f"  the opt-out of {person.number}: until it is deleted, since it keeps the person from being texted"
-    yield "\nThe index of phone numbers follows the table within moments. Run the command again in a minute."
+    yield "\nThe index of phone numbers is updated shortly after the table. Run the command again in a minute."
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def described(person: Person) -> Iterator[str]:
     yield ""
     for entry in person.entries:
         yield from _message(entry) if entry.message else _event(entry)
-    yield "The index of phone numbers follows the table within moments, so what was just sent can be missing."
+    yield "The index of phone numbers is updated shortly after the table. The newest messages can be missing."
 
 
 def _opt_out(person: Person) -> str:

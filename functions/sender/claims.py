@@ -209,8 +209,8 @@ def _decide(candidate: _Candidate, obstacle: MessageRecord | PutFailure, setting
             details = "the reference was used for another message"
             return DeadLetter(delivery, OutcomeName.REFERENCE_REUSED, REFERENCE_REUSED, details)
         case Duplicate():
-            # The request was made for this same SQS message, and a webhook came before its answer was recorded. So
-            # this delivery is not a duplicate.
+            # If the request was made for this same SQS message, and a webhook came before its answer was recorded,
+            # the message is not a duplicate.
             own = obstacle.message_id == delivery.message_id and obstacle.accepted_at is None
             settled = own and state.is_accepted(obstacle.status)
             return Acknowledge(
@@ -232,9 +232,9 @@ def _held(delivery: Delivery, details: str, existing: MessageRecord | None, clai
 def _not_claimed(delivery: Delivery, reason: PutFailure, now: datetime) -> Retry:
     if reason is PutFailure.UNAVAILABLE:
         wait = timing.back_off(delivery.receive_count, random.random())  # noqa: S311 - jitter
-        return Retry(delivery, OutcomeName.TABLE_UNAVAILABLE, now + wait, "DynamoDB did not write the claim")
+        return Retry(delivery, OutcomeName.TABLE_UNAVAILABLE, now + wait, "DynamoDB did not confirm the claim")
     contended = reason is PutFailure.CONTENDED
-    details = "other writes to its record are under way" if contended else "its record cannot be read"
+    details = "other writes to its record are under way" if contended else "its record is missing or cannot be read"
     return Retry(delivery, OutcomeName.WAITING, now + timing.BUSY_PAUSE, details)
 
 

@@ -45,9 +45,11 @@ def send(
 ) -> Results:
     """Send messages, each with a reference of its own, and return the results by reference.
 
-    If the provider refuses a request temporarily, refuses the token or cannot be reached, no further request is made.
-    The remaining messages can be sent later. If an answer is lost, only messages that were in doubt before are still
-    sent. These are sent in random order, so that a message that always fails does not always delay the same others.
+    If the provider refuses the token, the token is read again, and the request is repeated once if the token has
+    changed. If the token is refused again, or if the provider refuses a request temporarily or cannot be reached, no
+    further request is made. The remaining messages can be sent later. If an answer is lost, only messages that were
+    in doubt before are still sent. These are sent in random order, so that a message that always fails does not
+    always delay the same others.
     """
     shuffled = random.sample(list(in_doubt), len(in_doubt))
     requests = [_Request(messages), *(_Request([fields], in_doubt=True) for fields in shuffled)]

@@ -71,7 +71,8 @@ def outcome_of(
         case _:
             code, name = _NOT_SENT_YET[type(result)]
             retry_after_s = result.retry_after_s if isinstance(result, TryLaterError) else None
-            # Use the lower counter: the receive count includes crashes, and the attempt count survives a redrive.
+            # Each counter can be too high: the receive count also counts deliveries without a request, and a redrive
+            # does not reset the attempt count. So use the lower one.
             tries = min(claim.attempts, delivery.receive_count)
             wait = timing.back_off(tries, random.random(), retry_after_s)  # noqa: S311 - jitter
             details = f"not sent yet: {result}; trying again at {now + wait:%H:%M:%S} UTC"
@@ -107,24 +108,26 @@ def _refused(claimed: Claimed, refused: RefusedError, now: datetime, expires_at:
         PROVIDER_REFUSED,
         details,
         Write(record, claimed.record),
-        Write(state.retry_later(claimed.record, now, expires_at, PROVIDER_REFUSED, details), claimed.record),
+        write_if_copy_fails=Write(
+            state.retry_later(claimed.record, now, expires_at, PROVIDER_REFUSED, details), claimed.record
+        ),
         details_are_ours=False,
     )
 
 
 def _held(claimed: Claimed, cause: str, now: datetime, expires_at: datetime) -> DeadLetter:
     """Return the dead letter of a message that cannot be sent again and may have been sent before."""
-    details = f"an earlier request may have been accepted; this one was not: {cause}"
+    details = f"an earlier request may have been accepted; the message was not accepted now: {cause}"
     held = state.hold(claimed.record, claimed.delivery.message_id, now, expires_at, UNCERTAIN, details)
     record = state.keep_hold_time(held, claimed.replaced)
-    without_copy = state.retry_later(claimed.record, now, expires_at, UNCERTAIN, details)
+    record_if_copy_fails = state.retry_later(claimed.record, now, expires_at, UNCERTAIN, details)
     return DeadLetter(
         claimed.delivery,
         OutcomeName.HELD,
         UNCERTAIN,
         details,
         Write(record, claimed.record),
-        Write(without_copy, claimed.record),
+        write_if_copy_fails=Write(record_if_copy_fails, claimed.record),
         details_are_ours=False,
     )
 

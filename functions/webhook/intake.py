@@ -61,8 +61,8 @@ def receive(
 ) -> Receipt:
     """Verify and store a body.
 
-    Raises SignatureError, EventAgeError, StorageError and SecretError. Raises UnstorableError only if a quarantine
-    record cannot be stored either.
+    Raises SignatureError, EventAgeError (such a body is not quarantined), StorageError and SecretError. Raises
+    UnstorableError only if a quarantine record cannot be stored either.
     """
     key = verify_body(body, signature, keys)
     expires_at = table.expiry(now)
@@ -88,8 +88,8 @@ def _opt_out(event: EventRecord, words: Words) -> tuple[OptOutRecord | None, boo
 def verify_body(body: bytes, signature: str, keys: Secret) -> str:
     """Verify a body, and return which key signed it: CURRENT or PREVIOUS. Raises SignatureError and SecretError.
 
-    If neither did, the keys are read again, because they may have been rotated. A new process has read only the
-    current key. `Secret` limits how often the keys are read again, so the loop ends.
+    If neither did, the keys are read again, because they may have been rotated. In a new process,
+    `previous()` is None until then. `Secret` limits how often the keys are read again, so the loop ends.
     """
     parse_signature(signature)  # raises SignatureError for a malformed header, before any call to Secrets Manager
     while True:

@@ -59,7 +59,7 @@ def recognise(text: str, known: Words) -> str | None:
 def opt_out(event: EventRecord, known: Words) -> OptOutRecord | None:
     """Return the opt-out record of an event, or None if it is not an inbound text with a stop or start word.
 
-    The content of a very large body is not read, so it counts as another text.
+    The content of a very large body is not read, so it counts as a text without a stop or start word.
 
     Raises UnreadableTextError if its text or its sender cannot be read.
     """

@@ -1,4 +1,4 @@
-"""The client and the simulated provider: requests, acceptances and findings."""
+"""The client and the simulated provider: requests, acceptances and refusals."""
 
 import json
 from typing import Any

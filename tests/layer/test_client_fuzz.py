@@ -36,7 +36,7 @@ details = st.fixed_dictionaries(
         "msg": json_values,
     },
 )
-findings = st.one_of(
+refusal_bodies = st.one_of(
     json_values, st.fixed_dictionaries({"detail": st.one_of(json_values, st.lists(st.one_of(json_values, details)))})
 )
 
@@ -64,7 +64,7 @@ def test_a_success_is_an_acceptance_of_the_message_or_an_unknown_outcome(
             assert isinstance(entry.recipient, int | None)
 
 
-@given(body=as_bytes(findings), many=st.booleans())
+@given(body=as_bytes(refusal_bodies), many=st.booleans())
 @example(body=b'{"detail": [{"loc": ' + b"[" * 980 + b"]" * 980 + b"}]}", many=True)
 def test_every_422_is_a_refusal(answering_provider: AnsweringProvider, body: bytes, *, many: bool) -> None:
     send = answering_provider.results_of_two if many else answering_provider.result_of_one

@@ -75,14 +75,14 @@ def test_a_record_that_has_changed_is_not_replaced(aws: Aws, table: MessageTable
 
 
 def test_a_record_that_was_deleted_is_not_written_again(aws: Aws, table: MessageTable) -> None:
-    assert table.put([Write(message(status=state.HELD), message())]) == {"order-1": PutFailure.UNREADABLE}
+    assert table.put([Write(message(status=state.HELD), message())]) == {"order-1": PutFailure.UNUSABLE}
     assert stored_records(aws) == []
 
 
 def test_an_unreadable_record_affects_only_its_own_message(aws: Aws, table: MessageTable) -> None:
     damaged = {"pk": {"S": "order-1"}, "sk": {"S": "MESSAGE"}, "record_type": {"S": "written by hand"}}
     aws.dynamodb.put_item(TableName=TABLE, Item=damaged)
-    assert table.put(NEW) == {"order-1": PutFailure.UNREADABLE}
+    assert table.put(NEW) == {"order-1": PutFailure.UNUSABLE}
     assert stored_messages(aws).keys() == {"order-2"}
 
 

@@ -1,4 +1,4 @@
-"""A secret is read when it is first needed. It is read again after a mismatch, at most once a minute."""
+"""A secret is read when it is first needed. It is read again on request, by `refresh` at most once a minute."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -151,7 +151,7 @@ def test_a_clock_that_was_set_back_does_not_stop_refreshes(
     assert refreshed.refresh()
 
 
-def test_a_failed_refresh_counts_as_one(manager: SecretsManager, secret: Secret) -> None:
+def test_a_failed_refresh_counts_towards_the_limit(manager: SecretsManager, secret: Secret) -> None:
     manager.refuses(CURRENT, "InternalServiceError")
     with pytest.raises(SecretError):
         secret.refresh()

@@ -1,4 +1,4 @@
-"""A message whose outcome is unknown is not sent again until a webhook, the policy or a redrive decides."""
+"""A message whose outcome is unknown is not sent again until a webhook, `UncertainSends` or a redrive decides."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from tests.sender.sqs_records import Record, message
 
 __all__ = ["function"]
 
-RECONCILED = timedelta(seconds=905)
+PAST_RECONCILE_AFTER = timedelta(seconds=905)
 
 
 def put_in_doubt(function: Sender) -> list[Record]:
@@ -28,7 +28,7 @@ def redrive(function: Sender) -> dict[str, int]:
 
 def test_an_unsettled_message_is_held_after_the_reconciliation_time(function: Sender) -> None:
     queued = put_in_doubt(function)
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     run = function.deliver(queued)
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
     assert function.waiting() == 0
@@ -50,7 +50,7 @@ def test_a_held_message_is_sent_when_it_is_redriven(function: Sender) -> None:
 
 def test_a_held_message_that_a_webhook_settles_is_not_sent_when_it_is_redriven(function: Sender) -> None:
     queued = put_in_doubt(function)
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     function.deliver(queued)
     function.webhook(event("DELIVERED", msg_id=function.provider.messages()[0].msg_id))
     assert redrive(function) == {"duplicate": 1}
@@ -60,7 +60,7 @@ def test_a_held_message_that_a_webhook_settles_is_not_sent_when_it_is_redriven(f
 def test_another_copy_of_a_message_held_in_doubt_goes_to_the_dead_letter_queue(function: Sender) -> None:
     copy = function.put(message())
     queued = put_in_doubt(function)
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     assert function.deliver(queued).outcomes() == {"held": 1}
     run = function.deliver(copy)
     assert (run.outcomes(), run.failed) == ({"held": 1}, [])
@@ -75,7 +75,7 @@ def test_a_redriven_copy_whose_deadline_passes_does_not_prevent_the_sending_of_a
     function.provider.inject_fault(kind="reset")
     expiring, plain = function.put(message(expiration=3600), message())
     assert function.deliver([expiring]).outcomes() == {"uncertain": 1}
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     assert function.deliver([expiring, plain]).outcomes() == {"held": 2}
     copies = sorted(function.redrive(), key=lambda record: "expiration" not in record["body"])
 
@@ -91,14 +91,14 @@ def test_a_redriven_copy_whose_deadline_passes_does_not_prevent_the_sending_of_a
     assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
 
 
-def test_the_policy_resend_sends_an_unsettled_message_once_more_and_then_holds_it(function: Sender) -> None:
+def test_uncertain_sends_resend_sends_an_unsettled_message_once_more_and_then_holds_it(function: Sender) -> None:
     function.start(UNCERTAIN_SENDS="Resend")
     queued = put_in_doubt(function)
     for kind, outcome in (("429", "throttled"), ("reset", "uncertain")):
-        function.clock_ahead += RECONCILED
+        function.clock_ahead += PAST_RECONCILE_AFTER
         function.provider.inject_fault(kind=kind)
         assert function.deliver(queued).outcomes() == {outcome: 1}
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     assert function.deliver(queued).outcomes() == {"held": 1}
     assert function.provider.counts() == {"order-1": 2}
     assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
@@ -108,14 +108,14 @@ def test_a_webhook_that_arrives_in_time_prevents_the_resending(function: Sender)
     function.start(UNCERTAIN_SENDS="Resend")
     queued = put_in_doubt(function)
     function.webhook(event("ENROUTE", msg_id=function.provider.messages()[0].msg_id))
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     assert function.deliver(queued).outcomes() == {"settled": 1}
     assert function.provider.counts() == {"order-1": 1}
 
 
 def test_a_message_is_not_held_before_its_copy_is_in_the_dead_letter_queue(function: Sender) -> None:
     queued = put_in_doubt(function)
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     function.calls.refuse(SEND_DEAD_LETTER, Refusal("InternalError", 500))
     assert function.deliver(queued).failed == [queued[0]["messageId"]]
     assert function.statuses() == {"order-1": "UNCERTAIN"}

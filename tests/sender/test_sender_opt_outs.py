@@ -12,7 +12,7 @@ from tests.sender.sqs_records import NUMBER, Fields, Record, message
 __all__ = ["function"]
 
 READ_OPT_OUTS = "BatchGetItem"
-RECONCILED = timedelta(seconds=905)  # longer than ReconcileAfter, which is 900 seconds
+PAST_RECONCILE_AFTER = timedelta(seconds=905)  # longer than ReconcileAfter, which is 900 seconds
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def put_in_doubt_and_opt_out(function: Sender) -> list[Record]:
     queued = function.put(promotional())
     assert function.deliver(queued).outcomes() == {"uncertain": 1}
     record_opt_out(function)
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     return queued
 
 

@@ -12,7 +12,7 @@ from tests.sender.sqs_records import TEXT, message, messages
 __all__ = ["function"]
 
 
-def test_a_message_delivered_again_is_a_duplicate(function: Sender) -> None:
+def test_a_message_that_sqs_delivers_again_is_a_duplicate(function: Sender) -> None:
     queued = function.put(message())
     function.deliver(queued)
     run = function.deliver(queued)
@@ -27,7 +27,7 @@ def test_a_message_put_on_the_queue_twice_is_a_duplicate_whatever_its_deadline(f
     assert function.provider.counts() == {"order-1": 1}
 
 
-def test_a_copy_of_a_delivered_message_is_a_duplicate(function: Sender) -> None:
+def test_a_copy_of_a_message_with_the_status_delivered_is_a_duplicate(function: Sender) -> None:
     function.send(message())
     function.webhook(event("DELIVERED", msg_id=function.provider.messages()[0].msg_id))
     assert function.send(message()).outcomes() == {"duplicate": 1}

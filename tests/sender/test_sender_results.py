@@ -14,7 +14,7 @@ from tests.sender.sqs_records import Record, message, messages
 
 __all__ = ["function"]
 
-RECONCILED = timedelta(seconds=905)  # longer than ReconcileAfter, which is 900 seconds
+PAST_RECONCILE_AFTER = timedelta(seconds=905)  # longer than ReconcileAfter, which is 900 seconds
 LEASE_OVER = timedelta(seconds=40)  # longer than the lease of a claim
 
 
@@ -95,7 +95,7 @@ def test_a_claimed_message_whose_invocation_was_killed_is_held_and_not_sent(func
     deliver_and_fail(function, queued)
     function.clock_ahead += LEASE_OVER
     assert function.deliver(queued).outcomes() == {"uncertain": 1}
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     assert function.deliver(queued).outcomes() == {"held": 1}
     assert function.provider.requests() == []
     assert [dead_letter.code for dead_letter in function.dead_letters()] == ["UNCERTAIN"]
@@ -107,7 +107,7 @@ def test_a_crash_between_the_copy_and_the_record_causes_a_second_copy_and_no_sec
     function.provider.inject_fault(kind="reset")
     queued = function.put(message())
     function.deliver(queued)
-    function.clock_ahead += RECONCILED
+    function.clock_ahead += PAST_RECONCILE_AFTER
     function.calls.before(WRITE, kill, skip=1)  # the claim is the first write
     deliver_and_fail(function, queued)
     assert function.statuses() == {"order-1": "UNCERTAIN"}

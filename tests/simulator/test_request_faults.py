@@ -43,7 +43,7 @@ def test_the_retry_after_may_be_a_date(client: Client, provider: Provider) -> No
 
 
 @pytest.mark.parametrize("kind", ["500", "502", "504"])
-def test_a_gateway_error_is_answered_after_acceptance_unless_set_before(
+def test_a_5xx_is_answered_after_acceptance_by_default_or_before_it(
     client: Client, provider: Provider, kind: str
 ) -> None:
     provider.inject_fault(kind=kind)
@@ -78,7 +78,7 @@ def test_a_hanging_request_is_accepted_and_ends_when_the_simulator_stops(client:
     assert provider.wait_for_requests(1, WAIT_S)
     assert provider.counts() == {"hung": 1}
     assert [request.outcome for request in provider.requests()] == ["hang"]
-    provider.stop()
+    provider.stop()  # waits for the request, so it would take LONG_S if the hang did not end
 
 
 def test_a_hanging_connection_is_closed_after_the_given_time(client: Client, provider: Provider) -> None:

@@ -33,7 +33,7 @@ def test_without_confirmation_nothing_changes(deployed: Deployed, items: Items, 
     assert forget.main(LIST) == 0
     assert items() == before
     output = printed()
-    assert "1 message with events, and 1 event without message" in output
+    assert "1 message with all events, and 1 event without a message record" in output
     assert f"make forget NUMBER={NUMBER} CONFIRM=yes" in output
 
 

@@ -51,6 +51,7 @@ def test_a_dead_letter_is_put_back_with_its_body_and_its_reference(deployed: Dep
     assert redrive.main([]) == 0
     (message,) = received(deployed, "QueueUrl")
     assert json.loads(message["Body"]) == BODY
+    # The sender recognises a redrive by ErrorCode. Its value does not matter, and is the same for all.
     assert attributes(message) == {"Reference": REASONS["Reference"], "ErrorCode": "UNCERTAIN"}
     assert received(deployed, "DeadLetterQueueUrl") == []
 
@@ -72,7 +73,7 @@ def test_a_dead_letter_that_sqs_moved_keeps_its_own_reference_or_its_message_id(
     assert attributes(message) == {"Reference": own_reference or message_id, "ErrorCode": "UNCERTAIN"}
 
 
-def test_one_reference_is_put_back_and_the_others_stay_to_be_seen(deployed: Deployed) -> None:
+def test_one_reference_is_put_back_and_the_others_stay_visible(deployed: Deployed) -> None:
     put_dead_letter(deployed, reasons=REASONS)
     put_dead_letter(deployed, reasons=REASONS | {"Reference": "order-2"})
     assert redrive.main(["--reference", "order-2"]) == 0
@@ -105,7 +106,7 @@ def test_a_dead_letter_that_the_queue_refuses_stays_and_does_not_stop_the_others
 
 
 @pytest.mark.parametrize("mode", ["DryRun", "Listed"])
-def test_a_stack_that_would_not_send_is_left_alone(deploy: Deploy, mode: str) -> None:
+def test_a_stack_that_does_not_send_to_everyone_is_left_alone(deploy: Deploy, mode: str) -> None:
     stack = deploy(SendMode=mode)
     put_dead_letter(stack, reasons=REASONS)
     with pytest.raises(CommandError, match=f"SendMode is {mode}"):
@@ -127,7 +128,7 @@ def test_an_interruption_between_the_two_steps_loses_nothing(aws: Aws, deployed:
     assert len(received(deployed, "DeadLetterQueueUrl")) == 1
 
 
-def test_a_message_that_comes_back_meanwhile_is_not_moved_again(
+def test_a_dead_letter_that_is_newer_than_the_redrive_is_not_moved(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_dead_letter(deployed, reasons=REASONS)

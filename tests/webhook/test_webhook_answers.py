@@ -1,4 +1,4 @@
-"""Every response of /webhooks, and the forms in which a request can arrive."""
+"""Every response of /webhooks except 503, and the forms in which a request can arrive."""
 
 import json
 from base64 import b64encode
@@ -102,7 +102,7 @@ def test_a_body_over_256_kib_is_refused_whatever_its_signature(function: Webhook
     assert stored_records(function.aws) == []
 
 
-def test_a_wrong_signature_is_refused_without_a_reason(function: Webhook) -> None:
+def test_a_wrong_signature_is_refused_and_the_answer_does_not_tell_why(function: Webhook) -> None:
     answer = function.post(envelope(), key="another key")
     assert answer.status == 401
     assert answer.body == error("UNAUTHORIZED", "the signature is missing or does not verify")
@@ -125,7 +125,7 @@ def test_a_replay_is_a_duplicate_and_later_too_old(function: Webhook) -> None:
     (stored,) = stored_events(function.aws)
     function.now = NOW + MAX_AGE
     assert function.post(envelope()).body == {"status": "duplicate"}
-    # The record exists for as long as a replay is not too old.
+    # The record outlives the time in which a replay is accepted.
     assert stored.expires_at > function.now
     function.now += INSTANT
     assert function.post(envelope()).status == 400
@@ -170,7 +170,7 @@ def test_a_body_that_is_flagged_as_base64_but_is_not_is_refused(function: Webhoo
         assert function.invoke(request(b"", sign(signed, KEY)) | {"body": body}).status == 401
 
 
-def test_a_webhook_without_faults_makes_one_call(function: Webhook) -> None:
+def test_a_webhook_makes_one_call_after_the_key_was_read(function: Webhook) -> None:
     put_item(function.aws, ACCEPTED)
     assert function.post(envelope(event_id="first")).calls == {READ_KEY: 1, STORE: 1}
     function.now += timedelta(seconds=1)

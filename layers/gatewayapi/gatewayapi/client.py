@@ -40,7 +40,7 @@ MAX_IDLE_S = 20.0
 OK, MULTIPLE_CHOICES, BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, TOO_LARGE = 200, 300, 400, 401, 403, 413
 UNPROCESSABLE, SERVER_ERROR, UNAVAILABLE = 422, 500, 503
 
-# What a header can contain. For a token with a line break at its end, http.client would raise ValueError.
+# The characters of a token. For a token with a line break at its end, http.client would raise ValueError.
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 # The provider's ids are ULIDs. Any id that the table can store is accepted, because an id that it cannot store would
 # make the results of the whole batch unwritable.
@@ -114,7 +114,7 @@ class Client:
     def _post(self, path: str, fields: Mapping[str, Any], token: str | None, timeout_s: float | None) -> object:
         token = self._token if token is None else token
         if not _TOKEN.fullmatch(token):
-            raise TokenRefusedError(UNAUTHORIZED)  # without a request, which the provider would answer like this
+            raise TokenRefusedError(UNAUTHORIZED)  # no request is made: it would be answered with 401
         body = _Body(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode())
         headers = {
             "Authorization": f"Token {token}",

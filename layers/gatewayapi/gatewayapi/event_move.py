@@ -78,7 +78,7 @@ def not_forgotten(table_name: str, event: EventRecord) -> dict[str, Any]:
 
 
 def is_about(record: MessageRecord, event: EventRecord) -> bool:
-    """Return whether the event is about the message of this record, although it did not move the record."""
+    """Return, for an event that did not move this record, whether it is still about the record's message."""
     if record.forgotten_at is not None:
         # If a msg_id is missing, the event may be about this forgotten message. It is then treated as if it were.
         # Otherwise the person's data would be stored again.

@@ -36,11 +36,11 @@ class Write(NamedTuple):
 
 
 class PutFailure(Enum):
-    """Why a put was not confirmed. If a readable record is in its place, `put` returns that record instead."""
+    """Why a put was not confirmed. If it is because of a readable record, `put` returns that record instead."""
 
     CONTENDED = auto()  # other writes to the same record kept conflicting
-    UNREADABLE = auto()  # the existing record is damaged, or it was deleted since it was read
-    UNAVAILABLE = auto()  # DynamoDB throttled or did not answer, and the record may have been put
+    UNUSABLE = auto()  # the existing record is damaged, or it was deleted since it was read
+    UNAVAILABLE = auto()  # DynamoDB throttled, refused or did not answer; the record may have been put
 
 
 class MessageTable:
@@ -66,11 +66,12 @@ class MessageTable:
     def put(self, writes: Sequence[Write], *, patience_s: float = 0.0) -> dict[str, MessageRecord | PutFailure]:
         """Put message records. Return those that were not put.
 
-        The keys of the result are references. A value is the existing record, or the reason if there is none.
+        The keys of the result are references. A value is the existing record if DynamoDB returned it and it is
+        readable, else the reason.
 
         One transaction contains all of them. If some cannot be put, the others are tried again at once. The records
-        that were contended are tried again after a pause, which grows. If DynamoDB throttles or does not answer, all
-        are tried again after a pause.
+        that were contended are tried again after a pause, which grows. If DynamoDB throttles, refuses the transaction
+        as a whole, or does not answer, all are tried again after a pause.
 
         Arguments:
             writes: at most 100, of different references.
@@ -145,7 +146,7 @@ class MessageTable:
                 # After a lost answer, the existing record can be the one that was put.
                 if found != item["Put"]["Item"]:
                     record = record_or_none(found)
-                    obstacles[reference] = record if isinstance(record, MessageRecord) else PutFailure.UNREADABLE
+                    obstacles[reference] = record if isinstance(record, MessageRecord) else PutFailure.UNUSABLE
             elif why is Cancellation.CONFLICT:
                 conflicts.add(reference)
         return finished, conflicts
@@ -158,8 +159,8 @@ class MessageTable:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         if write.existing is not None:
-            # Every write of a message record sets updated_at, to the microsecond, so it and status identify a
-            # version.
+            # Every write of a message record sets updated_at, to the microsecond, so updated_at and
+            # status together identify a version.
             put["ConditionExpression"] = (
                 "#status = :status AND updated_at = :updated_at AND attribute_not_exists(forgotten_at)"
             )
