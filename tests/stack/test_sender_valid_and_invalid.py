@@ -41,19 +41,27 @@ def earlier(deployed: DeployedStack) -> int:
 
 @pytest.fixture(scope="module", autouse=True)
 def ids(deployed: DeployedStack, earlier: int) -> dict[str, str]:  # noqa: ARG001 - counts the lines first
-    """Send all of them, wait for the end, and return the SQS message id of each."""
+    """Send all of them one after the other, and return the SQS message id of each.
+
+    So one process handles all of them. The local AWS always takes the first free process, and it can hold back the
+    last lines of a process until its next invocation. Of another process, they could be held back for ever.
+    """
+
+    def send(message: Fields | str, *, urgent: bool = False) -> str:
+        message_id = deployed.send(message, urgent=urgent)
+        deployed.drain()
+        return message_id
+
     without_sender = deployed.message()
     del without_sender["sender"]
-    sent = {
-        "plain": deployed.send(deployed.message()),
-        "full": deployed.send(deployed.message(**FULL)),
-        "without-sender": deployed.send(without_sender),
-        "urgent": deployed.send(deployed.message("urgent"), urgent=True),
-        **{name: deployed.send(body) for name, (body, _, _) in INVALID.items()},
-        "invalid-urgent": deployed.send("no JSON", urgent=True),
+    return {
+        "plain": send(deployed.message()),
+        "full": send(deployed.message(**FULL)),
+        "without-sender": send(without_sender),
+        "urgent": send(deployed.message("urgent"), urgent=True),
+        **{name: send(body) for name, (body, _, _) in INVALID.items()},
+        "invalid-urgent": send("no JSON", urgent=True),
     }
-    deployed.drain()
-    return sent
 
 
 def test_the_reference_of_a_message_without_one_is_its_sqs_message_id(
@@ -135,10 +143,7 @@ def found(text: str, words: list[str]) -> list[str]:
 
 
 def wait_for_log(deployed: DeployedStack, is_complete: Callable[[], bool], what: str) -> None:
-    """Wait for lines. The local AWS can hold back the last lines of a process until its next invocation.
-
-    So a duplicate is sent, which starts an invocation and is neither accepted nor invalid.
-    """
+    """Wait for lines. If some are held back, send a duplicate, which is neither accepted nor invalid."""
 
     def complete() -> bool:
         if is_complete():
